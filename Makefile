@@ -1,0 +1,44 @@
+# Everything runs in .venv, which the first command sets up; nothing is set up twice.
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 12
+
+demo: .venv/built ## train on scikit-learn's digits; print accuracy and speed, draw demo.png
+	@$(BIN)/python -m fastnn demo $(ARGS)
+
+test: .venv/built ## run the tests, on every backend (make test ARGS="-k article")
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/built ## compare the backends, and the peers that are installed (make bench ARGS="-k step")
+	$(BIN)/python -m pytest benchmarks -q -W default --benchmark-warmup=on --benchmark-max-time=0.3 \
+		--benchmark-columns=min,median,ops $(ARGS)
+
+lint: .venv/installed ## check format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean: ## remove .venv and whatever was built
+	rm -rf .venv build dist *.egg-info kernels/_cython_* demo.png
+	rm -rf .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find fastnn kernels tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# The extension is left to the next rule, which recompiles only what changed.
+.venv/installed: pyproject.toml setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"fastnn needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@echo "installing fastnn and its tools into .venv ..."
+	@FASTNN_REQUIRE_EXTENSION= FASTNN_NO_EXTENSION=1 PYTHONWARNINGS=ignore \
+		$(BIN)/python -m pip install --quiet -e ".[all]" --group dev
+	@touch $@
+
+.venv/built: .venv/installed $(wildcard kernels/*.py kernels/*.h)
+	@echo "building the extension ..."
+	@$(BIN)/python setup.py --quiet build_ext --inplace
+	@touch $@
+
+.PHONY: help demo test bench lint clean

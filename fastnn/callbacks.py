@@ -1,0 +1,281 @@
+"""Callbacks: what is called while a model trains.
+
+Training runs many steps in one compiled call, so nothing is called for each batch; `Callback.on_progress` is
+called some twenty times a second.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["Callback", "CallbackList", "History", "ProgressBar", "format_logs", "verbosity"]
+
+Logs = dict[str, float]
+
+# Keras calls these; here they would never be called, and silence would be a lie.
+UNSUPPORTED = tuple(
+    f"on_{what}_{end}"
+    for what in ("batch", "train_batch", "test", "test_batch", "predict", "predict_batch")
+    for end in ("begin", "end")
+)
+
+
+class Callback:
+    """Base of all callbacks: derive from it, and write the methods that are of interest.
+
+    A callback may set ``self.model.stop_training = True``, which ends training after the epoch, and may
+    change ``self.model.optimizer.learning_rate``.
+
+    Attributes
+    ----------
+    model : Sequential
+        The model that trains.
+    params : dict
+        "epochs" and "steps" (batches an epoch), and "verbose".
+    """
+
+    model: Any = None
+    params: Mapping[str, Any]
+
+    def __init__(self) -> None:
+        self.params = {}
+
+    def set_model(self, model: Any) -> None:
+        """Called before all others."""
+        self.model = model
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Called before all others."""
+        self.params = dict(params)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Called once, before the first epoch."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Called once, after the last epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Called before an epoch; they are counted from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Called after an epoch, with its loss and metrics, and those of validation: "val_loss" and so on."""
+
+    def on_progress(self, epoch: int, step: int, steps: int, logs: Logs | None = None) -> None:
+        """Called about every 50 ms, with the steps of the epoch that are done, and its scores so far."""
+
+
+class History(Callback):
+    """What `Sequential.fit` returns.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        The loss and each metric, a value an epoch.
+    epoch : list of int
+        The epochs that these are of.
+    interrupted : bool
+        Whether Ctrl-C ended training.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.interrupted = False
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Append an epoch."""
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+
+class ProgressBar(Callback):
+    """Tells how training goes.
+
+    Parameters
+    ----------
+    verbose : {"auto", 0, 1, 2}
+        0: nothing. 1: a live bar an epoch, with tqdm where it is installed, else as 2. 2: a line an epoch.
+        "auto": 1 on a terminal, else 2.
+    """
+
+    def __init__(self, verbose: int | str = "auto") -> None:
+        super().__init__()
+        self.verbose = verbosity(verbose)
+        self._bars = _tqdm() if self.verbose == 1 else None
+        self._bar: Any = None
+        self._start = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Begin a bar."""
+        self._start = time.perf_counter()
+        if self._bars is not None:
+            self._close()
+            self._bar = self._bars(
+                total=self.params.get("steps"),
+                desc=self._title(epoch),
+                unit=" steps",
+                file=sys.stdout,
+                mininterval=0.04,
+                dynamic_ncols=True,
+            )
+
+    def on_progress(self, epoch: int, step: int, steps: int, logs: Logs | None = None) -> None:
+        """Move the bar on."""
+        if self._bar is not None:
+            self._bar.total = steps
+            self._bar.set_postfix_str(format_logs(logs), refresh=False)
+            self._bar.update(step - self._bar.n)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """End the bar, or print the line."""
+        if self._bar is not None:
+            total = self._bar.total
+            self.on_progress(epoch, self._bar.n if total is None else total, total, logs)
+            self._close()
+        elif self.verbose:
+            seconds = time.perf_counter() - self._start
+            print(f"{self._title(epoch)} - {seconds:.2f} s - {format_logs(logs)}", flush=True)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """End a bar that was left in the middle of an epoch."""
+        self._close()
+
+    def _title(self, epoch: int) -> str:
+        epochs = self.params.get("epochs")
+        return f"Epoch {epoch + 1}" + (f"/{epochs}" if epochs else "")
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class CallbackList:
+    """Several callbacks, called in their order.
+
+    Parameters
+    ----------
+    callbacks : Callback, iterable of Callback, or None
+    model : Sequential, optional
+    params : mapping, optional
+        See `Callback.params`.
+
+    Raises
+    ------
+    TypeError
+        One is no callback, or wants to be called for each batch.
+    """
+
+    def __init__(
+        self,
+        callbacks: Callback | Iterable[Callback] | None = None,
+        model: Any = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        given = [] if callbacks is None else [callbacks] if isinstance(callbacks, Callback) else callbacks
+        if not isinstance(given, Iterable):
+            raise TypeError(f"callbacks got {given!r}; wants a list of callbacks")
+        self.callbacks = list(given)
+        for callback in self.callbacks:
+            _check(callback)
+        for callback in self.callbacks:
+            callback.set_model(model)
+        self.set_params(params or {})
+
+    @property
+    def needs_epochs(self) -> bool:
+        """Whether one must be called when an epoch begins or ends, and not just some time after."""
+        return any(
+            _writes(c, "on_epoch_begin") or (_writes(c, "on_epoch_end") and not _is_history(c)) for c in self.callbacks
+        )
+
+    @property
+    def needs_progress(self) -> bool:
+        """Whether one wants to be called within epochs."""
+        return any(_writes(c, "on_progress") for c in self.callbacks)
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Call each."""
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Call each."""
+        for callback in self.callbacks:
+            callback.on_train_begin(logs)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Call each."""
+        for callback in self.callbacks:
+            callback.on_train_end(logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Call each."""
+        for callback in self.callbacks:
+            callback.on_epoch_begin(epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Call each."""
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch, logs)
+
+    def on_progress(self, epoch: int, step: int, steps: int, logs: Logs | None = None) -> None:
+        """Call each."""
+        for callback in self.callbacks:
+            callback.on_progress(epoch, step, steps, logs)
+
+
+def verbosity(verbose: object) -> int:
+    """0, 1 or 2; see `ProgressBar`."""
+    if isinstance(verbose, str) and verbose == "auto":
+        return 1 if sys.stdout is not None and sys.stdout.isatty() else 2
+    if isinstance(verbose, int) and 0 <= verbose <= 2:
+        return int(verbose)
+    raise ValueError(f"verbose got {verbose!r}; wants 'auto', 0, 1 or 2")
+
+
+def format_logs(logs: Logs | None) -> str:
+    """'loss: 0.5021 - accuracy: 0.8750'."""
+    return " - ".join(f"{name}: {_format(value)}" for name, value in (logs or {}).items())
+
+
+def _format(value: float) -> str:
+    return f"{value:.4f}" if value == 0 or abs(value) > 1e-3 else f"{value:.4e}"
+
+
+def _check(callback: object) -> None:
+    if not isinstance(callback, Callback):
+        raise TypeError(f"callbacks got {callback!r} among others; wants instances of fastnn.callbacks.Callback")
+    for hook in UNSUPPORTED:
+        if hasattr(callback, hook):
+            raise TypeError(
+                f"callbacks got a {type(callback).__name__} with {hook}, which fastnn does not call, "
+                "for many steps are one compiled call; wants on_progress, or on_epoch_end"
+            )
+
+
+def _writes(callback: Callback, hook: str) -> bool:
+    """Whether a callback has a method of its own."""
+    return getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
+
+
+def _is_history(callback: Callback) -> bool:
+    return getattr(callback.on_epoch_end, "__func__", None) is History.on_epoch_end
+
+
+def _tqdm() -> Any:
+    """A class of progress bars that starts no thread to watch over them; None where tqdm is missing."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+
+    class Bar(tqdm):  # type: ignore[misc, type-arg, unused-ignore]
+        monitor_interval = 0
+
+    return Bar

@@ -1,0 +1,363 @@
+"""What users give, checked before anything changes; arrays stay where they are, of whatever dtype and order.
+
+Rows and columns in messages are counted from 0.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "as_array",
+    "batch_size",
+    "check_finite",
+    "features",
+    "positive_integer",
+    "real_number",
+    "targets",
+    "validation_split",
+    "weights",
+]
+
+Array = NDArray[Any]
+
+BLOCK_BYTES = 2**20  # checks go through an array by so much, which stays in cache and keeps temporaries small
+
+KINDS = {
+    "c": "complex numbers",
+    "O": "Python objects",
+    "U": "text",
+    "S": "bytes",
+    "T": "text",
+    "M": "dates",
+    "m": "durations",
+    "V": "records",
+}
+
+# --- Numbers ------------------------------------------------------------------------------------------------
+
+
+def positive_integer(value: object, name: str, least: int = 1) -> int:
+    """An integer of at least 1, or of at least ``least``."""
+    wanted = f"{name} got {value!r}; wants an integer of at least {least}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(wanted)
+    if value < least:
+        raise ValueError(wanted)
+    return operator.index(value)
+
+
+def real_number(
+    value: object,
+    name: str,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    below: float = math.inf,
+) -> float:
+    """A finite number within bounds, as a float; ``least`` and ``most`` are within them, the others not."""
+    bounds = {"of at least": least, "above": above, "of at most": most, "below": below}
+    limits = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound))
+    wanted = f"{name} got {value!r}; wants a finite number {limits}".rstrip()
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(wanted)
+    number = float(value)
+    within = least <= number <= most and above < number < below
+    if not (math.isfinite(number) and within):
+        raise ValueError(wanted)
+    return number
+
+
+def batch_size(value: object) -> int:
+    """Rows of a batch; None is Keras's 32."""
+    return 32 if value is None else positive_integer(value, "batch_size")
+
+
+def validation_split(fraction: object, rows: int) -> int:
+    """How many of the rows are trained on; those behind them, the last ones, are kept for validation.
+
+    Raises
+    ------
+    ValueError
+        ``fraction`` is not from 0 to below 1, or is less than a row, or leaves none to train on.
+    """
+    fraction = real_number(fraction, "validation_split", least=0, below=1)
+    if fraction == 0:
+        return rows
+    training = math.floor(rows * (1 - fraction))
+    if rows * fraction < 1 - 1e-9 or training < 1:
+        raise ValueError(
+            f"validation_split got {fraction!r}, which of {rows} rows leaves none to "
+            f"{'train on' if training < 1 else 'validate with'}; wants at least one row on either side"
+        )
+    return training
+
+
+# --- Arrays -------------------------------------------------------------------------------------------------
+
+
+def as_array(value: ArrayLike | None, name: str) -> Array:
+    """An array of real numbers of any dtype, without a copy where ``value`` has its numbers in an array.
+
+    Raises
+    ------
+    TypeError
+        It holds something else than real numbers.
+    ValueError
+        It is ragged, or has entries that are masked or missing.
+    """
+    if value is None:
+        raise TypeError(f"{name} got None; wants an array")
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries; wants a value everywhere")
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O" and _holds_numbers(value):
+            array = value.to_numpy(dtype=np.float64, na_value=np.nan)  # type: ignore[union-attr]
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} cannot be made an array: {error}") from error
+    if array.dtype.kind not in "biuf":
+        what = KINDS.get(array.dtype.kind, "something else")
+        hint = ""
+        if hasattr(value, "toarray"):
+            hint = f"; it is sparse: {name}.toarray() is not"
+        raise TypeError(f"{name} has dtype {array.dtype}, {what}; wants real numbers{hint}")
+    return array
+
+
+def features(x: ArrayLike | None, inputs: int | None = None, name: str = "x", dtype: str = "float64") -> Array:
+    """Inputs (rows, inputs), as they are; a flat array is one column where one is wanted, or any number.
+
+    Parameters
+    ----------
+    x : array_like
+        Any real dtype, any memory order; frames and lists too.
+    inputs : int, optional
+        How many inputs the model has, once that is known.
+    name : str
+        The argument, for errors.
+    dtype : str
+        What the values must fit into.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``x`` is empty, has another shape, or holds something else than finite real numbers.
+    """
+    array = as_array(x, name)
+    if array.ndim == 1 and inputs in (None, 1):
+        array = array[:, np.newaxis]
+    wanted = f"(rows, {'inputs' if inputs is None else inputs})"
+    if array.ndim != 2:
+        hint = f"; one row is {name}[np.newaxis]" if array.shape == (inputs,) else ""
+        raise ValueError(f"{name} has shape {array.shape}; wants {wanted}{hint}")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty, of shape {array.shape}; wants {wanted}")
+    if inputs is not None and array.shape[1] != inputs:
+        raise ValueError(f"{name} has shape {array.shape}, but the model has {inputs} inputs; wants {wanted}")
+    check_finite(array, name, dtype)
+    return array
+
+
+def targets(
+    y: ArrayLike | None,
+    rows: int,
+    outputs: int,
+    labels: bool,
+    name: str = "y",
+    dtype: str = "float64",
+    probabilities: bool = False,
+) -> Array:
+    """Targets (rows, outputs), as they are; or class numbers (rows,), as integers.
+
+    Parameters
+    ----------
+    y : array_like
+        (rows, outputs); with one output also (rows,). Class numbers: (rows,) or (rows, 1), of any real dtype.
+    rows, outputs : int
+        Of the inputs, and of the model.
+    labels : bool
+        Class numbers are wanted.
+    name : str
+        The argument, for errors.
+    dtype : str
+        What the values must fit into.
+    probabilities : bool
+        They must be from 0 to 1; see `losses.LossPlan.probabilities`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``y`` has another shape, holds something else than real numbers, or a value that it must not.
+    """
+    array = as_array(y, name)
+    wanted = "(rows,)" if labels else f"(rows, {outputs})"
+    if array.size == 0:
+        raise ValueError(f"{name} is empty, of shape {array.shape}; wants {wanted}")
+    flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
+    if not (flat if labels else (flat and outputs == 1) or (array.ndim == 2 and array.shape[1] == outputs)):
+        hint = ""
+        if labels and array.ndim == 2 and array.shape[1] == outputs:
+            hint = "; for one-hot rows the loss is 'categorical_crossentropy'"
+        elif flat and array.dtype.kind in "biu":
+            hint = "; for class numbers the loss is 'sparse_categorical_crossentropy'"
+        raise ValueError(
+            f"{name} has shape {array.shape}, but the model has {outputs} "
+            f"output{'s' * (outputs > 1)}; wants {wanted}{hint}"
+        )
+    if len(array) != rows:
+        raise ValueError(f"{name} has {len(array)} rows, but x has {rows}; wants as many")
+    if labels:
+        return _class_numbers(array.reshape(rows), outputs, name)
+    array = array[:, np.newaxis] if array.ndim == 1 else array
+    check_finite(array, name, dtype)
+    if probabilities:
+        _check_bounds(array, name, 0, 1, "a crossentropy wants values from 0 to 1")
+    return array
+
+
+def weights(
+    sample_weight: ArrayLike | None,
+    class_weight: Mapping[int, float] | str | None,
+    y: Array,
+    rows: int,
+) -> NDArray[np.float64] | None:
+    """The weight of each row in the loss, (rows,); None where nobody gave any. Both kinds multiply.
+
+    Parameters
+    ----------
+    sample_weight : array_like, optional
+        (rows,) or (rows, 1), at least 0.
+    class_weight : mapping of int to float, or "balanced", optional
+        A weight for each class that ``y`` holds. "balanced": rows / (classes * rows of the class), as in
+        scikit-learn.
+    y : ndarray
+        What `targets` returned: class numbers, a column of them, or rows with the largest value at the class.
+    rows : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        There are not as many as rows, or one is missing, negative or not finite.
+    """
+    result = None
+    if sample_weight is not None:
+        given = as_array(sample_weight, "sample_weight")
+        if given.shape not in ((rows,), (rows, 1)):
+            raise ValueError(f"sample_weight has shape {given.shape}; wants ({rows},)")
+        check_finite(given, "sample_weight")
+        _check_bounds(given, "sample_weight", 0, math.inf, "wants weights of at least 0")
+        result = np.array(given.reshape(rows), np.float64)
+    if class_weight is not None:
+        classes, place = np.unique(_classes(y), return_inverse=True)
+        of_classes = _weights_of_classes(class_weight, classes.tolist(), np.bincount(place))
+        result = of_classes[place] if result is None else result * of_classes[place]
+    return result
+
+
+def check_finite(array: Array, name: str, dtype: str = "float64") -> None:
+    """Refuse NaN, infinity, and what would become infinite in a dtype; the message says where it stands."""
+    if array.dtype.kind != "f":
+        return
+    largest = min(np.finfo(dtype).max, np.finfo(array.dtype).max, key=np.longdouble).astype(array.dtype)
+    at = _first_outside(array, -largest, largest)
+    if at is None:
+        return
+    value = array[at]
+    if np.isnan(value):
+        value = "NaN"
+    elif np.isfinite(value):
+        hint = ": scale the data, or compile with dtype='float64'" if dtype == "float32" else ""
+        raise ValueError(f"{name} has {value} in {_place(at)}, too large for {dtype}{hint}")
+    raise ValueError(f"{name} has {value} in {_place(at)}; wants finite values")
+
+
+# --- Parts of the above -------------------------------------------------------------------------------------
+
+
+def _holds_numbers(frame: object) -> bool:
+    """Whether it is of pandas, and of numbers, though NumPy would make objects of it."""
+    kinds = getattr(frame, "dtypes", None)
+    if kinds is None or not hasattr(frame, "to_numpy"):
+        return False
+    return all(getattr(kind, "kind", "O") in "biuf" for kind in (kinds if np.iterable(kinds) else [kinds]))
+
+
+def _blocks(array: Array) -> Iterator[tuple[int, Array]]:
+    """Blocks of rows, each with its first row's number."""
+    rows = max(1, BLOCK_BYTES // max(1, array.nbytes // len(array)))
+    for start in range(0, len(array), rows):
+        yield start, array[start : start + rows]
+
+
+def _first_outside(array: Array, low: Any, high: Any) -> tuple[int, ...] | None:
+    """Where the first value that is not within bounds stands, or is NaN; None where all is well."""
+    for start, block in _blocks(array):
+        # NaN is the least and the largest of its block, and fails both comparisons.
+        least, largest = np.minimum.reduce(block, axis=None), np.maximum.reduce(block, axis=None)
+        if not (least.item() >= low and largest.item() <= high):
+            with np.errstate(over="ignore"):  # a bound beyond the dtype becomes infinite, which serves as well
+                row, *column = np.argwhere(~((block >= low) & (block <= high)))[0].tolist()
+            return start + row, *column
+    return None
+
+
+def _place(at: tuple[int, ...]) -> str:
+    return f"row {at[0]}" + "".join(f", column {column}" for column in at[1:])
+
+
+def _check_bounds(array: Array, name: str, low: float, high: float, wanted: str) -> None:
+    if (at := _first_outside(array, low, high)) is not None:
+        raise ValueError(f"{name} has {array[at]} in {_place(at)}; {wanted}")
+
+
+def _class_numbers(array: Array, classes: int, name: str) -> Array:
+    """Class numbers (rows,), as native integers; those that are such stay where they are."""
+    check_finite(array, name)
+    if array.dtype.kind == "f":
+        for start, block in _blocks(array):
+            fractions = np.flatnonzero(block != np.trunc(block))
+            if fractions.size:
+                row = int(fractions[0])
+                raise ValueError(f"{name} has {block[row]} in row {start + row}; wants whole class numbers")
+    wanted = f"wants class numbers from 0 to {classes - 1}"
+    if classes == 1:
+        wanted += ", for the model has one output: 'binary_crossentropy' may be meant"
+    _check_bounds(array, name, 0, classes - 1, wanted)
+    if array.dtype.kind in "iu" and array.dtype.isnative:
+        return array
+    return array.astype(np.int64)
+
+
+def _classes(y: Array) -> Array:
+    """The class of each row."""
+    if y.ndim == 2 and y.shape[1] > 1:
+        return np.asarray(y.argmax(axis=1))
+    return _class_numbers(y.reshape(len(y)), 2**31, "y, for class_weight,")
+
+
+def _weights_of_classes(
+    class_weight: Mapping[int, float] | str, classes: list[int], counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """A weight for each of the classes that there are."""
+    if class_weight == "balanced":
+        return np.asarray(counts.sum() / (len(counts) * counts), np.float64)
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            f"class_weight got a {type(class_weight).__name__}, {class_weight!r}; "
+            "wants a dict of class number to weight, or 'balanced'"
+        )
+    for number, weight in class_weight.items():
+        positive_integer(number, "class_weight's key", least=0)
+        real_number(weight, f"class_weight[{number}]", least=0)
+    if missing := [number for number in classes if number not in class_weight]:
+        raise ValueError(f"class_weight has no weight for class {missing[0]}, which y holds; wants one a class")
+    return np.array([class_weight[number] for number in classes], np.float64)

@@ -1,0 +1,609 @@
+"""A network as the kernels see it, and the jobs that they run on it.
+
+The only module that imports fastnn.kernels.  Everything it is given has been validated.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import math
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnn.kernels import plan
+from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS
+from fastnn.kernels.numpy_backend import mixed, shuffled
+
+from .team import Crew, processors
+
+__all__ = ["ACTIVATIONS", "LOSSES", "OPTIMIZERS", "Engine", "LayerPlan", "Training", "describe", "warmup"]
+
+Array = npt.NDArray[Any]
+Run = Callable[[int, int, int], int]
+
+BACKENDS = ("numba", "cython", "numpy")
+DTYPES = ("float32", "float64")
+WIDTH_MULTIPLE: int = plan.WIDTH_MULTIPLE
+
+_lock = threading.Lock()
+
+
+def _structure(name: str, fields: dict[str, str]) -> type[Any]:
+    kinds = {"i8": ctypes.c_int64, "f8": ctypes.c_double}
+    return type(name, (ctypes.Structure,), {"_fields_": [(f, kinds[kind]) for f, kind in fields.items()]})
+
+
+LayerRecord = _structure("LayerRecord", plan.LAYER_FIELDS)
+JobRecord = _structure("JobRecord", plan.JOB_FIELDS)
+
+
+# --- Backends --------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _load(backend: str, dtype: str) -> Run:
+    module = importlib.import_module(f"fastnn.kernels.{backend}_backend")
+    run: Run = module.load(dtype)
+    return run
+
+
+def load(backend: str, dtype: str) -> tuple[str, Run]:
+    """The backend's name and its entry; "auto" takes the first that is there.  Raises ImportError."""
+    with _lock:
+        if backend != "auto":
+            return backend, _load(backend, dtype)
+        for name in BACKENDS[:2]:
+            try:
+                return name, _load(name, dtype)
+            except ImportError:
+                continue
+        warnings.warn(
+            "neither Numba nor fastnn's Cython extension is here, so plain NumPy runs, many times slower; "
+            "`pip install numba` mends it, and backend='numpy' accepts it",
+            stacklevel=2,
+        )
+        return "numpy", _load("numpy", dtype)
+
+
+# --- Memory ----------------------------------------------------------------------------------------------------------
+
+
+def padded(count: int) -> int:
+    return -(-count // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+
+
+def aligned(count: int, dtype: npt.DTypeLike) -> Array:
+    """A vector of zeros that starts on a cache line."""
+    dtype = np.dtype(dtype)
+    raw = np.zeros(count * dtype.itemsize + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + count * dtype.itemsize].view(dtype)
+
+
+def address(array: Array | None) -> int:
+    return 0 if array is None else int(array.__array_interface__["data"][0])
+
+
+class LayerPlan(NamedTuple):
+    """One layer: its activation alone where it is not dense."""
+
+    units: int
+    activation: str
+    parameter: float = 0.0
+    use_bias: bool = True
+    dense: bool = True
+
+
+@dataclass
+class Data:
+    """Rows of inputs and what goes with them.  x and y are of KINDS, in any memory order, and finite."""
+
+    x: Array
+    y: Array | None = None
+    labels: bool = False
+    weight: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def direct(self) -> bool:
+        """Whether the kernels can read it where it lies."""
+        return all(a is None or (a.dtype.name in plan.KINDS and a.dtype.isnative) for a in (self.x, self.y))
+
+    def part(self, rows: slice) -> Data:
+        """Some rows, where they lie."""
+        y = None if self.y is None else self.y[rows]
+        return Data(self.x[rows], y, self.labels, None if self.weight is None else self.weight[rows])
+
+    def block(self, rows: slice | Array, dtype: npt.DTypeLike) -> Data:
+        """Some rows, converted."""
+        y = None if self.y is None else np.asarray(self.y[rows], np.int64 if self.labels else dtype)
+        return Data(
+            np.asarray(self.x[rows], dtype),
+            y,
+            self.labels,
+            None if self.weight is None else self.weight[rows],
+        )
+
+
+# --- The engine ------------------------------------------------------------------------------------------------------
+
+
+class Engine:
+    """Parameters, optimizer slots and workspaces of one network, and the kernels over them.
+
+    Parameters
+    ----------
+    inputs : int
+        Width of the network's input.
+    layers : sequence of LayerPlan
+    dtype : {"float32", "float64"}
+    backend : {"auto", "numba", "cython", "numpy"}
+    threads : int or None
+        None chooses by the work in a step.
+    """
+
+    def __init__(self, inputs: int, layers: Sequence[LayerPlan], dtype: str, backend: str, threads: int | None) -> None:
+        self.inputs, self.plans, self.dtype, self.threads = inputs, list(layers), np.dtype(dtype), threads
+        self.backend, self.run = load(backend, dtype)
+        self._busy = threading.Lock()
+        self.layers = (LayerRecord * len(self.plans))()
+        self.job = JobRecord()
+        self._lay_out()
+        self.parameters = aligned(self.parameter_count, dtype)
+        self.transposed = aligned(self._transposed_count, dtype)
+        self.slots = aligned(0, dtype)
+        self.hyper = np.zeros(16)
+        self.metrics = np.zeros(0, np.int64)
+        self.iterations = 0
+        self._buffers: dict[str, Array] = {}
+        self._synchronisation = aligned(plan.SYNCHRONISATION_WORDS, np.int64)
+        job = self.job
+        job.layer_count, job.parameter_count = len(self.plans), self.parameter_count
+        job.parameters, job.transposed = address(self.parameters), address(self.transposed)
+        job.hyper, job.synchronisation = address(self.hyper), address(self._synchronisation)
+
+    def _lay_out(self) -> None:
+        """Fill the layers' records: where each finds its parameters and its rows of a workspace."""
+        codes = list(ACTIVATIONS)
+        width, parameters, transposed = self.inputs, 0, 0
+        self.input_stride = padded(width + 1)
+        self.row_values = self.input_stride
+        self.row_operations = 0
+        for number, (record, layer) in enumerate(zip(self.layers, self.plans, strict=True)):
+            record.inputs, record.outputs = width, layer.units
+            record.stride = padded(layer.units)
+            record.rows = width + layer.use_bias if layer.dense else 0
+            record.weights = parameters
+            parameters += record.rows * record.stride
+            record.transposed = -1
+            if layer.dense:
+                self.row_operations += 2 * record.rows * record.stride * (3 if number else 2)
+                if number:
+                    record.transposed, record.transposed_stride = transposed, padded(width)
+                    transposed += layer.units * record.transposed_stride
+            record.activation, record.parameter = codes.index(layer.activation), layer.parameter
+            record.output_stride = padded(layer.units + 1)
+            record.slope = -1
+            regions = ["output", "delta"] + ["slope"] * ACTIVATIONS[layer.activation].keeps_slope
+            for region in regions:
+                setattr(record, region, self.row_values)
+                self.row_values += record.output_stride
+            width = layer.units
+        self.outputs = width
+        self.target = self.row_values
+        self.target_stride = padded(width + 1)
+        self.row_values += self.target_stride
+        self.parameter_count, self._transposed_count = max(parameters, WIDTH_MULTIPLE), transposed
+        job = self.job
+        job.input_stride, job.target, job.target_stride = self.input_stride, self.target, self.target_stride
+
+    # --- Parameters ---
+
+    def matrix(self, number: int, vector: Array | None = None) -> Array:
+        """A layer's weights (inputs, units), with the bias as a last row, as a view."""
+        record = self.layers[number]
+        vector = self.parameters if vector is None else vector
+        rows = vector[record.weights : record.weights + record.rows * record.stride]
+        return rows.reshape(record.rows, record.stride)[:, : record.outputs]
+
+    def kernel(self, number: int, vector: Array | None = None) -> Array:
+        """A layer's weights (inputs, units): a view, not to be written, for the transposed copies must follow."""
+        view = self.matrix(number, vector)[: self.layers[number].inputs]
+        view.flags.writeable = False
+        return view
+
+    def bias(self, number: int, vector: Array | None = None) -> Array | None:
+        """A layer's bias (units,): a view; None where it has none."""
+        if not self.plans[number].use_bias:
+            return None
+        view: Array = self.matrix(number, vector)[-1]
+        view.flags.writeable = False
+        return view
+
+    def assign(self, number: int, kernel: Array, bias: Array | None) -> None:
+        matrix = self.matrix(number)
+        matrix[: self.layers[number].inputs] = kernel
+        if bias is not None:
+            matrix[-1] = bias
+        self.refresh(number)
+
+    def refresh(self, number: int) -> None:
+        """Bring a layer's transposed copy in step with its matrix."""
+        record = self.layers[number]
+        if record.transposed >= 0:
+            size = record.outputs * record.transposed_stride
+            copy = self.transposed[record.transposed : record.transposed + size]
+            copy = copy.reshape(record.outputs, record.transposed_stride)
+            copy[:, : record.inputs] = self.matrix(number)[: record.inputs].T
+
+    def refresh_all(self) -> None:
+        for number in range(len(self.plans)):
+            self.refresh(number)
+
+    # --- What to train for ---
+
+    def set_loss(self, loss: str, on_logits: bool, parameter: float, metrics: Sequence[str]) -> None:
+        """The loss and the metrics, by their names in LOSSES."""
+        codes = list(LOSSES)
+        self.metrics = np.array([codes.index(m) for m in metrics], np.int64)
+        job = self.job
+        job.loss, job.loss_on_logits, job.loss_parameter = codes.index(loss), on_logits, parameter
+        job.loss_scale = 1 / self.outputs if LOSSES[loss].mean else 1.0
+        job.metric_count, job.metrics = len(metrics), address(self.metrics)
+
+    def set_optimizer(self, optimizer: str, hyper: Sequence[float]) -> None:
+        """The optimizer, by its name in OPTIMIZERS; its slots begin at 0 unless they are there already."""
+        self.hyper[: len(hyper)] = hyper
+        job = self.job
+        count = len(OPTIMIZERS[optimizer].slots)
+        if len(self.slots) != count * self.parameter_count:
+            self.slots = aligned(count * self.parameter_count, self.dtype)
+        job.optimizer, job.slot_count = list(OPTIMIZERS).index(optimizer), count
+        job.slots = address(self.slots)
+
+    # --- Jobs ---
+
+    def buffer(self, name: str, count: int, dtype: npt.DTypeLike) -> Array:
+        """A vector that is kept from job to job, and grows; at first zeros."""
+        held = self._buffers.get(name)
+        if held is None or len(held) < count or held.dtype != dtype:
+            held = self._buffers[name] = aligned(count, dtype)
+        return held
+
+    def attach(self, data: Data) -> None:
+        """Point the job at the data."""
+        job, kinds = self.job, plan.KINDS
+        x, y = data.x, data.y
+        job.x, job.x_kind = address(x), kinds.index(x.dtype.name)
+        job.x_row, job.x_column = x.strides
+        if y is not None:
+            job.y, job.y_kind, job.y_labels = address(y), kinds.index(y.dtype.name), data.labels
+            job.y_row, job.y_column = y.strides[0], 0 if y.ndim == 1 else y.strides[1]
+        job.sample_weight = address(data.weight)
+        job.rows = len(data)
+        job.origin = 0
+
+    def chunk_rows(self, batch_size: int) -> int:
+        """Rows of a chunk with a gradient of its own; 0 where the batch is better split by rows and panels.
+
+        A function of the network and the batch alone, never of the threads: it decides the order of sums.
+        Chunks pay where the gradient is smaller than what rows exchange otherwise, and stays in cache.
+        """
+        size = self.dtype.itemsize
+        small = self.parameter_count * size <= 2**19 and self.parameter_count < batch_size * self.row_values // 4
+        huge = batch_size * self.row_values * size > 2**28
+        if not (small or huge):
+            return 0
+        chunk = 64
+        while chunk < batch_size and chunk < 4096 and chunk * self.row_operations < 1_000_000:
+            chunk *= 2
+        return chunk if chunk < batch_size else 0
+
+    def thread_count(self, operations: float, most: int) -> int:
+        """How many threads a step of that much arithmetic pays for, up to ``most``."""
+        if self.backend == "numpy":
+            return 1
+        if self.threads is not None:
+            return min(self.threads, 256)
+        return max(1, min(processors(), most, int(operations / OPERATIONS_A_THREAD)))
+
+    def _prepare_training(self, batch_size: int, threads: int, chunk: int) -> None:
+        """Point the job at workspaces for steps of up to batch_size rows."""
+        job, dtype, size = self.job, self.dtype, self.dtype.itemsize
+        capacity = chunk or -(-batch_size // 8) * 8
+        job.chunk, job.capacity = chunk, capacity
+        job.workspace_size = capacity * self.row_values * size
+        name = f"workspace {capacity}"  # one a capacity: padding must stay 0 where each layout has it
+        job.workspace = address(self.buffer(name, (threads if chunk else 1) * capacity * self.row_values, dtype))
+        chunks = -(-batch_size // chunk) if chunk else 1
+        job.gradient_levels = chunks.bit_length() + 1
+        parts = threads * job.gradient_levels if chunk else 1
+        job.gradients = address(self.buffer("gradients", parts * self.parameter_count, dtype))
+        widest = max((record.stride for record in self.layers), default=0)
+        scratch = padded(PANEL_ROWS * min(widest, PANEL_COLUMNS)) * size + SCALARS_SIZE
+        job.scratch_size = scratch
+        job.scratch = address(self.buffer("scratch", threads * scratch // 8, np.float64))
+        job.scores = address(self.buffer("scores", batch_size * (1 + job.metric_count), np.float64))
+
+    def _call(self, threads: int) -> int:
+        """Run the job; 1 if it ended early."""
+        job = self.job
+        layers, record = ctypes.addressof(self.layers), ctypes.addressof(job)
+        synchronisation = self._synchronisation
+        synchronisation[:] = 0
+        if threads == 1:
+            job.threads = 1
+            return self.run(layers, record, 0)
+        ended = [0] * threads
+
+        def part(number: int) -> None:
+            ended[number] = self.run(layers, record, number)
+
+        def abort() -> None:
+            synchronisation[plan.ABORTED] = 1
+
+        with Crew(threads) as crew:
+            job.threads = crew.size
+            crew.run(part, abort)
+        return max(ended)
+
+    def train(self, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> Training:
+        return Training(self, data, batch_size, epochs, shuffle, seed)
+
+    def evaluate(self, data: Data) -> Array:
+        """The means over the rows of the loss and of each metric."""
+        with self._busy:
+            totals = sum(results.sum(axis=0) for results in self._infer(data, MODE["evaluate"], None))
+        return np.asarray(totals) / len(data)
+
+    def predict(self, data: Data) -> Array:
+        """The network's output for each row: (rows, units of the last layer)."""
+        output = np.empty((len(data), self.outputs), self.dtype)
+        with self._busy:
+            for _ in self._infer(data, MODE["predict"], output):
+                pass
+        return output
+
+    def _infer(self, data: Data, mode: int, output: Array | None) -> Iterator[Array]:
+        """Run over the data, in slices after each of which Python has control; yields evaluation's results."""
+        job, size = self.job, self.dtype.itemsize
+        operations = self.row_operations / 3
+        capacity = min(-(-len(data) // 8) * 8, max(8, min(256, 2**19 // (self.row_values * size) // 8 * 8)))
+        blocks = -(-len(data) // capacity)
+        threads = self.thread_count(operations * len(data) / 4, blocks)
+        columns = 1 + len(self.metrics)
+        job.mode, job.capacity, job.shuffle, job.chunk = mode, capacity, 0, 0
+        job.workspace_size = capacity * self.row_values * size
+        job.workspace = address(self.buffer(f"workspace {capacity}", threads * capacity * self.row_values, self.dtype))
+        job.scores = address(self.buffer("scores", threads * capacity * columns, np.float64))
+        slice_blocks = max(threads, int(SLICE_SECONDS * threads / (capacity * (operations / 2e9 + 1e-7))))
+        if not data.direct:
+            slice_blocks = min(slice_blocks, max(1, CONVERTED_BYTES // (capacity * data.x.shape[1] * size)))
+        for first in range(0, blocks, slice_blocks):
+            last = min(first + slice_blocks, blocks)
+            start = first * capacity
+            if data.direct:
+                part = data
+                self.attach(part)
+                job.first_step, job.last_step, offset = first, last, 0
+            else:
+                part = data.block(slice(start, min(last * capacity, len(data))), self.dtype)
+                self.attach(part)
+                job.first_step, job.last_step, offset = 0, last - first, start
+            if output is not None:
+                job.output, job.output_row = address(output) + offset * self.outputs * size, self.outputs
+            results = np.zeros((job.last_step, columns))
+            job.results = address(results)
+            self._call(min(threads, last - first))
+            yield results
+
+    def activations(self, data: Data) -> list[Array]:
+        """Every layer's output, each (rows, units)."""
+        outputs = [np.empty((len(data), layer.units), self.dtype) for layer in self.plans]
+        job, size = self.job, self.dtype.itemsize
+        with self._busy:
+            capacity = 64
+            workspace = self.buffer(f"workspace {capacity}", capacity * self.row_values, self.dtype)
+            job.mode, job.capacity, job.shuffle, job.chunk = MODE["predict"], capacity, 0, 0
+            job.workspace, job.workspace_size = address(workspace), capacity * self.row_values * size
+            for start in range(0, len(data), capacity):
+                part = data.block(slice(start, start + capacity), self.dtype)
+                self.attach(part)
+                job.first_step, job.last_step = 0, 1
+                job.output, job.output_row = address(outputs[-1]) + start * self.outputs * size, self.outputs
+                self._call(1)
+                for record, output in zip(self.layers, outputs, strict=True):
+                    first, stride = record.output * capacity, record.output_stride
+                    block = workspace[first : first + capacity * stride].reshape(capacity, stride)
+                    output[start : start + len(part)] = block[: len(part), : record.outputs]
+        return outputs
+
+    def gradient(self, data: Data) -> tuple[Array, float]:
+        """The gradient of the mean loss over all rows, laid out like the parameters, and that loss."""
+        rows = len(data)
+        data = data.block(slice(None), self.dtype) if not data.direct else data
+        with self._busy:
+            threads = self.thread_count(self.row_operations * rows, rows)
+            self._prepare_training(rows, threads, self.chunk_rows(rows))
+            self.attach(data)
+            job = self.job
+            job.mode, job.shuffle, job.batch_size = MODE["gradient"], 0, rows
+            job.first_step, job.last_step, job.steps_per_epoch, job.first_epoch = 0, 1, 1, 0
+            results = np.zeros(1 + len(self.metrics))
+            job.results = address(results)
+            self._call(threads)
+            gradient = self._buffers["gradients"][: self.parameter_count].copy()
+        return gradient, float(results[0]) / rows
+
+    def update(self, gradient: Array) -> None:
+        """One step of the optimizer along a gradient laid out like the parameters."""
+        with self._busy:
+            self._prepare_training(8, 1, 0)
+            self._buffers["gradients"][: self.parameter_count] = gradient
+            self.job.mode, self.job.iterations = MODE["update"], self.iterations
+            self._call(1)
+            self.iterations += 1
+
+
+MODE = {name: code for code, name in enumerate(plan.MODES)}
+SLICE_SECONDS = 0.05
+"""How long a compiled run may go on before Python has control again."""
+OPERATIONS_A_THREAD = 700_000
+"""Arithmetic in a step below which another thread costs more than it brings."""
+CONVERTED_BYTES = 2**20
+"""How much of data that the kernels cannot read as it lies is converted at a time."""
+PANEL_ROWS, PANEL_COLUMNS, SCALARS_SIZE = 64, 12 * 16, 128
+
+
+class Training:
+    """A training run over some data: ``advance`` takes steps, which are counted over all epochs.
+
+    Attributes
+    ----------
+    step, steps, steps_per_epoch : int
+        Where it stands, how many there are in all, and in an epoch.
+    results : (epochs, 1 + metrics) array
+        Sums over the rows of loss and metrics, an epoch a row.
+    diverged : int
+        Number of the first epoch that was not finite, from 1; 0 while all is well.
+    """
+
+    def __init__(self, engine: Engine, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> None:
+        self.engine, self.data, self.shuffle, self.seed = engine, data, shuffle, seed
+        self.batch_size = min(batch_size, len(data))
+        self.steps_per_epoch = math.ceil(len(data) / self.batch_size)
+        self.step, self.steps = 0, epochs * self.steps_per_epoch
+        self.results = np.zeros((epochs, 1 + len(engine.metrics)))
+        self.diverged = 0
+        self.chunk = engine.chunk_rows(self.batch_size)
+        operations = engine.row_operations * self.batch_size
+        most = -(-self.batch_size // (self.chunk or 1))
+        self.threads = engine.thread_count(operations, most)
+        self.seconds_a_step = operations / 5e9 + 2e-6  # a guess, until measured
+        self.keep_good()
+
+    def keep_good(self) -> None:
+        """Keep the parameters as they are now as the last good ones."""
+        engine = self.engine
+        self.backup = engine.buffer("backup", engine.parameter_count + len(engine.slots), engine.dtype)
+        self.backup[: engine.parameter_count] = engine.parameters
+        self.backup[engine.parameter_count : engine.parameter_count + len(engine.slots)] = engine.slots
+
+    def restore_good(self) -> None:
+        """Back to the parameters and slots of the last good epoch."""
+        engine = self.engine
+        engine.parameters[:] = self.backup[: engine.parameter_count]
+        engine.slots[:] = self.backup[engine.parameter_count : engine.parameter_count + len(engine.slots)]
+        engine.refresh_all()
+
+    def advance(self, last: int) -> None:
+        """Take the steps up to ``last``, or to where the run diverged."""
+        engine, job = self.engine, self.engine.job
+        with engine._busy:
+            engine._prepare_training(self.batch_size, self.threads, self.chunk)
+            job.mode, job.batch_size, job.steps_per_epoch = (
+                MODE["train"],
+                self.batch_size,
+                self.steps_per_epoch,
+            )
+            job.seed = self.seed
+            job.backup = address(self.backup)
+            columns = self.results.shape[1]
+            while self.step < last and not self.diverged:
+                first, stop = self.step, last
+                if self.data.direct:
+                    engine.attach(self.data)
+                    job.shuffle = self.shuffle
+                    job.mask = (1 << (len(self.data) - 1).bit_length()) - 1
+                    job.shift = max(1, (len(self.data) - 1).bit_length() // 2)
+                else:
+                    stop = self._attach_converted(first, last)
+                job.first_step, job.last_step, job.iterations = first, stop, engine.iterations
+                job.first_epoch = first // self.steps_per_epoch
+                job.results = address(self.results) + job.first_epoch * columns * 8
+                try:
+                    engine._call(self.threads)
+                finally:  # Ctrl-C strikes when the kernel has returned: count what it did
+                    self.step = max(first, int(engine._synchronisation[plan.DONE]))
+                    engine.iterations += self.step - first
+                self.diverged = int(engine._synchronisation[plan.DIVERGED])
+                epoch = (self.step - 1) // self.steps_per_epoch
+                if not self.diverged and not np.isfinite(self.results[epoch, 0]):
+                    self.diverged = epoch + 1
+
+    def _attach_converted(self, first: int, last: int) -> int:
+        """Convert the rows of the next steps, in the order of their visit; returns the step where they end."""
+        engine, job = self.engine, self.engine.job
+        step_bytes = self.batch_size * self.data.x.shape[1] * engine.dtype.itemsize
+        epoch = first // self.steps_per_epoch
+        stop: int = min(last, (epoch + 1) * self.steps_per_epoch, first + max(1, CONVERTED_BYTES // step_bytes))
+        start = (first - epoch * self.steps_per_epoch) * self.batch_size
+        end = min((stop - epoch * self.steps_per_epoch) * self.batch_size, len(self.data))
+        rows: slice | Array = slice(start, end)
+        if self.shuffle:
+            rows = order(len(self.data), self.seed, epoch, start, end)
+        self._converted = self.data.block(rows, engine.dtype)
+        engine.attach(self._converted)
+        job.rows, job.origin, job.shuffle = len(self.data), start, 0
+        return stop
+
+
+def order(rows: int, seed: int, epoch: int, start: int, end: int) -> npt.NDArray[np.int64]:
+    """The rows that the kernels visit from one place of an epoch to another."""
+    bits = (rows - 1).bit_length()
+    key = mixed(seed + mixed(np.array([epoch])))
+    visited: npt.NDArray[np.int64] = shuffled(np.arange(start, end), rows, (1 << bits) - 1, max(1, bits // 2), key)
+    return visited
+
+
+# --- What is active --------------------------------------------------------------------------------------------------
+
+
+def describe() -> dict[str, str]:
+    """What runs here and why: backends, instruction set, tile, threads, cache folder."""
+    from importlib.metadata import version
+
+    from fastnn.kernels import machine, numba_backend
+
+    facts = {"fastnn": version("fastnn")}
+    available = []
+    for name in BACKENDS:
+        try:
+            if name == "numba":
+                facts["numba"] = version("numba")
+            else:
+                _load(name, "float32")
+            available.append(name)
+        except ImportError as error:
+            facts[name] = f"not here: {error}"
+    isa, instruction_set = machine.instruction_set()
+    facts["backend"] = f"{available[0]} (the first that is here of {', '.join(BACKENDS)})"
+    facts["backends here"] = ", ".join(available)
+    reason = "forced by FASTNN_ISA" if machine.os.environ.get(machine.VARIABLE) else "the widest this processor offers"
+    facts["instruction set"] = f"{isa} ({reason}; offered: {', '.join(machine.supported())})"
+    lanes = instruction_set.vector_bytes // 4
+    facts["tile"] = f"{instruction_set.tile_rows} rows x {instruction_set.tile_vectors} vectors of {lanes} float32"
+    facts["threads"] = f"up to {processors()} (affinity, container quota, FASTNN_NUM_THREADS, OMP_NUM_THREADS)"
+    facts["cache folder"] = str(numba_backend.cache_folder())
+    return facts
+
+
+def warmup() -> Iterator[str]:
+    """Compile every kernel into the cache; yields what is ready."""
+    for backend in BACKENDS[:2]:
+        for dtype in DTYPES:
+            try:
+                _load(backend, dtype)
+                yield f"{backend} {dtype}: ready"
+            except ImportError as error:
+                yield f"{backend} {dtype}: not here ({error})"

@@ -1,0 +1,247 @@
+"""Initializers: the weights that training starts from.
+
+An initializer is called with a shape and a NumPy generator and gives float64 values. One with a seed of its
+own gives the same values whenever it is called.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .data import positive_integer, real_number
+from .names import Configurable, lookup, resolve, snake_case
+
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "get",
+]
+
+Values = NDArray[np.float64]
+
+TRUNCATED_DEVIATION = 0.87962566103423978  # of a standard normal distribution cut off at -2 and 2
+
+
+class Initializer(Configurable):
+    """Base of all: derive from it, and write ``__call__(shape, rng)``."""
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        """Values of a shape.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            (inputs, units) of a kernel, (units,) of a bias.
+        rng : numpy.random.Generator
+            Where random values come from.
+
+        Returns
+        -------
+        ndarray of float64
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no __call__(shape, rng)")
+
+
+class Constant(Initializer):
+    """The same value everywhere."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = real_number(value, "value")
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        return np.full(shape, self.value)
+
+
+class Zeros(Initializer):
+    """0 everywhere."""
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        return np.zeros(shape)
+
+
+class Ones(Initializer):
+    """1 everywhere."""
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        return np.ones(shape)
+
+
+class _Random(Initializer):
+    """An initializer that may have a seed of its own."""
+
+    seed: int | None
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        return self._draw(shape, rng if self.seed is None else np.random.default_rng(self.seed))
+
+    def _draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        raise NotImplementedError
+
+
+class RandomNormal(_Random):
+    """Normally distributed, of a mean and a standard deviation."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        self.mean = real_number(mean, "mean")
+        self.stddev = real_number(stddev, "stddev", least=0)
+        self.seed = _seed(seed)
+
+    def _draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        return rng.normal(self.mean, self.stddev, shape)
+
+
+class TruncatedNormal(RandomNormal):
+    """`RandomNormal` with whatever is more than two standard deviations off drawn again."""
+
+    def _draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        return self.mean + self.stddev * _truncated(shape, rng)
+
+
+class RandomUniform(_Random):
+    """Uniformly distributed between two values."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+        self.minval = real_number(minval, "minval")
+        self.maxval = real_number(maxval, "maxval", least=self.minval)
+        self.seed = _seed(seed)
+
+    def _draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
+class VarianceScaling(_Random):
+    """Mean 0 and variance scale / n, so that what flows through a layer neither grows nor fades.
+
+    Parameters
+    ----------
+    scale : float
+        Above 0.
+    mode : {"fan_in", "fan_out", "fan_avg"}
+        n: the inputs of the layer, its outputs, or the mean of both.
+    distribution : {"truncated_normal", "untruncated_normal", "uniform"}
+        The uniform one reaches to sqrt(3 scale / n); the truncated one is a wider normal one, cut off at two
+        of its standard deviations.
+    seed : int, optional
+    """
+
+    MODES = ("fan_in", "fan_out", "fan_avg")
+    DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+    ) -> None:
+        self.scale = real_number(scale, "scale", above=0)
+        self.mode = lookup(mode, self.MODES, "mode")
+        self.distribution = lookup(distribution, self.DISTRIBUTIONS, "distribution")
+        self.seed = _seed(seed)
+
+    def _draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        fan_in, fan_out = shape[0], shape[-1]
+        count = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        deviation = math.sqrt(self.scale / count)
+        if self.distribution == "uniform":
+            limit = math.sqrt(3) * deviation
+            return rng.uniform(-limit, limit, shape)
+        if self.distribution == "untruncated_normal":
+            return rng.normal(0, deviation, shape)
+        return deviation / TRUNCATED_DEVIATION * _truncated(shape, rng)
+
+
+class _Scaled(VarianceScaling):
+    """A `VarianceScaling` that goes by a name of its own."""
+
+    options: tuple[float, str, str]
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(*self.options, seed=seed)
+
+
+class GlorotUniform(_Scaled):
+    """Uniform to sqrt(6 / (inputs + outputs)); Glorot and Bengio, 2010."""
+
+    options = (1.0, "fan_avg", "uniform")
+
+
+class GlorotNormal(_Scaled):
+    """Truncated normal, of variance 2 / (inputs + outputs); Glorot and Bengio, 2010."""
+
+    options = (1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(_Scaled):
+    """Uniform to sqrt(6 / inputs), for relu; He et al., 2015."""
+
+    options = (2.0, "fan_in", "uniform")
+
+
+class HeNormal(_Scaled):
+    """Truncated normal, of variance 2 / inputs, for relu; He et al., 2015."""
+
+    options = (2.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_Scaled):
+    """Uniform to sqrt(3 / inputs), for selu; LeCun et al., 1998."""
+
+    options = (1.0, "fan_in", "uniform")
+
+
+class LecunNormal(_Scaled):
+    """Truncated normal, of variance 1 / inputs, for selu; LeCun et al., 1998."""
+
+    options = (1.0, "fan_in", "truncated_normal")
+
+
+_CLASSES: tuple[type[Initializer], ...] = (
+    GlorotUniform,
+    GlorotNormal,
+    HeUniform,
+    HeNormal,
+    LecunUniform,
+    LecunNormal,
+    Zeros,
+    Ones,
+    Constant,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+)
+_NAMES: dict[str, type[Initializer]] = {snake_case(found.__name__): found for found in _CLASSES}
+
+
+def get(identifier: object, argument: str = "initializer") -> Initializer:
+    """The initializer that a name, a class, a configuration or the object itself stands for."""
+    return resolve(identifier, Initializer, _NAMES, argument)
+
+
+def _truncated(shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+    """Standard normal values of which none is beyond -2 or 2."""
+    values = rng.standard_normal(shape)
+    while (beyond := np.abs(values) > 2).any():
+        values[beyond] = rng.standard_normal(np.count_nonzero(beyond))
+    return values
+
+
+def _seed(seed: Any) -> int | None:
+    return None if seed is None else positive_integer(seed, "seed", least=0)

@@ -1,0 +1,622 @@
+"""Sequential: layers, compiled into an engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import data, losses, metrics, optimizers, saving, training, utils
+from . import layers as layer_types
+from .callbacks import CallbackList, History, ProgressBar, verbosity
+from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load
+from .errors import ModelFileError
+from .layers import Activation, Dense, Input, Layer, unique_names
+from .names import deserialize, lookup, serialize
+
+__all__ = ["Sequential", "load_model"]
+
+Array = npt.NDArray[Any]
+
+
+class Sequential:
+    """A network of layers, one after the other, with Keras's names.
+
+    Parameters
+    ----------
+    layers : sequence of Layer, optional
+        Dense and Activation, and Input first where the width of the data should be known before it is seen.
+    name : str
+    seed : int, optional
+        Of initial weights and of shuffling; otherwise fastnn.utils.set_random_seed's, otherwise the system's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import Sequential
+    >>> from fastnn.layers import Dense
+    >>> model = Sequential([Dense(4, activation="tanh"), Dense(1, activation="sigmoid")], seed=0)
+    >>> model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> history = model.fit(x, [0, 1, 1, 0], epochs=5, verbose=0)
+    >>> model.predict(x).shape
+    (4, 1)
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer] | None = None, name: str = "sequential", seed: int | None = None
+    ) -> None:
+        self.name = name
+        self.history: History | None = None
+        self.metadata: dict[str, Any] = {}
+        self.stop_training = False
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: losses.Loss | None = None
+        self.dtype = "float32"
+        self._rng = np.random.default_rng(utils.new_seed() if seed is None else seed)
+        self._layers: list[Layer] = []
+        self._inputs: int | None = None
+        self._engine: Engine | None = None
+        self._metrics_asked: Any = None
+        self._metrics: list[metrics.Metric] = []
+        self._backend = "auto"
+        self._threads: int | None = None
+        for layer in layers or ():
+            self.add(layer)
+
+    # --- Structure ---
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without Input."""
+        return list(self._layers)
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer; not once the model is built."""
+        if self._engine is not None:
+            raise RuntimeError("add got a layer for a model that is built; make a new Sequential")
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layer got {type(layer).__name__}; wants one of fastnn.layers: Dense, Activation, Input")
+        if self._layers and layer.input_size is not None:
+            raise ValueError(f"layer got {layer.name!r} with a number of inputs; only the first layer says how many")
+        if any(layer is other for other in self._layers):
+            raise ValueError(f"layer got {layer.name!r} twice; wants a new layer object each time")
+        if not self._layers and layer.input_size is not None:
+            self._inputs = layer.input_size
+        if not isinstance(layer, Input):
+            named = [*self._layers, layer]
+            for each, name in zip(named, unique_names(named), strict=True):
+                each.name = name
+            self._layers = named
+
+    def compile(
+        self,
+        optimizer: str | optimizers.Optimizer = "sgd",
+        loss: str | losses.Loss | None = None,
+        metrics: Sequence[Any] | None = None,
+        *,
+        backend: str = "auto",
+        threads: int | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        """Choose what to train for, and how it is computed.
+
+        Parameters
+        ----------
+        optimizer : str or Optimizer
+        loss : str or Loss
+        metrics : list of str or Metric
+            Means over the rows, beside the loss.
+        backend : {"auto", "numba", "cython", "numpy"}
+            "auto": the first of them that is installed.
+        threads : int, optional
+            None: as many as the work in a step pays for, at most the processors that the process may use.
+            Results do not depend on it, to the last bit.
+        dtype : {"float32", "float64"}
+            Of weights and arithmetic.
+
+        Raises
+        ------
+        ValueError
+            An unknown name; a loss that does not fit the last activation.
+        """
+        new_optimizer = optimizers.get(optimizer)
+        new_loss = None if loss is None else losses.get(loss)
+        lookup(backend, ["auto", *BACKENDS], "backend")
+        dtype = lookup(dtype if isinstance(dtype, str) else np.dtype(dtype).name, DTYPES, "dtype")
+        if threads is not None:
+            threads = data.positive_integer(threads, "threads")
+        if self._layers:  # before anything is changed
+            if new_loss is not None:
+                new_loss.kernel(self._last_activation())
+            self._resolve(metrics, new_loss)
+        load(backend, dtype)
+        self.optimizer, self.loss = new_optimizer, new_loss
+        self._metrics_asked = metrics
+        kept = self.get_weights() if self._engine is not None else None
+        self.dtype, self._backend, self._threads = dtype, backend, threads
+        self._engine = None
+        if kept is not None or (self._inputs is not None and self._layers):
+            self._make_engine(kept)
+
+    def build(self, input_size: int | tuple[int | None, ...] | None = None) -> None:
+        """Draw the weights, for data with this many columns; fit and the rest do it when they see the data."""
+        if input_size is not None:
+            if isinstance(input_size, tuple):
+                input_size = input_size[-1]
+            width = data.positive_integer(input_size, "input_size")
+            if self._inputs not in (None, width):
+                raise ValueError(f"input_size got {width}; wants {self._inputs}, as the first layer says")
+        else:
+            if self._inputs is None:
+                raise ValueError(
+                    "the model is not built, for it does not know the width of x: call build(input_size), "
+                    "begin with Input(shape=(n,)), or let fit or predict see data"
+                )
+            width = self._inputs
+        if self._engine is None:
+            if not self._layers:
+                raise ValueError("layers got none; wants at least one Dense layer")
+            self._inputs = width
+            self._make_engine(None)
+
+    def _plans(self) -> list[LayerPlan]:
+        """A Dense layer with the Activation that follows it is one, if it has none of its own."""
+        assert self._inputs is not None
+        plans: list[LayerPlan] = []
+        self._places: list[int] = []  # each layer's plan
+        width = self._inputs
+        for layer in self._layers:
+            activation = layer.activation  # type: ignore[attr-defined]
+            if isinstance(layer, Dense):
+                width = layer.units
+                plans.append(LayerPlan(width, activation.name, activation.parameter, layer.use_bias))
+            elif plans and plans[-1].activation == "linear":
+                plans[-1] = plans[-1]._replace(activation=activation.name, parameter=activation.parameter)
+            else:
+                plans.append(LayerPlan(width, activation.name, activation.parameter, use_bias=False, dense=False))
+            self._places.append(len(plans) - 1)
+        for plan in plans[:-1]:
+            if plan.activation == "softmax":
+                raise ValueError("activation got 'softmax' in a hidden layer; wants it in the last one only")
+        return plans
+
+    def _last_activation(self) -> str:
+        names = [layer.activation.name for layer in self._layers]  # type: ignore[attr-defined]
+        if len(names) > 1 and isinstance(self._layers[-1], Activation) and names[-1] == "linear":
+            return str(names[-2])
+        return str(names[-1])
+
+    def _resolve(self, asked: Any, loss: losses.Loss | None) -> list[metrics.Metric]:
+        units = [layer.units for layer in self._layers if isinstance(layer, Dense)]
+        outputs = units[-1] if units else self._inputs or 1
+        return metrics.resolve(asked, loss, outputs)
+
+    def _make_engine(self, weights: Sequence[Array] | None) -> None:
+        assert self._inputs is not None
+        plans = self._plans()
+        engine = Engine(self._inputs, plans, self.dtype, self._backend, self._threads)
+        self._metrics = self._resolve(self._metrics_asked, self.loss)
+        if self.loss is not None:
+            plan = self.loss.kernel(self._last_activation())
+            engine.set_loss(plan.row, plan.on_logits, plan.parameter, [m.row for m in self._metrics])
+        if self.optimizer is not None:
+            engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
+        self._engine = engine
+        width = self._inputs
+        for layer, place in zip(self._layers, self._places, strict=True):
+            if isinstance(layer, Dense):
+                layer._kernel_view, layer._bias_view = engine.kernel(place), engine.bias(place)
+                layer._assign = _assigner(engine, layer, place)
+                if weights is None:
+                    kernel = layer.kernel_initializer((width, layer.units), self._rng)
+                    bias = layer.bias_initializer((layer.units,), self._rng) if layer.use_bias else None
+                    engine.assign(place, kernel, bias)
+                width = layer.units
+        if weights is not None:
+            self.set_weights(weights)
+
+    def _built(self, x: Array | None = None) -> Engine:
+        if self._engine is None:
+            self.build(None if x is None else x.shape[1])
+        assert self._engine is not None
+        return self._engine
+
+    def _compiled(self, what: str) -> None:
+        if self.loss is None or self.optimizer is None:
+            raise RuntimeError(f"{what} wants a loss: call compile(optimizer=..., loss=...) first")
+
+    # --- Weights ---
+
+    def get_weights(self) -> list[Array]:
+        """Copies of every kernel (inputs, units) and bias (units,), in order."""
+        self._built()
+        return [array for layer in self._layers for array in layer.get_weights()]
+
+    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
+        """Set every kernel and bias, in the order of get_weights."""
+        self._built()
+        dense = [layer for layer in self._layers if isinstance(layer, Dense)]
+        wanted = sum(1 + layer.use_bias for layer in dense)
+        if len(weights) != wanted:
+            raise ValueError(f"weights got {len(weights)} arrays; wants {wanted}: a kernel and a bias a layer")
+        checked, rest = [], list(weights)
+        for layer in dense:
+            count = 1 + layer.use_bias
+            checked.append(_checked(layer, rest[:count]))
+            rest = rest[count:]
+        for layer, arrays in zip(dense, checked, strict=True):  # all or none
+            layer.set_weights(arrays)
+
+    def count_params(self) -> int:
+        """How many numbers training adjusts."""
+        self._built()
+        return sum(layer.count_params() for layer in self._layers)
+
+    def summary(self) -> None:
+        """Print a table of the layers, their output shapes and parameters."""
+        built = self._inputs is not None
+        if built:
+            self._built()
+        rows = [("Layer (type)", "Output shape", "Activation", "Param #")]
+        width: int | None = self._inputs
+        for layer in self._layers:
+            width = layer.units if isinstance(layer, Dense) else width
+            rows.append(
+                (
+                    f"{layer.name} ({type(layer).__name__})",
+                    f"(None, {width if width is not None else '?'})",
+                    layer.activation.name,  # type: ignore[attr-defined]
+                    f"{layer.count_params():,}" if built else "?",
+                )
+            )
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        rule = "-" * (sum(widths) + 6)
+        total = f"{self.count_params():,}" if built else "unknown until the width of x is"
+        print(f'Model: "{self.name}"', lines[0], rule, *lines[1:], rule, f"Total params: {total}", sep="\n")
+
+    # --- Training ---
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int = 32,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Sequence[Any] | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[Any, ...] | None = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | str | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+    ) -> History:
+        """Train, with Keras's arguments.
+
+        Parameters
+        ----------
+        x : (rows, inputs) array-like
+            Any real dtype and memory order; read where it lies, converted a batch at a time.
+        y : (rows, outputs) array-like
+            Class numbers (rows,) for a sparse loss; (rows,) for one output.
+        batch_size : int
+            Rows a step; the last one of an epoch may have fewer, and averages over those.
+        epochs : int
+            Number of the last epoch, from 1.
+        verbose : {"auto", 0, 1, 2}
+            1 a live bar, 2 a line an epoch, 0 nothing; "auto": 1 in a terminal, 2 elsewhere.
+        callbacks : list of Callback
+        validation_split : float
+            This part of the rows, the last ones, is held out.
+        validation_data : (x, y) or (x, y, sample_weight)
+        shuffle : bool
+            Visit the rows in a new order each epoch.  Otherwise in theirs.
+        class_weight : dict of class to weight, or "balanced"
+        sample_weight : (rows,) array-like
+        initial_epoch : int
+            Number of epochs already done.
+
+        Returns
+        -------
+        History
+            ``history.history["loss"]`` has a value an epoch: the mean over its rows of the loss before each step.
+            Ctrl-C ends training after the steps at hand and returns too, with ``history.interrupted`` true.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before anything is changed: shapes, NaN or infinite values, labels outside the classes, ...
+
+        Warns
+        -----
+        DivergenceWarning
+            The loss or a weight became NaN or infinite.  Training stops; the weights are those of the last good epoch.
+        """
+        self._compiled("fit")
+        batch_size = data.batch_size(batch_size)
+        epochs = data.positive_integer(epochs, "epochs", least=0)
+        initial_epoch = data.positive_integer(initial_epoch, "initial_epoch", least=0)
+        held = None
+        train = self._data(x, y, sample_weight, class_weight)
+        if validation_data is not None:
+            if not 2 <= len(validation_data) <= 3:
+                raise ValueError(f"validation_data got {len(validation_data)} parts; wants (x, y) or (x, y, weights)")
+            validation_x, validation_y, *weight = validation_data
+            held = self._data(validation_x, validation_y, weight[0] if weight else None, name="validation_data")
+            if held.x.shape[1] != train.x.shape[1]:
+                raise ValueError(f"validation_data got {held.x.shape[1]} columns; wants {train.x.shape[1]}, as x has")
+        elif validation_split:
+            count = data.validation_split(validation_split, len(train))
+            train, held = train.part(slice(0, count)), train.part(slice(count, None))
+        history, level = History(), verbosity(verbose)
+        bars = [ProgressBar(level)] if level else []
+        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+        params = {"epochs": epochs, "steps": -(-len(train) // batch_size), "verbose": level}
+        chain = CallbackList([history, *bars, *given], self, params)
+        engine = self._built(train.x)
+        assert self.optimizer is not None
+        engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
+        engine.iterations = self.optimizer.iterations
+        self.stop_training = False
+        self.history = history
+        chain.on_train_begin()
+        try:
+            history.interrupted = training.run(
+                engine,
+                self.optimizer,
+                self._metrics,
+                train,
+                held,
+                batch_size=batch_size,
+                epochs=range(initial_epoch, epochs),
+                shuffle=bool(shuffle),
+                seed=int(self._rng.integers(2**61)),
+                callbacks=chain,
+                stopping=lambda: self.stop_training,
+            )
+        finally:
+            chain.on_train_end()
+        return history
+
+    def _data(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, name: str = "") -> Data:
+        """x, y and weights, checked."""
+        assert self.loss is not None
+        prefix = f"{name}: " if name else ""
+        features = data.features(x, self._inputs, f"{prefix}x", self.dtype)
+        plan = self.loss.kernel(self._last_activation())
+        units = [layer.units for layer in self._layers if isinstance(layer, Dense)]
+        outputs = units[-1] if units else features.shape[1]
+        targets = data.targets(y, len(features), outputs, plan.labels, f"{prefix}y", self.dtype, plan.probabilities)
+        weight = data.weights(sample_weight, class_weight, targets, len(features))
+        return Data(features, targets, plan.labels, weight)
+
+    def train_on_batch(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """One step over all rows of x; the loss before it (and metrics), as evaluate returns them."""
+        self._compiled("train_on_batch")
+        batch = self._data(x, y, sample_weight, class_weight)
+        engine = self._built(batch.x)
+        assert self.optimizer is not None
+        engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
+        engine.iterations = self.optimizer.iterations
+        run = engine.train(batch, len(batch), 1, False, 0)
+        run.advance(1)
+        self.optimizer.iterations = engine.iterations
+        if run.diverged:
+            run.restore_good()
+            raise FloatingPointError(
+                "train_on_batch: the step made the loss or a weight NaN or infinite; the weights are as before. "
+                "Try a smaller learning_rate, or scaled inputs"
+            )
+        return self._scores(run.results[0] / len(batch), return_dict)
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """The loss, and the metrics, as means over all rows.
+
+        Returns
+        -------
+        float, list of float, or dict
+            The loss alone where there are no metrics; a dict by name with ``return_dict``.  ``batch_size`` is taken for
+            Keras's sake: blocks are cut to fit the cache, and the result does not depend on them.
+        """
+        self._compiled("evaluate")
+        rows = self._data(x, y, sample_weight)
+        if batch_size is not None:
+            data.batch_size(batch_size)
+        values = self._built(rows.x).evaluate(rows)
+        if verbosity(verbose):
+            logs = training.named(values, self._metrics)
+            print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
+        return self._scores(values, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The same as evaluate, silent."""
+        return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
+
+    def _scores(self, values: Array, return_dict: bool) -> Any:
+        logs = training.named(values, self._metrics)
+        if return_dict:
+            return logs
+        scores = list(logs.values())
+        return scores if len(scores) > 1 else scores[0]
+
+    # --- Predicting, and looking inside ---
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> Array:
+        """The network's output for each row of x: (rows, units of the last layer), of the model's dtype."""
+        if batch_size is not None:
+            data.batch_size(batch_size)
+        features = data.features(x, self._inputs, "x", self.dtype)
+        return self._built(features).predict(Data(features))
+
+    def predict_on_batch(self, x: Any) -> Array:
+        """The same as predict."""
+        return self.predict(x)
+
+    def __call__(self, x: Any) -> Array:
+        """The same as predict."""
+        return self.predict(x)
+
+    def forward(self, x: Any) -> list[Array]:
+        """Every layer's activations, a (rows, units) array each: h_1 = f_1(x W_1 + b_1), h_2 = f_2(h_1 W_2 + b_2), ...
+
+        A Dense layer whose activation is an Activation layer behind it has that layer's.
+        """
+        features = data.features(x, self._inputs, "x", self.dtype)
+        outputs = self._built(features).activations(Data(features))
+        return [outputs[place] for place in self._places]
+
+    def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> list[dict[str, Array]]:
+        """What backpropagation yields: the derivative of the mean loss over the rows of x by each weight.
+
+        Returns
+        -------
+        list of dict
+            A layer each, ``{"kernel": (inputs, units), "bias": (units,)}``; empty for a layer without weights.
+        """
+        self._compiled("gradients")
+        rows = self._data(x, y, sample_weight)
+        engine = self._built(rows.x)
+        vector, _ = engine.gradient(rows)
+        gradients: list[dict[str, Array]] = []
+        for layer, place in zip(self._layers, self._places, strict=True):
+            parts: dict[str, Array] = {}
+            if isinstance(layer, Dense):
+                parts["kernel"] = engine.kernel(place, vector).copy()
+                if layer.use_bias:
+                    parts["bias"] = np.array(engine.bias(place, vector))
+            gradients.append(parts)
+        return gradients
+
+    # --- Keeping ---
+
+    def get_config(self) -> dict[str, Any]:
+        """All but the weights, as JSON-able values."""
+        return {
+            "name": self.name,
+            "inputs": self._inputs,
+            "layers": [serialize(layer) for layer in self._layers],
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Sequential:
+        """A new model, with new weights, of the same structure."""
+        model = cls([layer_types.deserialize(entry) for entry in config["layers"]], name=config["name"])
+        model._inputs = config["inputs"]
+        return model
+
+    def save(self, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None) -> None:
+        """Write structure, weights and the optimizer's state to one file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+        metadata : dict, optional
+            JSON-able values of your own; ``load_model(path).metadata`` gives them back.
+        """
+        engine = self._built()
+        if metadata is not None:
+            self.metadata = dict(metadata)
+        document: dict[str, Any] = {
+            "config": self.get_config(),
+            "dtype": self.dtype,
+            "metadata": self.metadata,
+            "compiled": None,
+        }
+        arrays = {f"weights/{i}": array for i, array in enumerate(self.get_weights())}
+        if self.optimizer is not None:
+            document["compiled"] = {
+                "optimizer": serialize(self.optimizer),
+                "loss": None if self.loss is None else serialize(self.loss),
+                "metrics": [serialize(metric) for metric in self._metrics],
+                "iterations": self.optimizer.iterations,
+            }
+            count = engine.parameter_count
+            for i in range(len(engine.slots) // count):
+                arrays[f"slots/{i}"] = engine.slots[i * count : (i + 1) * count]
+        saving.save(path, document, arrays)
+
+
+def load_model(path: str | os.PathLike[str], *, backend: str = "auto", threads: int | None = None) -> Sequential:
+    """Read a model that ``save`` wrote: ready to predict, and to train on where it was compiled.
+
+    Parameters
+    ----------
+    path : path
+    backend, threads
+        As in Sequential.compile: a file does not say where it is to be run.
+
+    Raises
+    ------
+    FileNotFoundError
+    ModelFileError
+        Not a model file, truncated, corrupt, or of a newer format.
+    """
+    lookup(backend, ["auto", *BACKENDS], "backend")
+    document, arrays = saving.load(path)
+    try:
+        return _restored(document, arrays, backend, threads)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # checksums fit, but no model comes of it
+        raise ModelFileError(f"{os.fspath(path)} describes no model that this fastnn can build: {error}") from error
+
+
+def _restored(document: dict[str, Any], arrays: dict[str, Array], backend: str, threads: int | None) -> Sequential:
+    model = Sequential.from_config(document["config"])
+    model._backend, model._threads = backend, threads
+    compiled = document["compiled"]
+    model.dtype = lookup(document["dtype"], DTYPES, "dtype")
+    if compiled is not None:
+        model.compile(
+            optimizer=deserialize(compiled["optimizer"], optimizers.Optimizer, "optimizer"),
+            loss=None if compiled["loss"] is None else deserialize(compiled["loss"], losses.Loss, "loss"),
+            metrics=[deserialize(metric, metrics.Metric, "metrics") for metric in compiled["metrics"]],
+            dtype=model.dtype,
+            backend=backend,
+            threads=threads,
+        )
+        assert model.optimizer is not None
+        model.optimizer.iterations = compiled["iterations"]
+    engine = model._built()
+    model.set_weights([arrays[name] for name in arrays if name.startswith("weights/")])
+    count = engine.parameter_count
+    for i in range(len(engine.slots) // count):
+        engine.slots[i * count : (i + 1) * count] = arrays[f"slots/{i}"]
+    model.metadata = document["metadata"]
+    return model
+
+
+def _checked(layer: Dense, weights: Sequence[npt.ArrayLike]) -> list[Array]:
+    """A layer's new kernel and bias, of the right shapes and finite."""
+    wanted = [("kernel", layer.kernel.shape)] + ([("bias", (layer.units,))] if layer.use_bias else [])
+    if len(weights) != len(wanted):
+        raise ValueError(f"weights got {len(weights)} arrays for {layer.name!r}; wants {len(wanted)}")
+    arrays = []
+    for (name, shape), given in zip(wanted, weights, strict=True):
+        array = data.as_array(given, f"weights: {name} of {layer.name!r}")
+        if array.shape != shape:
+            raise ValueError(f"weights got {name} {array.shape} for {layer.name!r}; wants {shape}")
+        data.check_finite(np.atleast_1d(array), f"weights: {name} of {layer.name!r}", layer.kernel.dtype.name)
+        arrays.append(array)
+    return arrays
+
+
+def _assigner(engine: Engine, layer: Dense, place: int) -> Callable[[Sequence[npt.ArrayLike]], None]:
+    def assign(weights: Sequence[npt.ArrayLike]) -> None:
+        arrays = _checked(layer, weights)
+        engine.assign(place, arrays[0], arrays[1] if layer.use_bias else None)
+
+    return assign

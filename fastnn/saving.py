@@ -1,0 +1,166 @@
+"""A model's file: a ZIP archive, nothing in it compressed or pickled.
+
+fastnn.json holds the version of the format, fastnn's version, the document that describes the model, and the
+SHA-256 of every array; each array is a .npy file. A file appears under its name once it is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import secrets
+import zipfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ModelFileError
+
+__all__ = ["load", "save"]
+
+Array = NDArray[Any]
+
+FORMAT = 1
+CONTENTS = "fastnn.json"
+
+
+def save(path: str | os.PathLike[str], document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Write a model's file; one that stood there is replaced once all is written.
+
+    Parameters
+    ----------
+    path : str or path
+    document : mapping
+        What JSON can hold.
+    arrays : mapping of str to ndarray
+        Of real numbers.
+
+    Raises
+    ------
+    TypeError
+        JSON cannot hold the document.
+    OSError
+        The file cannot be written.
+    """
+    json.dumps(document)  # raises before anything is written
+    path = Path(os.path.realpath(path))  # a link stays one
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                sums = {name: _write_array(archive, _member(name), array) for name, array in arrays.items()}
+                contents = {
+                    "format": FORMAT,
+                    "fastnn": version("fastnn"),
+                    "arrays": sums,
+                    "document": document,
+                }
+                archive.writestr(zipfile.ZipInfo(CONTENTS), json.dumps(contents, indent=1, ensure_ascii=False))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The document and the arrays of a model's file; the arrays are read-only.
+
+    Raises
+    ------
+    FileNotFoundError, OSError
+        There is no such file, or it cannot be read.
+    ModelFileError
+        It is no model's file, is damaged or cut off, or was written by a newer fastnn.
+    """
+    with open(path, "rb") as file:
+        try:
+            return _read(file)
+        except _RefusedError as error:
+            raise ModelFileError(f"{os.fspath(path)} {error}") from None
+        except Exception as error:  # whatever zipfile, json and NumPy make of damaged bytes
+            what = str(error) or type(error).__name__
+            raise ModelFileError(f"{os.fspath(path)} is damaged or cut off: {what}") from error
+
+
+class _RefusedError(Exception):
+    """What is wrong with a file, but for its name."""
+
+
+class _Hashing(io.RawIOBase):
+    """Passes bytes on, and takes their SHA-256."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.sum = file, hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.sum.update(data)
+        return self.file.write(data)
+
+
+def _member(name: str) -> str:
+    return f"{name}.npy"
+
+
+def _write_array(archive: zipfile.ZipFile, member: str, array: Array) -> str:
+    """Write a member, and return its SHA-256."""
+    # All entries are dated 1980, the earliest that ZIP knows: the same model makes the same file.
+    with archive.open(zipfile.ZipInfo(member), "w", force_zip64=array.nbytes >= 2**30) as file:
+        hashing = _Hashing(file)
+        np.lib.format.write_array(hashing, np.asarray(array), version=(1, 0), allow_pickle=False)
+        return hashing.sum.hexdigest()
+
+
+def _read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Array]]:
+    size = os.fstat(file.fileno()).st_size
+    if not zipfile.is_zipfile(file):
+        raise _RefusedError("is no model file of fastnn's, or is cut off")
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        if CONTENTS not in members:
+            raise _RefusedError(f"is no model file of fastnn's: it holds no {CONTENTS}")
+        for info in members.values():  # nothing is larger in memory than in the file
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+                raise _RefusedError(f"is no model file of fastnn's: {info.filename} is compressed")
+        if sum(info.file_size for info in members.values()) > size:
+            raise _RefusedError("is damaged: its members are larger than the file")
+        contents = json.loads(archive.read(CONTENTS))
+        if contents["format"] > FORMAT:
+            raise _RefusedError(
+                f"was written by fastnn {contents['fastnn']}; this is fastnn {version('fastnn')}, "
+                "which cannot read it: upgrade fastnn"
+            )
+        document = contents["document"]
+        if not isinstance(document, dict):
+            raise _RefusedError("is damaged: it describes no model")
+        arrays = {}
+        for name, checksum in contents["arrays"].items():
+            data = archive.read(_member(name))
+            if hashlib.sha256(data).hexdigest() != checksum:
+                raise _RefusedError(f"is damaged: the checksum of {_member(name)} does not match")
+            arrays[name] = _parse_array(data)
+        return document, arrays
+
+
+def _parse_array(data: bytes) -> Array:
+    """The array in a .npy file; nothing is allocated on the word of its header."""
+    header = io.BytesIO(data)
+    if np.lib.format.read_magic(header) != (1, 0):
+        raise ValueError("an array is in another version of the .npy format")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(header)
+    if dtype.kind not in "biuf" or math.prod(shape) * dtype.itemsize != len(data) - header.tell():
+        raise ValueError("an array does not have the size that its header says")
+    array = np.frombuffer(data, dtype, offset=header.tell()).reshape(shape, order="F" if fortran else "C")
+    return array.astype(dtype.newbyteorder("="), copy=False)

@@ -1,0 +1,140 @@
+"""The threads that work beside the caller.
+
+They are Python threads that call a compiled function which holds no lock of Python's; in it they meet at a barrier of
+their own.  None is started before it is needed, an idle one waits for the next run, and each run borrows its own, so
+that any number of runs go on at once.  A forked child begins with none.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+Part = Callable[[int], object]
+
+
+class _Task:
+    """One thread's part of a run.  Whoever acquires ``claim`` first decides whether it is done."""
+
+    def __init__(self, part: Part, number: int) -> None:
+        self.part, self.number = part, number
+        self.claim = threading.Lock()
+        self.result: SimpleQueue[BaseException | None] = SimpleQueue()
+
+
+class _Helper(threading.Thread):
+    def __init__(self) -> None:
+        super().__init__(name="fastnn", daemon=True)
+        self.tasks: SimpleQueue[_Task] = SimpleQueue()
+
+    def run(self) -> None:
+        while True:
+            task = self.tasks.get()
+            if task.claim.acquire(blocking=False):
+                try:
+                    task.part(task.number)
+                except BaseException as error:  # the caller raises it
+                    task.result.put(error)
+                else:
+                    task.result.put(None)
+            del task  # an idle helper keeps no data alive
+
+
+_idle: list[_Helper] = []
+os.register_at_fork(after_in_child=_idle.clear)
+
+
+class Crew:
+    """The caller and some helpers, for one run; a context manager.
+
+    ``size`` may be less than asked for where the system grants no more threads.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.helpers: list[_Helper] = []
+        while len(self.helpers) < size - 1:
+            try:
+                helper = _idle.pop()
+            except IndexError:
+                helper = _Helper()
+                try:
+                    helper.start()
+                except RuntimeError:  # the system's limit
+                    break
+            self.helpers.append(helper)
+        self.size = 1 + len(self.helpers)
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _idle.extend(self.helpers)
+        self.helpers = []
+
+    def run(self, part: Part, abort: Callable[[], None]) -> None:
+        """part(0) here and part(1), part(2) ... in the helpers, to the end of all.
+
+        Where one does not come (Ctrl-C, an error), ``abort`` lets those out that wait for it.
+        """
+        error: BaseException | None = None
+        tasks = [_Task(part, number) for number in range(1, self.size)]
+        try:
+            for helper, task in zip(self.helpers, tasks, strict=True):
+                helper.tasks.put(task)
+            part(0)
+        except BaseException as raised:
+            error = raised
+            abort()
+        for task in tasks:
+            while error is None or not task.claim.acquire(blocking=False):  # after an error: has it begun?
+                try:
+                    error = task.result.get() or error
+                    break
+                except KeyboardInterrupt as raised:  # the others still have to come home
+                    error = raised
+                    abort()
+        if error is not None:
+            raise error
+
+
+def processors() -> int:
+    """How many processors this process may use: its affinity, the container's quota, and OMP_NUM_THREADS."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if quota := _quota():
+        count = min(count, max(1, int(quota)))
+    for variable in ("FASTNN_NUM_THREADS", "OMP_NUM_THREADS"):  # the second is what loky sets in its workers
+        value = os.environ.get(variable, "").split(",")[0]
+        if value.isdigit() and int(value) > 0:
+            return min(count, int(value))
+    return count
+
+
+def _quota() -> float | None:
+    """The control group's processor time a unit of time: 1.5 is one and a half processors."""
+    try:
+        with open("/proc/self/cgroup", encoding="ascii") as file:
+            groups = dict(line.strip().split(":", 2)[1:] for line in file)
+    except OSError:
+        return None
+    limits = []
+    path = groups.get("", "/")
+    while True:  # each group above may set a limit too
+        if text := _read(f"/sys/fs/cgroup{path.rstrip('/')}/cpu.max"):
+            limits.append(text.split())
+        if path in ("/", ""):
+            break
+        path = os.path.dirname(path)
+    older = ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct")
+    limits += [[_read(f"{base}/cpu.cfs_quota_us"), _read(f"{base}/cpu.cfs_period_us")] for base in older]
+    ratios = [int(q) / int(p) for q, p in limits if q.isdigit() and p.isdigit() and int(p) > 0]
+    return min(ratios, default=None)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,854 @@
+"""The network's kernels: gather, forward, loss, backward, update, and the run of many steps over them.
+
+Written in the common subset of Python that render.py turns into Numba and into Cython; never imported.  Values are
+integers (64 bits), doubles, and vectors of LANES reals; arrays are addresses, with indices that count values.
+``layer`` and ``job`` are records (plan.py).  Outputs come last.  A function under ``@each`` is written for every row of
+a table of formulas.py, and called with the row's code in front.
+
+The layout is such that neither a bias nor a ragged width is a special case:
+- rows of activations carry a 1 behind the last unit, and the bias is the weight matrix's last row;
+- rows are padded to a multiple of 16 values; padded columns of weights and of deltas are 0, of activations anything.
+"""
+
+# --- One product for everything --------------------------------------------------------------------------------------
+
+
+def product(
+    rows: integer,
+    vectors: integer,
+    depth: integer,
+    a: integer,
+    a_row: integer,
+    a_step: integer,
+    b: integer,
+    b_step: integer,
+    c: integer,
+    c_row: integer,
+):
+    """c[i, j] = sum over k of a[i * a_row + k * a_step] * b[k * b_step + j], for j over whole vectors.
+
+    Every element is one chain of fused multiply-adds in the order of k, whatever tile it falls into: results do not
+    depend on how rows and columns are split.
+    """
+    column = 0
+    while column < vectors:
+        wide = vectors - column
+        if wide == TILE_VECTORS + 1:  # 3 + 1 would leave a tile with too few sums to hide the latency of each
+            wide = (TILE_VECTORS + 1) // 2
+        if wide > TILE_VECTORS:
+            wide = TILE_VECTORS
+        row = 0
+        while row < rows:
+            row += tile(
+                rows - row,
+                wide,
+                depth,
+                a + row * a_row * SIZE,
+                a_row,
+                a_step,
+                b + column * LANES * SIZE,
+                b_step,
+                c + (row * c_row + column * LANES) * SIZE,
+                c_row,
+            )
+        column += wide
+
+
+def vectors_for(columns: integer) -> integer:
+    return (columns + LANES - 1) // LANES
+
+
+# --- Activations, row by row -----------------------------------------------------------------------------------------
+
+
+@each("ACTIVATIONS")
+def activate(rows: integer, columns: integer, stride: integer, parameter_: double, source: integer, target: integer):
+    parameter = splat(parameter_)
+    for row in range(rows):
+        for at in range(row * stride, row * stride + columns, LANES):
+            x = load(source, at)
+            store(target, at, value(x, parameter))
+
+
+@each("KEPT_SLOPES")
+def activate_keeping(
+    rows: integer,
+    columns: integer,
+    stride: integer,
+    parameter_: double,
+    source: integer,
+    target: integer,
+    slopes: integer,
+):
+    """The same with the slope beside it; the compiler shares what both need, such as exp(x)."""
+    parameter = splat(parameter_)
+    for row in range(rows):
+        for at in range(row * stride, row * stride + columns, LANES):
+            x = load(source, at)
+            store(slopes, at, slope(x, parameter))
+            store(target, at, value(x, parameter))
+
+
+@each("DERIVED_SLOPES")
+def scale_by_derived(
+    rows: integer,
+    columns: integer,
+    stride: integer,
+    parameter_: double,
+    output: integer,
+    source: integer,
+    target: integer,
+):
+    parameter = splat(parameter_)
+    for row in range(rows):
+        for at in range(row * stride, row * stride + columns, LANES):
+            y = load(output, at)
+            store(target, at, load(source, at) * slope(y, parameter))
+
+
+def scale_by_kept(rows: integer, columns: integer, stride: integer, slopes: integer, source: integer, target: integer):
+    for row in range(rows):
+        for at in range(row * stride, row * stride + columns, LANES):
+            store(target, at, load(source, at) * load(slopes, at))
+
+
+def largest_of_row(columns: integer, source: integer) -> vector:
+    """The largest of columns values, in every lane."""
+    largest = splat(-INFINITY)
+    for at in range(0, columns, LANES):
+        largest = maximum(largest, where(lanes_below(columns - at), load(source, at), largest))
+    return max_lanes(largest)
+
+
+def softmax_row(columns: integer, source: integer, target: integer) -> vector:
+    """target = exp(source) / sum; returns log(sum(exp(source))) in every lane."""
+    largest = largest_of_row(columns, source)
+    total = splat(0.0)
+    for at in range(0, columns, LANES):
+        raised = where(lanes_below(columns - at), exp(load(source, at) - largest), splat(0.0))
+        store(target, at, raised)
+        total = total + raised
+    total = sum_lanes(total)
+    scale = splat(1.0) / total
+    for at in range(0, columns, LANES):
+        store(target, at, load(target, at) * scale)
+    return largest + log(total)
+
+
+def softmax(rows: integer, columns: integer, stride: integer, source: integer, target: integer):
+    for row in range(rows):
+        softmax_row(columns, source + row * stride * SIZE, target + row * stride * SIZE)
+
+
+def softmax_backward(rows: integer, columns: integer, stride: integer, output: integer, delta: integer):
+    """delta = y * (delta - sum(delta * y)): the softmax's Jacobian, row by row."""
+    for row in range(rows):
+        first_ = row * stride
+        total = splat(0.0)
+        for at in range(0, columns, LANES):
+            term = load(output, first_ + at) * load(delta, first_ + at)
+            total = total + where(lanes_below(columns - at), term, splat(0.0))
+        total = sum_lanes(total)
+        for at in range(0, columns, LANES):
+            d = load(output, first_ + at) * (load(delta, first_ + at) - total)
+            store(delta, first_ + at, where(lanes_below(columns - at), d, splat(0.0)))
+
+
+# --- Losses and metrics ----------------------------------------------------------------------------------------------
+
+
+@each("LOSS_VALUES")
+def row_value(columns: integer, parameter_: double, output: integer, targets: integer) -> double:
+    """The sum over the columns of one row."""
+    parameter = splat(parameter_)
+    total = splat(0.0)
+    for at in range(0, columns, LANES):
+        y = load(output, at)
+        target = load(targets, at)
+        total = total + where(lanes_below(columns - at), value(y, target, parameter), splat(0.0))
+    return first(sum_lanes(total))
+
+
+@each("LOSS_GRADIENTS")
+def row_gradient(
+    columns: integer, parameter_: double, scale_: double, output: integer, targets: integer, delta: integer
+):
+    parameter = splat(parameter_)
+    scale = splat(scale_)
+    for at in range(0, columns, LANES):
+        y = load(output, at)
+        target = load(targets, at)
+        d = scale * gradient(y, target, parameter)
+        store(delta, at, where(lanes_below(columns - at), d, splat(0.0)))
+
+
+def crossentropy_row(
+    columns: integer,
+    scale_: double,
+    targets: integer,
+    logits: integer,
+    probabilities: integer,
+    delta: integer,
+) -> double:
+    """Softmax, -sum(target * log(softmax)) and its gradient by the logits in one; delta may be either of the two."""
+    level = softmax_row(columns, logits, probabilities)
+    scale = splat(scale_)
+    weight = splat(0.0)
+    total = splat(0.0)
+    for at in range(0, columns, LANES):
+        target = load(targets, at)
+        inside = lanes_below(columns - at)
+        weight = weight + where(inside, target, splat(0.0))
+        # A target of 0 counts nothing even where the logit is infinite.
+        costs = where(target == splat(0.0), target, target * (level - load(logits, at)))
+        total = total + where(inside, costs, splat(0.0))
+    weight = sum_lanes(weight)
+    for at in range(0, columns, LANES):
+        d = scale * (weight * load(probabilities, at) - load(targets, at))
+        store(delta, at, where(lanes_below(columns - at), d, splat(0.0)))
+    return first(sum_lanes(total))
+
+
+def place_of_largest(columns: integer, source: integer) -> double:
+    """The first column that holds the row's largest value."""
+    largest = largest_of_row(columns, source)
+    place = splat(INFINITY)
+    for at in range(0, columns, LANES):
+        here = where(load(source, at) == largest, lane_numbers() + splat(to_double(at)), splat(INFINITY))
+        place = minimum(place, where(lanes_below(columns - at), here, splat(INFINITY)))
+    return first(-max_lanes(-place))
+
+
+def score_rows(
+    job: Job,
+    layer: Layer,
+    base: integer,
+    first_row: integer,
+    rows: integer,
+    first_score: integer,
+    batch_rows: integer,
+    training: integer,
+):
+    """The loss and the metrics of each row into the scores; when training, the loss's gradient into the delta.
+
+    ``layer`` is the last one; its delta holds what its activation was given, the logits, on the way in.
+    """
+    for row in range(first_row, first_row + rows):
+        delta = base + (layer.delta * job.capacity + row * layer.output_stride) * SIZE
+        output = base + (layer.output * job.capacity + row * layer.output_stride) * SIZE
+        targets = base + (job.target * job.capacity + row * job.target_stride) * SIZE
+        scores = job.scores + (first_score + row) * (1 + job.metric_count) * 8
+        weight = get(targets, layer.outputs)
+        scale = job.loss_scale * weight / to_double(batch_rows)
+        if job.loss == CATEGORICAL_CROSSENTROPY_FROM_LOGITS:
+            if layer.activation == SOFTMAX:
+                loss = crossentropy_row(layer.outputs, scale, targets, delta, output, delta)
+            else:
+                loss = crossentropy_row(layer.outputs, scale, targets, output, delta, delta)
+        else:
+            source = output
+            if job.loss_on_logits:
+                source = delta
+            loss = row_value(job.loss, layer.outputs, job.loss_parameter, source, targets)
+            if training:
+                row_gradient(job.loss, layer.outputs, job.loss_parameter, scale, source, targets, delta)
+        put_double(scores, 0, loss * job.loss_scale * weight)
+        for metric in range(job.metric_count):
+            code = get_integer(job.metrics, metric)
+            if code == CATEGORICAL_ACCURACY:
+                score = 0.0
+                if place_of_largest(layer.outputs, output) == place_of_largest(layer.outputs, targets):
+                    score = 1.0
+            else:
+                score = row_value(code, layer.outputs, 1.0, output, targets)
+                score = score / to_double(layer.outputs)
+            put_double(scores, 1 + metric, score)
+
+
+# --- Reading the data ------------------------------------------------------------------------------------------------
+
+
+def mixed(value: integer) -> integer:
+    """A hash of 62 bits (two rounds of multiply and xor-shift)."""
+    value = (value + 0x1E3779B97F4A7C15) & 0x3FFFFFFFFFFFFFFF
+    value = ((value ^ (value >> 30)) * 0x3F58476D1CE4E5B9) & 0x3FFFFFFFFFFFFFFF
+    value = ((value ^ (value >> 27)) * 0x14D049BB133111EB) & 0x3FFFFFFFFFFFFFFF
+    return value ^ (value >> 31)
+
+
+def shuffled(position: integer, rows: integer, mask: integer, shift: integer, key: integer) -> integer:
+    """The row to visit at a position: a permutation of range(rows) that needs no memory and no order of evaluation.
+
+    Four rounds of add, multiply by an odd number and xor-shift permute range(mask + 1), 2**k numbers; one that falls
+    outside range(rows) is sent round again until it is inside.
+    """
+    row = position
+    turn = 1
+    while turn:
+        turned = key
+        for _ in range(4):
+            row = ((row + turned) * ((turned >> 20) | 1)) & mask
+            row = row ^ (row >> shift)
+            turned = (turned >> 9) | ((turned & 511) << 53)
+        turn = row >= rows
+    return row
+
+
+@each("KINDS")
+def read_row(count: integer, source: integer, step: integer, target: integer):
+    """count values of any type, step bytes apart, as reals."""
+    at = 0
+    if step == KIND_SIZE:
+        while at + LANES <= count:
+            store(target, at, read_vector(source + at * KIND_SIZE))
+            at += LANES
+    while at < count:
+        write(target, at, read(source + at * step))
+        at += 1
+
+
+@each("KINDS")
+def read_label(source: integer) -> integer:
+    return read_integer(source)
+
+
+def gather(
+    layers: integer,
+    job: Job,
+    base: integer,
+    first_row: integer,
+    rows: integer,
+    epoch: integer,
+    position: integer,
+    with_targets: integer,
+):
+    """Rows of the data, by place in the epoch, into the workspace; a 1 behind a row of x, its weight behind a target."""
+    layer = layers
+    inputs = layer.inputs
+    layer = layers + (job.layer_count - 1) * LAYER_SIZE
+    outputs = layer.outputs
+    key = mixed(job.seed + mixed(epoch))
+    for row in range(first_row, first_row + rows):
+        place = position + row
+        if job.shuffle:
+            place = shuffled(place, job.rows, job.mask, job.shift, key)
+        target = base + row * job.input_stride * SIZE
+        read_row(job.x_kind, inputs, job.x + (place - job.origin) * job.x_row, job.x_column, target)
+        put(target, inputs, 1.0)
+        if with_targets:
+            target = base + (job.target * job.capacity + row * job.target_stride) * SIZE
+            source = job.y + (place - job.origin) * job.y_row
+            if job.y_labels:
+                for at in range(0, outputs, LANES):
+                    store(target, at, splat(0.0))
+                put(target, read_label(job.y_kind, source), 1.0)
+            else:
+                read_row(job.y_kind, outputs, source, job.y_column, target)
+            weight = 1.0
+            if job.sample_weight != 0:
+                weight = get_double(job.sample_weight, place - job.origin)
+            put(target, outputs, weight)
+
+
+# --- Forward and back ------------------------------------------------------------------------------------------------
+
+
+def forward(layers: integer, job: Job, base: integer, first_row: integer, rows: integer, training: integer):
+    """Every layer's output for some rows of a workspace, and the slopes that the way back needs."""
+    source = base + first_row * job.input_stride * SIZE
+    source_stride = job.input_stride
+    for number in range(job.layer_count):
+        layer = layers + number * LAYER_SIZE
+        stride = layer.output_stride
+        columns = vectors_for(layer.outputs) * LANES
+        output = base + (layer.output * job.capacity + first_row * stride) * SIZE
+        product_target = output
+        if number == job.layer_count - 1:
+            product_target = base + (layer.delta * job.capacity + first_row * stride) * SIZE
+        if layer.rows > 0:
+            product(
+                rows,
+                vectors_for(layer.outputs),
+                layer.rows,
+                source,
+                source_stride,
+                1,
+                job.parameters + layer.weights * SIZE,
+                layer.stride,
+                product_target,
+                stride,
+            )
+            source = product_target
+        elif product_target != output:
+            activate(LINEAR, rows, columns, stride, 0.0, source, product_target)
+            source = product_target
+        if layer.activation == SOFTMAX:
+            if job.mode == PREDICT or job.loss != CATEGORICAL_CROSSENTROPY_FROM_LOGITS:  # else score_rows does it
+                softmax(rows, layer.outputs, stride, source, output)
+        elif training and layer.slope >= 0:
+            slopes = base + (layer.slope * job.capacity + first_row * stride) * SIZE
+            activate_keeping(layer.activation, rows, columns, stride, layer.parameter, source, output, slopes)
+        elif layer.activation != LINEAR or source != output:
+            activate(layer.activation, rows, columns, stride, layer.parameter, source, output)
+        for row in range(rows):
+            put(output, row * stride + layer.outputs, 1.0)
+        source = output
+        source_stride = stride
+
+
+def through_activation(layer: Layer, job: Job, base: integer, first_row: integer, rows: integer, source: integer):
+    """The layer's delta, from the gradient by its output: times the activation's slope."""
+    stride = layer.output_stride
+    columns = vectors_for(layer.outputs) * LANES
+    delta = base + (layer.delta * job.capacity + first_row * stride) * SIZE
+    output = base + (layer.output * job.capacity + first_row * stride) * SIZE
+    if layer.slope >= 0:
+        slopes = base + (layer.slope * job.capacity + first_row * stride) * SIZE
+        scale_by_kept(rows, columns, stride, slopes, source, delta)
+    elif layer.activation != LINEAR or source != delta:
+        scale_by_derived(layer.activation, rows, columns, stride, layer.parameter, output, source, delta)
+
+
+def backward(layers: integer, job: Job, base: integer, first_row: integer, rows: integer):
+    """Every layer's delta for some rows, from the gradient by the network's output in the last one's."""
+    number = job.layer_count - 1
+    layer = layers + number * LAYER_SIZE
+    delta = base + (layer.delta * job.capacity + first_row * layer.output_stride) * SIZE
+    if not job.loss_on_logits:
+        if layer.activation == SOFTMAX:
+            output = base + (layer.output * job.capacity + first_row * layer.output_stride) * SIZE
+            softmax_backward(rows, layer.outputs, layer.output_stride, output, delta)
+        else:
+            through_activation(layer, job, base, first_row, rows, delta)
+    while number > 0:
+        layer = layers + number * LAYER_SIZE
+        previous = layers + (number - 1) * LAYER_SIZE
+        source = base + (layer.delta * job.capacity + first_row * layer.output_stride) * SIZE
+        if layer.rows > 0:
+            delta = base + (previous.delta * job.capacity + first_row * previous.output_stride) * SIZE
+            product(
+                rows,
+                vectors_for(layer.inputs),
+                layer.outputs,
+                source,
+                layer.output_stride,
+                1,
+                job.transposed + layer.transposed * SIZE,
+                layer.transposed_stride,
+                delta,
+                previous.output_stride,
+            )
+            source = delta
+        through_activation(previous, job, base, first_row, rows, source)
+        number -= 1
+
+
+def weight_gradient(
+    layers: integer,
+    job: Job,
+    number: integer,
+    base: integer,
+    batch_rows: integer,
+    first_unit: integer,
+    units: integer,
+    column: integer,
+    vectors: integer,
+    gradient: integer,
+    gradient_row: integer,
+):
+    """Some rows and columns of the gradient by a layer's matrix: the layer's input, transposed, times its delta."""
+    layer = layers + number * LAYER_SIZE
+    source = base
+    source_stride = job.input_stride
+    if number > 0:
+        previous = layers + (number - 1) * LAYER_SIZE
+        source = base + previous.output * job.capacity * SIZE
+        source_stride = previous.output_stride
+    product(
+        units,
+        vectors,
+        batch_rows,
+        source + first_unit * SIZE,
+        1,
+        source_stride,
+        base + (layer.delta * job.capacity + column) * SIZE,
+        layer.output_stride,
+        gradient,
+        gradient_row,
+    )
+
+
+# --- Update ----------------------------------------------------------------------------------------------------------
+
+
+def transpose(layer: Layer, job: Job, first_unit: integer, units: integer, column: integer, columns: integer):
+    """Keep the transposed copy in step with some rows and columns of the matrix, less the bias."""
+    last_unit = first_unit + units
+    if last_unit > layer.inputs:
+        last_unit = layer.inputs
+    weights = job.parameters + layer.weights * SIZE
+    transposed = job.transposed + layer.transposed * SIZE
+    for number in range(column, column + columns):
+        for unit in range(first_unit, last_unit):
+            copy(weights, unit * layer.stride + number, transposed, number * layer.transposed_stride + unit)
+
+
+def update_panel(
+    layer: Layer,
+    job: Job,
+    scalars: integer,
+    first_unit: integer,
+    units: integer,
+    column: integer,
+    vectors: integer,
+    gradient: integer,
+    gradient_row: integer,
+):
+    """New weights and slots for some rows and columns of one layer's matrix."""
+    slot_size = job.parameter_count * SIZE
+    count = vectors * LANES
+    start = layer.weights + first_unit * layer.stride + column
+    if gradient_row == layer.stride and count == layer.stride:  # the panel is one run of memory
+        count = count * units
+        units = 1
+    for row in range(units):
+        at = (start + row * layer.stride) * SIZE
+        update(
+            job.optimizer,
+            count,
+            scalars,
+            gradient + row * gradient_row * SIZE,
+            slot_size,
+            job.slots + at,
+            job.parameters + at,
+        )
+
+
+def panel_units(layer: Layer, batch_rows: integer) -> integer:
+    """Rows of a panel: more where each pass over the deltas is long, so that it pays."""
+    units = 16
+    while units < 64 and batch_rows * layer.stride * SIZE > 16384 * units:
+        units += 16
+    return units
+
+
+def panel_vectors(layer: Layer) -> integer:
+    vectors = vectors_for(layer.outputs)
+    if vectors > PANEL_VECTORS:
+        return PANEL_VECTORS
+    return vectors
+
+
+def update_share(layers: integer, job: Job, thread: integer, scalars: integer, batch_rows: integer, parts: integer):
+    """This thread's panels of every matrix: their gradient, the new weights, the transposed copy.
+
+    ``parts`` 0: the gradient of the whole batch is computed here, panel by panel, while each is in cache.
+    Otherwise that many threads have left the gradient of their chunks, and they are summed here, as a tree.
+    """
+    scratch = job.scratch + thread * job.scratch_size + SCALARS_SIZE
+    part_size = job.gradient_levels * job.parameter_count * SIZE
+    work = 0  # in values of the parameters
+    for number in range(job.layer_count):
+        layer = layers + number * LAYER_SIZE
+        height = panel_units(layer, batch_rows)
+        width = panel_vectors(layer)
+        unit = 0
+        while unit < layer.rows:
+            units = layer.rows - unit
+            if units > height:
+                units = height
+            vector = 0
+            while vector < vectors_for(layer.outputs):
+                vectors = vectors_for(layer.outputs) - vector
+                if vectors > width:
+                    vectors = width
+                if work * job.threads // job.parameter_count == thread:
+                    column = vector * LANES
+                    if parts == 0:
+                        gradient = scratch
+                        gradient_row = vectors * LANES
+                        weight_gradient(
+                            layers,
+                            job,
+                            number,
+                            job.workspace,
+                            batch_rows,
+                            unit,
+                            units,
+                            column,
+                            vectors,
+                            gradient,
+                            gradient_row,
+                        )
+                    else:
+                        gradient = job.gradients + (layer.weights + unit * layer.stride + column) * SIZE
+                        gradient_row = layer.stride
+                        add_parts(parts, part_size, units, vectors, gradient, gradient_row)
+                    if job.mode != GRADIENT:
+                        update_panel(layer, job, scalars, unit, units, column, vectors, gradient, gradient_row)
+                        if layer.transposed >= 0:
+                            columns = layer.outputs - column
+                            if columns > vectors * LANES:
+                                columns = vectors * LANES
+                            transpose(layer, job, unit, units, column, columns)
+                    elif parts == 0:
+                        keep = job.gradients + (layer.weights + unit * layer.stride + column) * SIZE
+                        for row in range(units):
+                            for at in range(0, vectors * LANES, LANES):
+                                store(keep, row * layer.stride + at, load(gradient, row * gradient_row + at))
+                work += units * vectors * LANES
+                vector += vectors
+            unit += units
+
+
+def add_vectors(count: integer, source: integer, target: integer):
+    for at in range(0, count, LANES):
+        store(target, at, load(target, at) + load(source, at))
+
+
+def add_parts(
+    parts: integer, part_size: integer, units: integer, vectors: integer, gradient: integer, gradient_row: integer
+):
+    """Sum the threads' gradients of one panel into the first one's, neighbours first."""
+    distance = 1
+    while distance < parts:
+        part = 0
+        while part + distance < parts:
+            for row in range(units):
+                at = gradient + row * gradient_row * SIZE + part * part_size
+                add_vectors(vectors * LANES, at + distance * part_size, at)
+            part += 2 * distance
+        distance *= 2
+
+
+def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, gradient: integer):
+    for number in range(job.layer_count):
+        layer = layers + number * LAYER_SIZE
+        if layer.rows > 0:
+            weight_gradient(
+                layers,
+                job,
+                number,
+                base,
+                rows,
+                0,
+                layer.rows,
+                0,
+                vectors_for(layer.outputs),
+                gradient + layer.weights * SIZE,
+                layer.stride,
+            )
+
+
+def chunks_a_thread(job: Job, batch_rows: integer) -> integer:
+    """A power of two, so that each thread's chunks are a whole branch of the tree in which chunks are summed.
+
+    The tree is the same for any number of threads, and so is the sum.
+    """
+    chunks = (batch_rows + job.chunk - 1) // job.chunk
+    each_ = 1
+    while each_ * job.threads < chunks:
+        each_ *= 2
+    return each_
+
+
+def train_chunks(
+    layers: integer, job: Job, thread: integer, epoch: integer, position: integer, batch_rows: integer
+) -> integer:
+    """This thread's chunks through the whole network, into its gradient; returns how many threads had any."""
+    chunks = (batch_rows + job.chunk - 1) // job.chunk
+    own = chunks_a_thread(job, batch_rows)
+    base = job.workspace + thread * job.workspace_size
+    vector_size = job.parameter_count * SIZE
+    gradients = job.gradients + thread * job.gradient_levels * vector_size
+    level = 0
+    done = 0
+    last = layers + (job.layer_count - 1) * LAYER_SIZE
+    while done < own and thread * own + done < chunks:
+        start = (thread * own + done) * job.chunk
+        rows = batch_rows - start
+        if rows > job.chunk:
+            rows = job.chunk
+        gather(layers, job, base, 0, rows, epoch, position + start, 1)
+        forward(layers, job, base, 0, rows, 1)
+        score_rows(job, last, base, 0, rows, start, batch_rows, 1)
+        backward(layers, job, base, 0, rows)
+        chunk_gradient(layers, job, base, rows, gradients + level * vector_size)
+        level += 1
+        done += 1
+        pairs = done
+        while pairs % 2 == 0:  # two branches of equal size: add them
+            level -= 1
+            add_vectors(job.parameter_count, gradients + level * vector_size, gradients + (level - 1) * vector_size)
+            pairs = pairs // 2
+    while level > 1:
+        level -= 1
+        add_vectors(job.parameter_count, gradients + level * vector_size, gradients + (level - 1) * vector_size)
+    return (chunks + own - 1) // own
+
+
+# --- Many threads, many steps ----------------------------------------------------------------------------------------
+
+
+def wait(job: Job) -> integer:
+    """Meet the other threads; 1 if the run was aborted meanwhile.
+
+    The last one to arrive begins the next generation.  The others spin, since all come within microseconds; if one does
+    not, it may be waiting for this very processor.
+    """
+    if job.threads == 1:
+        return 0
+    generation = atomic_get(job.synchronisation, GENERATION)
+    if atomic_add(job.synchronisation, ARRIVED, 1) == job.threads - 1:
+        atomic_put(job.synchronisation, ARRIVED, 0)
+        atomic_put(job.synchronisation, GENERATION, generation + 1)
+        return 0
+    spins = 0
+    while atomic_get(job.synchronisation, GENERATION) == generation:
+        spins += 1
+        if spins < 2000:
+            relax()
+        else:
+            if atomic_get(job.synchronisation, ABORTED):
+                return 1
+            give_way()
+    return 0
+
+
+def add_scores(job: Job, epoch: integer, batch_rows: integer):
+    """Add the scores of a batch to those of its epoch, in the order of its rows."""
+    columns = 1 + job.metric_count
+    results = job.results + (epoch - job.first_epoch) * columns * 8
+    for column in range(columns):
+        total = 0.0
+        for row in range(batch_rows):
+            total = total + get_double(job.scores, row * columns + column)
+        put_double(results, column, get_double(results, column) + total)
+
+
+def all_finite(count: integer, source: integer) -> integer:
+    total = splat(0.0)
+    for at in range(0, count, LANES):
+        value = load(source, at)
+        total = total + (value - value)
+    if is_finite(first(sum_lanes(total))):
+        return 1
+    return 0
+
+
+def end_epoch(job: Job, thread: integer, epoch: integer) -> integer:
+    """Keep the parameters and slots if they and the epoch's loss are finite; 1 if not, which ends the run."""
+    vectors = job.parameter_count // LANES
+    start = vectors * thread // job.threads * LANES
+    count = vectors * (thread + 1) // job.threads * LANES - start
+    loss = get_double(job.results, (epoch - job.first_epoch) * (1 + job.metric_count))
+    if not is_finite(loss) or not all_finite(count, job.parameters + start * SIZE):
+        atomic_put(job.synchronisation, DIVERGED, epoch + 1)
+    if wait(job):
+        return 1
+    if atomic_get(job.synchronisation, DIVERGED):
+        return 1
+    for part in range(1 + job.slot_count):
+        at = (part * job.parameter_count + start) * SIZE
+        source = job.parameters + start * SIZE
+        if part > 0:
+            source = job.slots + at - job.parameter_count * SIZE
+        for value in range(0, count, LANES):
+            store(job.backup + at, value, load(source, value))
+    return 0
+
+
+def train(layers: integer, job: Job, thread: integer) -> integer:
+    last = layers + (job.layer_count - 1) * LAYER_SIZE
+    scalars = job.scratch + thread * job.scratch_size
+    for step in range(job.first_step, job.last_step):
+        epoch = step // job.steps_per_epoch
+        position = (step - epoch * job.steps_per_epoch) * job.batch_size
+        batch_rows = job.rows - position
+        if batch_rows > job.batch_size:
+            batch_rows = job.batch_size
+        parts = 0
+        if job.chunk > 0:
+            parts = train_chunks(layers, job, thread, epoch, position, batch_rows)
+        else:
+            tiles = (batch_rows + TILE_ROWS - 1) // TILE_ROWS
+            first_row = tiles * thread // job.threads * TILE_ROWS
+            rows = tiles * (thread + 1) // job.threads * TILE_ROWS
+            if rows > batch_rows:
+                rows = batch_rows
+            rows -= first_row
+            if rows > 0:
+                base = job.workspace
+                gather(layers, job, base, first_row, rows, epoch, position, 1)
+                forward(layers, job, base, first_row, rows, 1)
+                score_rows(job, last, base, first_row, rows, 0, batch_rows, 1)
+                backward(layers, job, base, first_row, rows)
+        if wait(job):
+            return 1
+        if job.mode == TRAIN:
+            update_number = job.iterations + step - job.first_step + 1
+            prepare(job.optimizer, job.hyper, to_double(update_number), scalars)
+        update_share(layers, job, thread, scalars, batch_rows, parts)
+        if thread == 0:
+            add_scores(job, epoch, batch_rows)
+            put_integer(job.synchronisation, DONE, step + 1)
+        if wait(job):
+            return 1
+        if job.mode == TRAIN and position + batch_rows == job.rows:
+            if end_epoch(job, thread, epoch):
+                return 1
+    return 0
+
+
+def infer(layers: integer, job: Job, thread: integer) -> integer:
+    """Predictions, or the sums of loss and metrics, for this thread's blocks of ``capacity`` rows."""
+    base = job.workspace + thread * job.workspace_size
+    last = layers + (job.layer_count - 1) * LAYER_SIZE
+    columns = 1 + job.metric_count
+    blocks = job.last_step - job.first_step
+    for block in range(
+        job.first_step + blocks * thread // job.threads, job.first_step + blocks * (thread + 1) // job.threads
+    ):
+        position = block * job.capacity
+        rows = job.rows - position
+        if rows > job.capacity:
+            rows = job.capacity
+        gather(layers, job, base, 0, rows, 0, position, job.mode == EVALUATE)
+        forward(layers, job, base, 0, rows, 0)
+        output = base + last.output * job.capacity * SIZE
+        if job.mode == PREDICT:
+            for row in range(rows):
+                source = output + row * last.output_stride * SIZE
+                target = job.output + (position + row) * job.output_row * SIZE
+                at = 0
+                while at + LANES <= last.outputs:
+                    store(target, at, load(source, at))
+                    at += LANES
+                while at < last.outputs:
+                    copy(source, at, target, at)
+                    at += 1
+        else:
+            first_score = thread * job.capacity
+            score_rows(job, last, base, 0, rows, first_score, rows, 0)
+            for column in range(columns):
+                total = 0.0
+                for row in range(rows):
+                    total = total + get_double(job.scores, (first_score + row) * columns + column)
+                put_double(job.results, block * columns + column, total)
+    return 0
+
+
+def run(layers: integer, job: Job, thread: integer) -> integer:
+    """The entry: this thread's part of the job.  1 if the run ended early (aborted, or diverged)."""
+    state = flush_denormals()
+    ended = 0
+    if job.mode == EVALUATE or job.mode == PREDICT:
+        ended = infer(layers, job, thread)
+    elif job.mode == UPDATE:
+        scalars = job.scratch
+        prepare(job.optimizer, job.hyper, to_double(job.iterations + 1), scalars)
+        update_share(layers, job, thread, scalars, 1, 1)
+    else:
+        ended = train(layers, job, thread)
+    restore_denormals(state)
+    return ended

@@ -1,0 +1,106 @@
+"""The two records that every kernel reads: a row a layer, and the job.
+
+Every field is 8 bytes.  Offsets and strides count values, addresses count bytes.  render.py turns ``layer.outputs``
+into a load at the field's place, so a field is named here and nowhere else.
+"""
+
+from __future__ import annotations
+
+LAYER_FIELDS: dict[str, str] = {
+    "inputs": "i8",  # width of what comes in
+    "outputs": "i8",  # width of what goes out
+    "rows": "i8",  # rows of the weight matrix: inputs, and one for the bias; 0: no matrix, an activation alone
+    "stride": "i8",  # from one row of the matrix to the next
+    "weights": "i8",  # where the matrix starts among the parameters
+    "transposed": "i8",  # where its transpose starts, or -1: nobody asks for the gradient by this layer's input
+    "transposed_stride": "i8",
+    "activation": "i8",  # code: place in formulas.ACTIVATIONS
+    "output": "i8",  # where the layer's output starts in a workspace, for a capacity of one row
+    "output_stride": "i8",  # from row to row of output, slope and delta
+    "slope": "i8",  # where the kept slopes start, or -1: the slope follows from the output
+    "delta": "i8",  # where the gradient of the loss by this layer's product starts
+    "parameter": "f8",  # the activation's constant
+}
+
+JOB_FIELDS: dict[str, str] = {
+    # what to do
+    "mode": "i8",  # see MODES
+    "threads": "i8",
+    "first_step": "i8",  # steps are counted over all epochs
+    "last_step": "i8",
+    "steps_per_epoch": "i8",
+    "first_epoch": "i8",  # the epoch of results' first row
+    # the network
+    "layer_count": "i8",
+    "parameter_count": "i8",
+    "parameters": "i8",
+    "transposed": "i8",
+    "slots": "i8",  # one vector of parameter_count values after another
+    "slot_count": "i8",
+    "backup": "i8",  # the parameters and slots of the last good epoch
+    "loss": "i8",  # code: place in formulas.LOSSES
+    "loss_on_logits": "i8",
+    "loss_parameter": "f8",
+    "loss_scale": "f8",  # 1 / outputs for a loss that is a mean over them, else 1
+    "metric_count": "i8",
+    "metrics": "i8",  # int64 codes: places in formulas.LOSSES
+    "optimizer": "i8",  # code: place in formulas.OPTIMIZERS
+    "hyper": "i8",  # doubles, in the order of the table
+    "iterations": "i8",  # updates made before step 0
+    # the data
+    "x": "i8",
+    "x_row": "i8",  # bytes from row to row
+    "x_column": "i8",
+    "x_kind": "i8",  # code: place in KINDS
+    "y": "i8",
+    "y_row": "i8",
+    "y_column": "i8",
+    "y_kind": "i8",
+    "y_labels": "i8",  # 1: y holds class numbers
+    "sample_weight": "i8",  # doubles, or 0
+    "origin": "i8",  # the row of the data that x and y start at
+    "rows": "i8",
+    "batch_size": "i8",
+    "shuffle": "i8",
+    "seed": "i8",
+    "mask": "i8",  # the least 2**k - 1 that no row number exceeds
+    "shift": "i8",
+    # where to work
+    "chunk": "i8",  # rows of a chunk, each with a gradient of its own; 0: the batch is one, split by rows and panels
+    "workspace": "i8",
+    "workspace_size": "i8",  # bytes a thread (chunks), or of the whole
+    "capacity": "i8",  # rows that a workspace holds
+    "input_stride": "i8",
+    "target": "i8",  # where the targets start in a workspace, for a capacity of one row
+    "target_stride": "i8",
+    "gradients": "i8",
+    "gradient_levels": "i8",  # gradient vectors a thread
+    "scratch": "i8",
+    "scratch_size": "i8",  # bytes a thread
+    "scores": "i8",  # doubles: the loss and the metrics of each row of a batch
+    "results": "i8",  # doubles: their sums, a row an epoch
+    "output": "i8",  # predictions
+    "output_row": "i8",  # values from row to row
+    "synchronisation": "i8",
+}
+
+MODES = ("train", "evaluate", "predict", "gradient", "update")
+
+KINDS = (
+    "float32",
+    "float64",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+)
+
+# Words of the synchronisation block, each on a cache line of its own.
+ARRIVED, GENERATION, ABORTED, DIVERGED, DONE = 0, 16, 32, 48, 56
+SYNCHRONISATION_WORDS = 64
+
+WIDTH_MULTIPLE = 16  # rows are padded to this many values

@@ -1,0 +1,125 @@
+/* The vocabulary of primitives.py in C, for the Cython extension: GCC's and clang's vectors of VECTOR_BYTES.
+ *
+ * Addresses are int64_t, indices count values.  What comes once for each dtype is in primitives_real.h; here is the
+ * rest: memory of fixed types, atomics, a polite wait, the floating-point state. */
+#ifndef FASTNN_PRIMITIVES_H
+#define FASTNN_PRIMITIVES_H
+
+#include <math.h>
+#include <stdint.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <sched.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+INLINE int64_t get_integer(int64_t p, int64_t i) { return ((const int64_t *)p)[i]; }
+INLINE double get_double(int64_t p, int64_t i) { return ((const double *)p)[i]; }
+INLINE void put_integer(int64_t p, int64_t i, int64_t value) { ((int64_t *)p)[i] = value; }
+INLINE void put_double(int64_t p, int64_t i, double value) { ((double *)p)[i] = value; }
+INLINE double to_double(int64_t value) { return (double)value; }
+INLINE double power(double x, double n) { return pow(x, n); }
+INLINE double square_root(double x) { return sqrt(x); }
+INLINE int is_finite(double x) { return x - x == 0.0; }
+
+INLINE int64_t atomic_add(int64_t p, int64_t i, int64_t value) {
+    return __atomic_fetch_add((int64_t *)p + i, value, __ATOMIC_SEQ_CST);
+}
+INLINE int64_t atomic_get(int64_t p, int64_t i) { return __atomic_load_n((int64_t *)p + i, __ATOMIC_ACQUIRE); }
+INLINE void atomic_put(int64_t p, int64_t i, int64_t value) { __atomic_store_n((int64_t *)p + i, value, __ATOMIC_RELEASE); }
+
+INLINE void relax(void) {
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+INLINE void give_way(void) {
+#if defined(_WIN32)
+    SwitchToThread();
+#else
+    sched_yield();
+#endif
+}
+
+/* Denormals cost a hundred cycles each and mean nothing here: flush them, and give the caller's state back after. */
+INLINE int64_t flush_denormals(void) {
+#if defined(__x86_64__)
+    unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);
+    return before;
+#elif defined(__aarch64__)
+    uint64_t before;
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(before));
+    __asm__ __volatile__("msr fpcr, %0" : : "r"(before | (1ull << 24)));
+    return (int64_t)before;
+#else
+    return 0;
+#endif
+}
+
+INLINE void restore_denormals(int64_t state) {
+#if defined(__x86_64__)
+    _mm_setcsr((unsigned)state);
+#elif defined(__aarch64__)
+    __asm__ __volatile__("msr fpcr, %0" : : "r"((uint64_t)state));
+#else
+    (void)state;
+#endif
+}
+
+typedef float __attribute__((may_alias)) stored_float32;
+typedef double __attribute__((may_alias)) stored_float64;
+typedef int8_t stored_int8;
+typedef uint8_t stored_uint8;
+typedef int16_t __attribute__((may_alias)) stored_int16;
+typedef uint16_t __attribute__((may_alias)) stored_uint16;
+typedef int32_t __attribute__((may_alias)) stored_int32;
+typedef uint32_t __attribute__((may_alias)) stored_uint32;
+typedef int64_t __attribute__((may_alias)) stored_int64;
+typedef uint64_t __attribute__((may_alias)) stored_uint64;
+
+#define FOR_KINDS(X) \
+    X(float32) X(float64) X(int8) X(uint8) X(int16) X(uint16) X(int32) X(uint32) X(int64) X(uint64)
+
+/* Data need not be aligned. */
+#define READ_INTEGER(KIND)                                     \
+    INLINE int64_t read_integer_##KIND(int64_t p) {            \
+        stored_##KIND value;                                   \
+        __builtin_memcpy(&value, (const void *)p, sizeof value); \
+        return (int64_t)value;                                 \
+    }
+FOR_KINDS(READ_INTEGER)
+
+#define JOIN_(A, B) A##_##B
+#define JOIN(A, B) JOIN_(A, B)
+
+#define DTYPE float32
+#define REAL float
+#define BITS int32_t
+#define MANTISSA_BITS 23
+#define BIAS 127
+#define LANE_COUNT (VECTOR_BYTES / 4)
+#define RINT_MAGIC 12582912.0f
+#define X86(NAME) NAME##_ps
+#include "primitives_real.h"
+
+#define DTYPE float64
+#define REAL double
+#define BITS int64_t
+#define MANTISSA_BITS 52
+#define BIAS 1023
+#define LANE_COUNT (VECTOR_BYTES / 8)
+#define RINT_MAGIC 6755399441055744.0
+#define X86(NAME) NAME##_pd
+#include "primitives_real.h"
+
+#endif

@@ -1,0 +1,150 @@
+/* The part of primitives.h that comes once for each dtype; included there, with DTYPE, REAL ... defined. */
+
+#define F(NAME) JOIN(NAME, DTYPE)
+#define VECTOR F(vector)
+#define MASK F(mask)
+#define WORDS F(words)
+
+typedef REAL F(real);
+typedef REAL VECTOR __attribute__((vector_size(VECTOR_BYTES), may_alias));
+typedef REAL F(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef BITS WORDS __attribute__((vector_size(VECTOR_BYTES)));
+
+INLINE VECTOR F(load)(int64_t p, int64_t i) { return *(const F(unaligned) *)((const REAL *)p + i); }
+INLINE void F(store)(int64_t p, int64_t i, VECTOR value) { *(F(unaligned) *)((REAL *)p + i) = value; }
+INLINE VECTOR F(splat)(double value) { return (REAL)value - (VECTOR){0}; }
+INLINE VECTOR F(broadcast)(int64_t p, int64_t i) { return ((const REAL *)p)[i] - (VECTOR){0}; }
+INLINE double F(first)(VECTOR a) { return (double)a[0]; }
+INLINE double F(get)(int64_t p, int64_t i) { return (double)((const REAL *)p)[i]; }
+INLINE void F(put)(int64_t p, int64_t i, double value) { ((REAL *)p)[i] = (REAL)value; }
+INLINE void F(write)(int64_t p, int64_t i, REAL value) { ((REAL *)p)[i] = value; }
+INLINE void F(copy)(int64_t p, int64_t i, int64_t q, int64_t j) { ((REAL *)q)[j] = ((const REAL *)p)[i]; }
+
+INLINE WORDS F(word_numbers)(void) {
+    WORDS numbers;
+    for (int lane = 0; lane < LANE_COUNT; lane++) numbers[lane] = lane;
+    return numbers;
+}
+INLINE VECTOR F(lane_numbers)(void) { return __builtin_convertvector(F(word_numbers)(), VECTOR); }
+
+/* What the instruction sets differ in.  The comparisons are false on NaN, and maximum lets a NaN in a through. */
+#if VECTOR_BYTES == 64 && defined(__AVX512F__)
+#define OP(NAME) X86(_mm512_##NAME)
+#if LANE_COUNT == 16
+typedef __mmask16 MASK;
+#define COMPARE(A, B, HOW) _mm512_cmp_ps_mask(A, B, HOW)
+#define BLEND(M, A, B) _mm512_mask_blend_ps(M, B, A)
+#else
+typedef __mmask8 MASK;
+#define COMPARE(A, B, HOW) _mm512_cmp_pd_mask(A, B, HOW)
+#define BLEND(M, A, B) _mm512_mask_blend_pd(M, B, A)
+#endif
+INLINE MASK F(lanes_below)(int64_t n) { return n >= LANE_COUNT ? (MASK)~0 : n <= 0 ? (MASK)0 : (MASK)((1u << n) - 1); }
+INLINE VECTOR F(rint)(VECTOR a) { return OP(roundscale)(a, 0x08); }
+#elif VECTOR_BYTES == 32 && defined(__AVX2__)
+#define OP(NAME) X86(_mm256_##NAME)
+typedef VECTOR MASK;
+#define COMPARE(A, B, HOW) OP(cmp)(A, B, HOW)
+#define BLEND(M, A, B) OP(blendv)(B, A, M)
+INLINE MASK F(lanes_below)(int64_t n) { return (MASK)(F(word_numbers)() < (BITS)(n < LANE_COUNT ? n : LANE_COUNT) - (WORDS){0}); }
+INLINE VECTOR F(rint)(VECTOR a) { return OP(round)(a, 0x08); }
+#endif
+
+#ifdef OP
+INLINE VECTOR F(fma)(VECTOR a, VECTOR b, VECTOR c) { return OP(fmadd)(a, b, c); }
+INLINE VECTOR F(sqrt)(VECTOR a) { return OP(sqrt)(a); }
+INLINE VECTOR F(maximum)(VECTOR a, VECTOR b) { return OP(max)(b, a); }
+INLINE VECTOR F(minimum)(VECTOR a, VECTOR b) { return OP(min)(b, a); }
+INLINE MASK F(less)(VECTOR a, VECTOR b) { return COMPARE(a, b, _CMP_LT_OQ); }
+INLINE MASK F(less_equal)(VECTOR a, VECTOR b) { return COMPARE(a, b, _CMP_LE_OQ); }
+INLINE MASK F(equal)(VECTOR a, VECTOR b) { return COMPARE(a, b, _CMP_EQ_OQ); }
+INLINE VECTOR F(where)(MASK m, VECTOR a, VECTOR b) { return BLEND(m, a, b); }
+#else
+typedef WORDS MASK;
+INLINE MASK F(lanes_below)(int64_t n) { return F(word_numbers)() < (BITS)(n < LANE_COUNT ? n : LANE_COUNT) - (WORDS){0}; }
+INLINE MASK F(less)(VECTOR a, VECTOR b) { return (MASK)(a < b); }
+INLINE MASK F(less_equal)(VECTOR a, VECTOR b) { return (MASK)(a <= b); }
+INLINE MASK F(equal)(VECTOR a, VECTOR b) { return (MASK)(a == b); }
+INLINE VECTOR F(where)(MASK m, VECTOR a, VECTOR b) { return (VECTOR)((m & (WORDS)a) | (~m & (WORDS)b)); }
+INLINE VECTOR F(maximum)(VECTOR a, VECTOR b) { return F(where)(F(less)(a, b), b, a); }
+INLINE VECTOR F(minimum)(VECTOR a, VECTOR b) { return F(where)(F(less)(b, a), b, a); }
+INLINE VECTOR F(rint)(VECTOR a) { return (a + RINT_MAGIC) - RINT_MAGIC; } /* |a| < 2^(MANTISSA_BITS - 1) */
+INLINE VECTOR F(sqrt)(VECTOR a) {
+    for (int lane = 0; lane < LANE_COUNT; lane++) a[lane] = (REAL)sqrt(a[lane]);
+    return a;
+}
+INLINE VECTOR F(fma)(VECTOR a, VECTOR b, VECTOR c) {
+#if defined(__aarch64__)
+    for (int lane = 0; lane < LANE_COUNT; lane++) c[lane] = (REAL)(sizeof(REAL) == 4 ? __builtin_fmaf(a[lane], b[lane], c[lane]) : __builtin_fma(a[lane], b[lane], c[lane]));
+    return c;
+#else
+    return a * b + c; /* no instruction for it: two roundings */
+#endif
+}
+#endif
+
+INLINE MASK F(greater)(VECTOR a, VECTOR b) { return F(less)(b, a); }
+INLINE MASK F(greater_equal)(VECTOR a, VECTOR b) { return F(less_equal)(b, a); }
+
+#define SIGN ((WORDS){0} + (BITS)((BITS)1 << (sizeof(BITS) * 8 - 1)))
+INLINE VECTOR F(absolute)(VECTOR a) { return (VECTOR)((WORDS)a & ~SIGN); }
+INLINE VECTOR F(copysign)(VECTOR a, VECTOR sign) { return (VECTOR)(((WORDS)a & ~SIGN) | ((WORDS)sign & SIGN)); }
+INLINE VECTOR F(two_to_the)(VECTOR n) {
+    return (VECTOR)((WORDS)(n + (RINT_MAGIC + BIAS)) << MANTISSA_BITS); /* n + bias in the low bits of a large number */
+}
+INLINE VECTOR F(exponent)(VECTOR a) {
+    return __builtin_convertvector((((WORDS)a >> MANTISSA_BITS) & (2 * BIAS + 1)) - BIAS, VECTOR);
+}
+INLINE VECTOR F(mantissa)(VECTOR a) {
+    return (VECTOR)(((WORDS)a & (((BITS)1 << MANTISSA_BITS) - 1)) | ((BITS)BIAS << MANTISSA_BITS));
+}
+
+INLINE VECTOR F(exchanged)(VECTOR a, int distance) {
+#if defined(__clang__)
+    VECTOR result;
+    for (int lane = 0; lane < LANE_COUNT; lane++) result[lane] = a[lane ^ distance];
+    return result;
+#else
+    return __builtin_shuffle(a, F(word_numbers)() ^ (BITS)distance);
+#endif
+}
+INLINE VECTOR F(sum_lanes)(VECTOR a) {
+    for (int distance = LANE_COUNT / 2; distance; distance /= 2) a = a + F(exchanged)(a, distance);
+    return a;
+}
+INLINE VECTOR F(max_lanes)(VECTOR a) {
+    for (int distance = LANE_COUNT / 2; distance; distance /= 2) a = F(maximum)(a, F(exchanged)(a, distance));
+    return a;
+}
+
+#define READ(KIND)                                                                               \
+    INLINE REAL F(read_##KIND)(int64_t p) {                                                      \
+        stored_##KIND value;                                                                     \
+        __builtin_memcpy(&value, (const void *)p, sizeof value);                                 \
+        return (REAL)value;                                                                      \
+    }                                                                                            \
+    INLINE VECTOR F(read_vector_##KIND)(int64_t p) {                                             \
+        typedef stored_##KIND values __attribute__((vector_size(LANE_COUNT * sizeof(stored_##KIND)))); \
+        values raw;                                                                              \
+        __builtin_memcpy(&raw, (const void *)p, sizeof raw);                                     \
+        return __builtin_convertvector(raw, VECTOR);                                             \
+    }
+FOR_KINDS(READ)
+
+#undef READ
+#undef SIGN
+#undef F
+#undef OP
+#undef COMPARE
+#undef BLEND
+#undef VECTOR
+#undef MASK
+#undef WORDS
+#undef DTYPE
+#undef REAL
+#undef BITS
+#undef MANTISSA_BITS
+#undef BIAS
+#undef LANE_COUNT
+#undef RINT_MAGIC
+#undef X86

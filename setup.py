@@ -1,0 +1,95 @@
+"""What pyproject.toml cannot say: one Cython extension an instruction set, rendered from the kernels' source.
+
+FASTNN_REQUIRE_EXTENSION=1 makes a failed build an error, FASTNN_NO_EXTENSION=1 skips the extension;
+otherwise a failed build leaves the package without the "cython" backend and says so.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+KERNELS = Path("kernels")  # relative, as setuptools wants its sources
+REQUIRE = os.environ.get("FASTNN_REQUIRE_EXTENSION", "0") not in ("", "0")
+SKIP = os.environ.get("FASTNN_NO_EXTENSION", "0") not in ("", "0")
+if REQUIRE and SKIP:
+    sys.exit("FASTNN_REQUIRE_EXTENSION and FASTNN_NO_EXTENSION are both set: unset one of them")
+
+
+def load_render():
+    """kernels/render.py by its path: the package it belongs to is not installed yet."""
+    spec = importlib.util.spec_from_file_location("render", Path(__file__).parent / KERNELS / "render.py")
+    render = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look it up there
+    spec.loader.exec_module(render)
+    return render
+
+
+def extensions():
+    """One extension an instruction set; its source is written when it is built."""
+    return [
+        Extension(
+            f"fastnn.kernels._cython_{isa}",
+            [str(KERNELS / f"_cython_{isa}.pyx")],
+            include_dirs=[str(KERNELS)],
+            depends=[str(header) for header in sorted(KERNELS.glob("*.h"))],
+            extra_compile_args=[*flags, "-g0"],
+            optional=not REQUIRE,
+        )
+        for isa, flags in load_render().CYTHON_ISAS.items()
+    ]
+
+
+class BuildExtensions(build_ext):
+    """Render, translate and compile; two compilers at a time."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = min(2, os.cpu_count() or 1)
+
+    def run(self):
+        try:
+            self.translate()
+        except Exception as error:
+            if REQUIRE:
+                raise
+            self.explain(error)
+            self.extensions = []
+        super().run()
+
+    def translate(self):
+        """Write the .pyx that changed and let Cython turn those into C."""
+        from Cython.Build import cythonize
+
+        render = load_render()
+        for extension in self.extensions:
+            source = Path(extension.sources[0])
+            isa = source.stem.removeprefix("_cython_")
+            text = render.cython_source(isa)
+            if not source.exists() or source.read_text() != text:
+                source.write_text(text)
+        translated = cythonize(self.extensions, language_level=3, quiet=True)
+        for extension, result in zip(self.extensions, translated, strict=True):
+            extension.sources = result.sources
+
+    def build_extension(self, extension):
+        try:
+            super().build_extension(extension)
+        except Exception as error:
+            if not REQUIRE:
+                self.explain(error)
+            raise  # setuptools goes on where the extension is optional
+
+    def explain(self, error):
+        self.warn(
+            f"fastnn's Cython extension was not built: {error}\n"
+            '  fastnn works without it, on the backends "numba" and "numpy"; only "cython" is missing.\n'
+            "  It needs a C compiler and Python's headers. FASTNN_REQUIRE_EXTENSION=1 makes this an error,\n"
+            "  FASTNN_NO_EXTENSION=1 skips the extension."
+        )
+
+
+setup(ext_modules=[] if SKIP else extensions(), cmdclass={"build_ext": BuildExtensions})

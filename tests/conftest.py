@@ -1,0 +1,76 @@
+"""Every backend that can be imported, both dtypes, and models ready to train from given weights."""
+
+import functools
+import importlib
+import os
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.layers import Dense, Input
+
+
+@functools.cache
+def why_missing(backend):
+    """Why a backend cannot be had, or nothing."""
+    try:
+        if backend == "numba":
+            importlib.import_module("numba")
+        else:
+            importlib.import_module(f"fastnn.kernels.{backend}_backend").load("float32")
+    except ImportError as error:
+        return f"backend {backend!r} is not here: {error}"
+    return ""
+
+
+@pytest.fixture(params=["numba", "cython", "numpy"])
+def backend(request):
+    if reason := why_missing(request.param):
+        if request.param == "cython" and os.environ.get("FASTNN_REQUIRE_EXTENSION") == "1":
+            pytest.fail(f"{reason}, and FASTNN_REQUIRE_EXTENSION=1 wants it")
+        pytest.skip(reason)
+    return request.param
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture
+def network():
+    """Builds a compiled model: `network([2, 3, 1], ["tanh", "sigmoid"], weights, loss=..., backend=...)`."""
+
+    def build(sizes, activations, weights=None, seed=0, loss="mse", **options):
+        layers = [Dense(units, activation=name) for units, name in zip(sizes[1:], activations, strict=True)]
+        model = fastnn.Sequential([Input(shape=(sizes[0],)), *layers], seed=seed)
+        model.compile(loss=loss, **options)
+        if weights is not None:
+            model.set_weights(weights)
+        return model
+
+    return build
+
+
+@pytest.fixture
+def flat_gradients():
+    """`model.gradients(x, y)` in the order of `get_weights`."""
+
+    def flat(model, x, y):
+        return [g for layer in model.gradients(x, y) for g in (layer["kernel"], layer["bias"])]
+
+    return flat
+
+
+@pytest.fixture
+def assert_close():
+    """All arrays of two lists agree, relative to the largest value of each."""
+
+    def check(actual, expected, relative):
+        assert len(actual) == len(expected)
+        for a, e in zip(actual, expected, strict=True):
+            scale = np.max(np.abs(e), initial=1e-30)
+            np.testing.assert_allclose(a, e, rtol=relative, atol=relative * scale)
+
+    return check

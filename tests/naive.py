@@ -1,0 +1,253 @@
+"""What fastnn should compute, written as plainly as possible in float64 NumPy.
+
+The tests compare the library with this file, so it imports nothing of fastnn and shares no code with it.
+A network is a flat list of weights, [kernel, bias, kernel, bias, ...] with kernels (inputs, units), and one
+activation name a layer.
+"""
+
+import itertools
+import math
+
+import numpy as np
+
+erfc = np.vectorize(math.erfc, otypes=[float])
+
+
+def sigmoid(z):
+    return np.where(z >= 0, 1 / (1 + np.exp(-np.abs(z))), np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))))
+
+
+def softplus(z):
+    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def negative_expm1(z):
+    """exp(z) - 1 for z < 0; for others a value that is not used."""
+    return np.expm1(np.minimum(z, 0))
+
+
+def normal_cdf(z):
+    return erfc(-z / math.sqrt(2)) / 2
+
+
+def normal_density(z):
+    return np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+
+
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+
+# name: (value, slope), both functions of the layer's input z; softmax has no slope a value, see `backward`
+ACTIVATIONS = {
+    "linear": (lambda z: z, np.ones_like),
+    "sigmoid": (sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
+    "tanh": (np.tanh, lambda z: 4 * sigmoid(2 * z) * sigmoid(-2 * z)),
+    "relu": (lambda z: np.where(z > 0, z, 0.0), lambda z: np.where(z > 0, 1.0, 0.0)),
+    "leaky_relu": (lambda z: np.where(z > 0, z, 0.2 * z), lambda z: np.where(z > 0, 1.0, 0.2)),
+    "elu": (
+        lambda z: np.where(z > 0, z, negative_expm1(z)),
+        lambda z: np.where(z > 0, 1.0, np.exp(np.minimum(z, 0))),
+    ),
+    "selu": (
+        lambda z: SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * negative_expm1(z)),
+        lambda z: SELU_SCALE * np.where(z > 0, 1.0, SELU_ALPHA * np.exp(np.minimum(z, 0))),
+    ),
+    "softplus": (softplus, sigmoid),
+    "gelu": (lambda z: z * normal_cdf(z), lambda z: normal_cdf(z) + z * normal_density(z)),
+    "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z))),
+    "mish": (
+        lambda z: z * np.tanh(softplus(z)),
+        lambda z: np.tanh(softplus(z)) + z * sigmoid(z) * (1 - np.tanh(softplus(z)) ** 2),
+    ),
+    "softmax": (softmax, None),
+}
+
+
+def clipped(p):
+    return np.clip(p, 1e-7, 1 - 1e-7)
+
+
+def huber(error, delta=1.0):
+    return np.where(np.abs(error) <= delta, error**2 / 2, delta * (np.abs(error) - delta / 2))
+
+
+# name: (loss of each row, its gradient by the outputs), both functions of target y and output p
+LOSSES = {
+    "mse": (
+        lambda y, p: np.mean((p - y) ** 2, axis=1),
+        lambda y, p: 2 * (p - y) / p.shape[1],
+    ),
+    "half_squared_error": (
+        lambda y, p: np.sum((p - y) ** 2, axis=1) / 2,
+        lambda y, p: p - y,
+    ),
+    "mae": (
+        lambda y, p: np.mean(np.abs(p - y), axis=1),
+        lambda y, p: np.sign(p - y) / p.shape[1],
+    ),
+    "huber": (
+        lambda y, p: np.mean(huber(p - y), axis=1),
+        lambda y, p: np.clip(p - y, -1, 1) / p.shape[1],
+    ),
+    "binary_crossentropy": (
+        lambda y, p: -np.mean(y * np.log(clipped(p)) + (1 - y) * np.log(clipped(1 - p)), axis=1),
+        lambda y, p: np.where(clipped(p) == p, (p - y) / (clipped(p) * clipped(1 - p)), 0) / p.shape[1],
+    ),
+    "categorical_crossentropy": (
+        lambda y, p: -np.sum(y * np.log(p), axis=1),
+        lambda y, p: -y / p,
+    ),
+}
+
+
+def targets(loss, y, units):
+    """The loss to look up, and targets (batch, units) for it: labels become rows with a single 1."""
+    if loss == "sparse_categorical_crossentropy":
+        return "categorical_crossentropy", np.eye(units)[np.asarray(y, dtype=int).ravel()]
+    y = np.asarray(y, dtype=float)
+    return loss, y.reshape(len(y), -1)
+
+
+def random_weights(sizes, seed=0):
+    """Weights of about the size in use, biases not zero."""
+    rng = np.random.default_rng(seed)
+    weights = []
+    for inputs, units in itertools.pairwise(sizes):
+        weights.append(rng.normal(size=(inputs, units)) / math.sqrt(inputs))
+        weights.append(rng.normal(size=units) / 4)
+    return weights
+
+
+def random_data(loss, rows, inputs, outputs, seed=0):
+    """Some x, and targets that the loss accepts."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, inputs))
+    labels = rng.integers(outputs, size=rows)
+    if loss == "sparse_categorical_crossentropy":
+        return x, labels
+    if loss == "categorical_crossentropy":
+        return x, np.eye(outputs)[labels]
+    if loss == "binary_crossentropy":
+        return x, rng.integers(2, size=(rows, outputs)).astype(float)
+    return x, rng.normal(size=(rows, outputs))
+
+
+def forward(weights, activations, x):
+    """The activations of every layer."""
+    outputs = []
+    a = np.asarray(x, dtype=float)
+    for kernel, bias, name in zip(weights[::2], weights[1::2], activations, strict=True):
+        a = ACTIVATIONS[name][0](a @ kernel + bias)
+        outputs.append(a)
+    return outputs
+
+
+def loss_of_rows(loss, y, output):
+    loss, y = targets(loss, y, output.shape[1])
+    return LOSSES[loss][0](y, output)
+
+
+def loss_of_batch(weights, activations, loss, x, y, sample_weight=1.0):
+    return np.mean(sample_weight * loss_of_rows(loss, y, forward(weights, activations, x)[-1]))
+
+
+def backward(weights, activations, loss, x, y, sample_weight=None):
+    """Gradients of `loss_of_batch` by every weight, in the order of the weights."""
+    x = np.asarray(x, dtype=float)
+    kernels, biases = weights[::2], weights[1::2]
+    inputs = [x, *forward(weights, activations, x)]
+    output = inputs.pop()
+    loss, y = targets(loss, y, output.shape[1])
+    d = LOSSES[loss][1](y, output) / len(x)
+    if sample_weight is not None:
+        d *= np.reshape(sample_weight, (-1, 1))
+    gradients = []
+    for a, kernel, bias, name in reversed(list(zip(inputs, kernels, biases, activations, strict=True))):
+        z = a @ kernel + bias
+        if name == "softmax":
+            p = softmax(z)
+            d = p * (d - np.sum(d * p, axis=1, keepdims=True))
+        else:
+            d = d * ACTIVATIONS[name][1](z)
+        gradients = [a.T @ d, d.sum(axis=0), *gradients]
+        d = d @ kernel.T
+    return gradients
+
+
+def finite_differences(weights, activations, loss, x, y, sample_weight=1.0, step=1e-5):
+    """The same gradients by central differences of the loss, a weight at a time."""
+    weights = [w.copy() for w in weights]
+    gradients = [np.empty_like(w) for w in weights]
+    for w, gradient in zip(weights, gradients, strict=True):
+        for index in np.ndindex(w.shape):
+            kept = w[index]
+            w[index] = kept + step
+            above = loss_of_batch(weights, activations, loss, x, y, sample_weight)
+            w[index] = kept - step
+            below = loss_of_batch(weights, activations, loss, x, y, sample_weight)
+            w[index] = kept
+            gradient[index] = (above - below) / (2 * step)
+    return gradients
+
+
+class SGD:
+    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
+        self.learning_rate, self.momentum, self.nesterov = learning_rate, momentum, nesterov
+        self.velocity = None
+
+    def update(self, weights, gradients):
+        if self.velocity is None:
+            self.velocity = [np.zeros_like(w) for w in weights]
+        for w, g, v in zip(weights, gradients, self.velocity, strict=True):
+            v[...] = self.momentum * v - self.learning_rate * g
+            w += self.momentum * v - self.learning_rate * g if self.nesterov else v
+
+
+class Adam:
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        self.learning_rate, self.beta_1, self.beta_2, self.epsilon = learning_rate, beta_1, beta_2, epsilon
+        self.step, self.m, self.v = 0, None, None
+
+    def update(self, weights, gradients):
+        if self.m is None:
+            self.m = [np.zeros_like(w) for w in weights]
+            self.v = [np.zeros_like(w) for w in weights]
+        self.step += 1
+        for w, g, m, v in zip(weights, gradients, self.m, self.v, strict=True):
+            m[...] = self.beta_1 * m + (1 - self.beta_1) * g
+            v[...] = self.beta_2 * v + (1 - self.beta_2) * g**2
+            m_hat = m / (1 - self.beta_1**self.step)
+            v_hat = v / (1 - self.beta_2**self.step)
+            w -= self.learning_rate * m_hat / (np.sqrt(v_hat) + self.epsilon)
+
+
+def train(weights, activations, loss, optimizer, x, y, batch_size=32, epochs=1, sample_weight=None):
+    """Trains in the order of the rows; returns the new weights and the mean loss of each epoch as it went."""
+    weights = [np.array(w, dtype=float) for w in weights]
+    sample_weight = np.ones(len(x)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    history = []
+    for _ in range(epochs):
+        total = 0.0
+        for start in range(0, len(x), batch_size):
+            rows = slice(start, start + batch_size)
+            batch = x[rows], y[rows], sample_weight[rows]
+            total += loss_of_batch(weights, activations, loss, *batch) * len(x[rows])
+            optimizer.update(weights, backward(weights, activations, loss, *batch))
+        history.append(total / len(x))
+    return weights, history
+
+
+# name: the metric over all rows, a function of targets y and outputs p
+METRICS = {
+    "mse": lambda y, p: np.mean((p - y) ** 2),
+    "root_mean_squared_error": lambda y, p: np.sqrt(np.mean((p - y) ** 2)),
+    "mae": lambda y, p: np.mean(np.abs(p - y)),
+    "binary_accuracy": lambda y, p: np.mean((p > 0.5) == (y > 0.5)),
+    "categorical_accuracy": lambda y, p: np.mean(np.argmax(y, axis=1) == np.argmax(p, axis=1)),
+    "sparse_categorical_accuracy": lambda y, p: np.mean(np.ravel(y) == np.argmax(p, axis=1)),
+}

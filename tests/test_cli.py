@@ -1,0 +1,304 @@
+"""The command line, as its user meets it: tables in, a model's file, predictions out, one-line errors."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.__main__ import main
+
+pytest.importorskip("click")
+pa = pytest.importorskip("pyarrow")
+csv = pytest.importorskip("pyarrow.csv")
+
+from click.testing import CliRunner  # noqa: E402
+
+from fastnn import tables  # noqa: E402
+from fastnn.cli import commands  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments, code=0):
+    """Run a command; give what it printed."""
+    result = CliRunner().invoke(commands, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result.output
+
+
+def flowers(rows=300):
+    """A table whose kind follows from its numbers and its text; some of both are missing."""
+    rng = np.random.default_rng(1)
+    length, width = rng.normal(50, 10, rows), rng.normal(0.1, 0.01, rows)
+    colour = rng.choice(["blue", "red"], rows)
+    kind = np.where((length > 50) == (colour == "blue"), "iris", "rose")
+    price = 3 * length - 200 * width + 40 * (colour == "red")
+    return {
+        "length": pa.array(length, mask=np.arange(rows) % 50 == 7),
+        "width": width,
+        "colour": pa.array(colour, mask=np.arange(rows) % 50 == 9),
+        "kind": kind,
+        "price": price,
+    }
+
+
+def write(columns, path):
+    table = pa.table(dict(columns))
+    if path.endswith(".csv"):
+        csv.write_csv(table, path)
+    else:
+        pytest.importorskip("pyarrow.parquet").write_table(table, path)
+    return path
+
+
+def read(path):
+    return tables.read_table(path)
+
+
+TRAIN = ("--hidden", "16", "--epochs", "60", "--learning-rate", "0.01")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_classes_are_learned_from_text_and_numbers_and_predicted(tmp_path, ending):
+    data = write(flowers(), f"data.{ending}")
+    said = run("train", data, "--target", "kind", "--drop", "price", *TRAIN)
+    assert "classification: 'kind' is 2 classes" in said
+    assert float(re.search(r"held out, 60 rows: accuracy ([\d.]+)", said)[1]) > 0.8
+    run("predict", "model.fastnn", data, "-o", "out.csv", "--probabilities")
+    out = read(tmp_path / "out.csv")
+    assert np.mean(out["kind"].to_numpy() == flowers()["kind"]) > 0.9
+    np.testing.assert_allclose(out["P(iris)"].to_numpy() + out["P(rose)"].to_numpy(), 1, atol=1e-5)
+
+
+def test_a_quantity_is_learned_and_predicted_in_its_own_units(tmp_path):
+    data = write(flowers(), "data.csv")
+    said = run("train", data, "--target", "price", "--drop", "kind", *TRAIN, "-o", "price.fastnn")
+    assert "regression: 'price' is a number" in said
+    assert float(re.search(r"held out, 60 rows: R2 ([\d.]+)", said)[1]) > 0.9
+    run("predict", "price.fastnn", data, "-o", "out.parquet")
+    predicted, price = read(tmp_path / "out.parquet")["price"].to_numpy(), flowers()["price"]
+    assert np.sqrt(np.mean((predicted - price) ** 2)) < 0.4 * price.std()
+
+
+def test_arrays_of_an_npz_file_are_columns(tmp_path):
+    x = np.random.default_rng(0).normal(size=(200, 2, 2))
+    np.savez("data.npz", x=x, y=x[:, 1, 0] > 0)
+    said = run("train", "data.npz", "--target", "y", *TRAIN)
+    assert "4 columns of numbers, 0 of text" in said
+    run("predict", "model.fastnn", "data.npz", "-o", "out.npz")
+    with np.load("out.npz") as out:
+        assert np.mean(out["y"] == (x[:, 1, 0] > 0)) > 0.95
+
+
+def test_training_prints_a_table_of_epochs_and_where_the_model_is():
+    said = run("train", write(flowers(), "data.csv"), "--target", "kind", "--epochs", "50", "--hidden", "none")
+    lines = said.splitlines()
+    header = next(i for i, line in enumerate(lines) if line.split()[:1] == ["epoch"])
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(lines[header].split())
+    end = next(i for i, line in enumerate(lines) if line.startswith("240 rows trained on in"))
+    epochs = [int(line.split()[0]) for line in lines[header + 1 : end]]
+    assert epochs == [*range(3, 50, 3), 50]
+    assert lines[-1] == "saved in model.fastnn"
+
+
+def test_the_same_seed_gives_the_same_model():
+    data = write(flowers(), "data.csv")
+    for name, seed in [("a", 3), ("b", 3), ("c", 4)]:
+        run("train", data, "--target", "kind", "--epochs", 2, "--seed", seed, "-o", f"{name}.fastnn")
+    a, b, c = (fastnn.load_model(f"{name}.fastnn").get_weights() for name in "abc")
+    assert all(np.array_equal(v, w) for v, w in zip(a, b, strict=True))
+    assert not all(np.array_equal(v, w) for v, w in zip(a, c, strict=True))
+
+
+def test_ctrl_c_keeps_what_has_been_learned(monkeypatch):
+    fit = fastnn.Sequential.fit
+
+    def interrupted(self, *arguments, epochs, **options):
+        if epochs > 1:
+            fit(self, *arguments, epochs=epochs // 2, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fastnn.Sequential, "fit", interrupted)
+    data = write(flowers(), "data.csv")
+    said = run("train", data, "--target", "kind", "--epochs", 2, code=130)
+    assert "what has been learned so far is kept" in said
+    run("predict", "model.fastnn", data, "-o", "out.csv")
+    assert "saved" not in run("train", data, "--target", "kind", "--epochs", 1, code=1)
+
+
+def test_a_diverging_loss_is_a_warning_and_the_model_is_kept():
+    data = write(flowers(), "data.csv")
+    said = run("train", data, "--target", "price", "--optimizer", "sgd", "--learning-rate", 1e6)
+    assert "Warning: " in said
+    assert "learning_rate" in said
+    assert "saved in model.fastnn" in said
+
+
+def test_rows_without_a_target_are_left_out():
+    columns = flowers() | {"kind": pa.array(flowers()["kind"], mask=np.arange(300) < 10)}
+    assert "10 rows without 'kind' are left out" in run(
+        "train", write(columns, "data.csv"), "--target", "kind", "--epochs", 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (["yes", "no"] * 30, "classification"),
+        ([True, False] * 30, "classification"),
+        ([1, 2, 3] * 20, "classification"),
+        (list(range(60)), "regression"),
+        ([1.0, 2.0] * 30, "regression"),
+    ],
+)
+def test_the_target_decides_the_task(values, task):
+    assert tables.describe_target(pa.chunked_array([values]), "target")["task"] == task
+
+
+def test_numbers_are_standardised_and_texts_become_indicators():
+    table = pa.table({"number": [1.0, 3.0, None, 5.0], "text": ["b", "a", None, "b"], "one": [7, 7, 7, 7]})
+    described = tables.describe_columns(table, table.column_names)
+    x = tables.encode_columns(table, described, "float64")
+    root = np.sqrt(1.5)
+    expected = [[-root, 0, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [root, 0, 0, 1, 0]]  # "", "a", "b"
+    np.testing.assert_allclose(x, expected, rtol=1e-15)
+    unknown = pa.table({"text": ["c"], "one": [8], "number": [3.0]})
+    np.testing.assert_array_equal(tables.encode_columns(unknown, described), [[0, 0, 0, 0, 1]])
+
+
+def test_rare_texts_share_no_input():
+    texts = [f"common {i}" for i in range(100)] * 2 + ["rare"]
+    (described,) = tables.describe_columns(pa.table({"text": texts}), ["text"])
+    assert len(described["categories"]) == 100
+    assert described["dropped"] == 1
+    assert "rare" not in described["categories"]
+
+
+def test_a_text_that_looks_like_a_number_elsewhere_is_still_text(tmp_path):
+    (tmp_path / "data.csv").write_text("code,y\n" + "01,a\nx,b\n" * 40)
+    (tmp_path / "new.csv").write_text("code\n01\n01\n")
+    run("train", "data.csv", "--target", "y", "--epochs", 40, "--learning-rate", 0.05)
+    run("predict", "model.fastnn", "new.csv", "-o", "out.csv")
+    assert read(tmp_path / "out.csv")["y"].to_pylist() == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "Empty CSV file"),
+        ("a,b\n", "has no rows"),
+        ("a,b\n1,2\n3\n", "Expected 2 columns"),
+        ("a,a\n1,2\n", "more than one column 'a'"),
+        ("a,b\n" + "1,x\n" * 9, "same value in every row"),
+        ("b\nx\ny\n", "nothing to learn from"),
+        ("a,b\n1,v\n2,w\n3,x\n", "3 different values in 3 rows"),
+        ("a,b\n" + "inf,x\n1,y\n" * 9, "'a' is inf"),
+        ("a,b\n" + "2020-01-01,x\n2020-01-02,y\n" * 9, "'a' holds date32"),
+        ("a,bb\n1,2\n", "no column 'b'; did you mean 'bb'?"),
+    ],
+)
+def test_a_bad_table_is_named_in_one_line(tmp_path, content, message):
+    (tmp_path / "data.csv").write_text(content)
+    said = run("train", "data.csv", "--target", "b", code=1)
+    assert said.startswith("Error: ")
+    assert message in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "model.fastnn").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("data.txt", "--target", "kind"), "must end in .csv"),
+        (("data.csv", "--target", "kind", "--drop", "colur"), "did you mean 'colour'?"),
+        (("data.csv", "--target", "kind", "--activation", "rleu"), "relu"),
+        (("data.csv", "--target", "kind", "--backend", "fortran"), "backend"),
+        (("data.csv", "--target", "kind", "--task", "regression"), "regression needs numbers"),
+        (("data.csv", "--target", "kind", "--learning-rate", "-1"), "learning_rate"),
+        (("data.csv", "--target", "kind", "--holdout", "0.001"), "--holdout 0.001 of 300 rows"),
+        (("data.csv", "--target", "kind", "-o", "nowhere/model.fastnn"), "no folder nowhere"),
+    ],
+)
+def test_a_bad_argument_is_named_before_training(tmp_path, arguments, message):
+    write(flowers(), "data.csv")
+    (tmp_path / "data.txt").write_text("a,b\n1,2\n")
+    said = run("train", *arguments, "--epochs", 1, code=1)
+    assert said.splitlines()[-1].startswith("Error: ")
+    assert message in said
+
+
+@pytest.mark.parametrize("arguments", [("--hidden", "8,-3"), ("--epochs", "0"), ("--holdout", "1"), ("--hidden", "x")])
+def test_an_impossible_option_is_a_usage_error(arguments):
+    said = run("train", write(flowers(), "data.csv"), "--target", "kind", *arguments, code=2)
+    assert f"Invalid value for '{arguments[0]}'" in said
+
+
+def test_prediction_refuses_a_table_with_other_columns(tmp_path):
+    data = write(flowers(), "data.csv")
+    run("train", data, "--target", "kind", "--epochs", 1)
+    columns = flowers()
+    write({("lenght" if name == "length" else name): c for name, c in columns.items()}, "other.csv")
+    said = run("predict", "model.fastnn", "other.csv", "-o", "out.csv", code=1)
+    assert "column 'length', which the model was trained on, is not in the table" in said
+    assert "did you mean 'lenght'?" in said
+    write(columns | {"width": columns["colour"]}, "text.csv")
+    said = run("predict", "model.fastnn", "text.csv", "-o", "out.csv", code=1)
+    assert "column 'width' holds text" in said
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_prediction_refuses_files_that_train_did_not_save(tmp_path):
+    data = write(flowers(), "data.csv")
+    (tmp_path / "noise.fastnn").write_bytes(b"noise")
+    assert "noise.fastnn" in run("predict", "noise.fastnn", data, "-o", "out.csv", code=1)
+    model = fastnn.Sequential([fastnn.layers.Input((2,)), fastnn.layers.Dense(1)])
+    model.compile(loss="mse")
+    model.save("plain.fastnn")
+    assert "says nothing of a table" in run("predict", "plain.fastnn", data, "-o", "out.csv", code=1)
+
+
+def test_an_existing_file_outlives_a_failed_write(tmp_path):
+    (tmp_path / "out.csv").write_text("precious")
+    with pytest.raises(pa.ArrowException):
+        tables.write_table({"a": np.array([1]), "b": np.array([1, 2])}, tmp_path / "out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+    assert (tmp_path / "out.csv").read_text() == "precious"
+
+
+def test_info_says_what_is_active():
+    said = run("info")
+    assert fastnn.__version__ in said
+    for fact in ("backend", "threads", "cache"):
+        assert fact in said.lower()
+
+
+def test_warmup_says_what_it_compiled():
+    assert "ready after" in run("warmup")
+
+
+def test_demo_learns_the_digits_and_draws(tmp_path):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    said = run("demo", "--epochs", 8, "--picture", "loss.png")
+    assert float(re.search(r"test accuracy +([\d.]+)", said)[1]) > 0.9
+    assert "steps a second" in said
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("train", "--help"), ("predict", "--help")])
+def test_help_is_printed(arguments):
+    assert "Usage: " in run(*arguments, code=0 if arguments else 2)
+
+
+def test_missing_packages_are_named_with_their_extra(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "click", None)
+    with pytest.raises(SystemExit, match=r"click, which is not installed: pip install 'fastnn\[cli\]'"):
+        main()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pyarrow, which is not installed: pip install 'fastnn\[cli\]'"):
+        tables.read_table(tmp_path / "data.csv")

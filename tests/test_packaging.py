@@ -1,0 +1,124 @@
+"""What is built: the wheel holds two packages and nothing else, the sdist all that a build needs."""
+
+import importlib.metadata
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import fastnn
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
+BINARY = (".so", ".pyd")
+GENERATED = shutil.ignore_patterns("_cython_*", "__pycache__", "*.so", "*.pyd")
+
+pytest.importorskip("setuptools", minversion="77")
+
+
+def build(what, tree):
+    """Build an sdist or a wheel in a tree, as pip would, but with the tools at hand; return its path."""
+    code = f"import setuptools.build_meta as backend; backend.build_{what}('dist')"
+    wish = "FASTNN_REQUIRE_EXTENSION" if COMPILER else "FASTNN_NO_EXTENSION"
+    environment = os.environ | {"FASTNN_REQUIRE_EXTENSION": "", "FASTNN_NO_EXTENSION": ""} | {wish: "1"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (path,) = (tree / "dist").iterdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """The unpacked sdist of a copy of this tree, in which an extension has been built before."""
+    tree = tmp_path_factory.mktemp("tree")
+    for name in ("fastnn", "kernels", "tests", "benchmarks"):
+        shutil.copytree(ROOT / name, tree / name, ignore=GENERATED)
+    for path in ROOT.iterdir():
+        if path.is_file():
+            shutil.copy(path, tree)
+    for left in ("_cython_v3.pyx", "_cython_v3.c", "_cython_v3.cpython-311-x86_64-linux-gnu.so"):
+        (tree / "kernels" / left).write_text("a build's remains")
+    unpacked = tmp_path_factory.mktemp("sdist")
+    with tarfile.open(build("sdist", tree)) as archive:
+        archive.extractall(unpacked, filter="data")
+    return unpacked / f"fastnn-{PROJECT['version']}"
+
+
+@pytest.fixture(scope="module")
+def wheel(source, tmp_path_factory):
+    """The files, by name, of a wheel built from the sdist alone; with the extension where it can be built."""
+    path = build("wheel", shutil.copytree(source, tmp_path_factory.mktemp("wheel") / "fastnn"))
+    assert path.name.startswith(f"fastnn-{PROJECT['version']}-")
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def sources(folder, *patterns):
+    return {path.name for pattern in patterns for path in (ROOT / folder).glob(pattern)}
+
+
+def test_the_wheel_installs_fastnn_and_fastnn_kernels_only(wheel):
+    folders = {name.rpartition("/")[0] for name in wheel if ".dist-info" not in name}
+    assert folders == {"fastnn", "fastnn/kernels"}
+
+
+def test_the_wheel_holds_every_module_and_nothing_generated(wheel):
+    expected = {f"fastnn/{name}" for name in sources("fastnn", "*.py", "py.typed")}
+    expected |= {f"fastnn/kernels/{name}" for name in sources("kernels", "*.py", "*.h")}
+    assert {name for name in wheel if ".dist-info" not in name and not name.endswith(BINARY)} == expected
+    assert "fastnn/py.typed" in wheel
+
+
+@pytest.mark.skipif(not COMPILER, reason="no C compiler")
+def test_the_wheel_holds_an_extension_for_each_instruction_set(wheel):
+    built = {name.rpartition("/")[2].partition(".")[0] for name in wheel if name.endswith(BINARY)}
+    names = runpy.run_path(str(ROOT / "kernels" / "render.py"))["CYTHON_ISAS"]
+    assert built == {f"_cython_{name}" for name in names}
+
+
+def test_the_wheel_names_its_licence_its_command_and_its_extras(wheel):
+    info = f"fastnn-{PROJECT['version']}.dist-info"
+    metadata = wheel[f"{info}/METADATA"].decode()
+    assert "License-Expression: MIT\n" in metadata
+    assert b"fastnn maintainers" in wheel[f"{info}/licenses/LICENSE"]
+    assert b"fastnn = fastnn.__main__:main" in wheel[f"{info}/entry_points.txt"]
+    extras = re.findall(r"Provides-Extra: (\S+)", metadata)
+    assert set(extras) == set(PROJECT["optional-dependencies"])
+
+
+def test_the_sdist_holds_what_a_build_needs_and_nothing_generated(source):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md", "Makefile"):
+        assert (source / name).is_file(), name
+    wanted = {"fastnn": ("*.py", "py.typed"), "kernels": ("*.py", "*.h"), "tests": ("*.py",)}
+    for folder, patterns in wanted.items():
+        assert {path.name for path in (source / folder).iterdir()} == sources(folder, *patterns)
+
+
+def test_both_build_variables_at_once_are_refused(source):
+    environment = os.environ | {"FASTNN_NO_EXTENSION": "1", "FASTNN_REQUIRE_EXTENSION": "1"}
+    command = [sys.executable, "setup.py", "--version"]
+    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "unset one of them" in done.stderr
+
+
+def test_version_strings_agree():
+    changes = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert PROJECT["version"] == fastnn.__version__ == importlib.metadata.version("fastnn") == changes[0]
+
+
+def test_the_extra_all_brings_every_other_extra():
+    extras = PROJECT["optional-dependencies"]
+    (requirement,) = extras["all"]
+    assert set(re.findall(r"\w+", requirement.removeprefix("fastnn"))) == set(extras) - {"all"}

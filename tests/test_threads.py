@@ -1,0 +1,130 @@
+"""The same bits for any number of threads, and threads that start late and bother nobody."""
+
+import concurrent.futures
+import multiprocessing
+import os
+import subprocess
+import sys
+
+import naive
+import numpy as np
+import pytest
+
+from fastnn import optimizers
+
+# sizes, batch size, rows: little work, and enough that threads share a step in each of the ways there are
+WORK = [
+    ([2, 8, 1], 4, 50),
+    ([30, 64, 64, 2], 512, 1500),
+    ([784, 256, 10], 128, 300),
+    ([33, 257, 257, 3], 100, 250),
+    ([7, 50, 50, 5], 1024, 2500),
+]
+
+
+def trained(network, sizes, batch_size, rows, **options):
+    """Bytes of all that training and predicting give."""
+    loss = "mse" if sizes[-1] == 1 else "sparse_categorical_crossentropy"
+    activations = ["tanh"] * (len(sizes) - 2) + ["linear" if sizes[-1] == 1 else "softmax"]
+    x, y = naive.random_data(loss, rows, sizes[0], sizes[-1])
+    model = network(sizes, activations, naive.random_weights(sizes), loss=loss, optimizer=optimizers.Adam(), **options)
+    history = model.fit(x, y, batch_size=batch_size, epochs=2, verbose=0).history
+    results = [*model.get_weights(), model.predict(x), *model.forward(x)]
+    results += [layer["kernel"] for layer in model.gradients(x, y)]
+    results += [np.array(history["loss"]), np.array(model.evaluate(x, y, verbose=0))]
+    return [np.asarray(result).tobytes() for result in results]
+
+
+@pytest.mark.parametrize(("sizes", "batch_size", "rows"), WORK)
+def test_results_are_the_same_bits_for_any_number_of_threads(network, backend, dtype, sizes, batch_size, rows):
+    one = trained(network, sizes, batch_size, rows, backend=backend, dtype=dtype, threads=1)
+    for threads in (2, 3, 7, None):
+        assert trained(network, sizes, batch_size, rows, backend=backend, dtype=dtype, threads=threads) == one
+
+
+def test_results_are_the_same_bits_when_run_again(network, backend, dtype):
+    first, second = (trained(network, *WORK[1], backend=backend, dtype=dtype, threads=2) for _ in range(2))
+    assert first == second
+
+
+def test_several_fits_at_once_do_not_disturb_each_other(network, backend):
+    options = {"backend": backend, "threads": 2}
+    alone = [trained(network, *work, **options) for work in WORK[:3]]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for _ in range(3):
+            together = [pool.submit(trained, network, *work, **options) for work in WORK[:3]]
+            assert [future.result() for future in together] == alone
+
+
+def run_python(code, **environment):
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
+
+
+def test_import_starts_no_thread_and_compiles_nothing():
+    code = """
+import os, sys, threading
+import numpy
+os_threads = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+import fastnn
+now = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+print(threading.active_count(), now - os_threads)
+"""
+    assert run_python(code) == ["1", "0"]
+
+
+def test_floating_point_state_of_the_caller_is_left_alone(network, backend, dtype):
+    """Kernels flush the smallest numbers to zero; NumPy's must be there afterwards."""
+    smallest = np.array([1e-310]), np.array([1e-40], dtype="float32")
+    trained(network, *WORK[1], backend=backend, dtype=dtype, threads=2)
+    assert all((number / 2 > 0).all() for number in smallest)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_training_works_in_a_forked_process_after_training_in_its_parent(network, backend):
+    options = {"backend": backend, "threads": 2}
+    here = trained(network, *WORK[1], **options)
+    context = multiprocessing.get_context("fork")
+    receive, send = context.Pipe(duplex=False)
+    child = context.Process(target=lambda: send.send(trained(network, *WORK[1], **options)))
+    child.start()
+    send.close()
+    assert receive.recv() == here
+    child.join()
+    assert child.exitcode == 0
+    assert trained(network, *WORK[1], **options) == here
+
+
+def fit_once(threads):
+    import fastnn
+    from fastnn.layers import Dense, Input
+
+    model = fastnn.Sequential([Input(shape=(3,)), Dense(8, activation="tanh"), Dense(2)], seed=0)
+    model.compile(loss="mse", threads=threads)
+    model.fit(*naive.random_data("mse", 50, 3, 2), verbose=0)
+    return [w.tobytes() for w in model.get_weights()]
+
+
+@pytest.mark.parametrize("prefer", ["processes", "threads"])
+def test_training_works_inside_joblib_workers(prefer):
+    joblib = pytest.importorskip("joblib")
+    results = joblib.Parallel(n_jobs=2, prefer=prefer)(joblib.delayed(fit_once)(2) for _ in range(2))
+    assert results == 2 * [fit_once(1)]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no CPU affinity on this platform")
+def test_threads_chosen_for_us_stay_within_the_cpus_we_may_use():
+    code = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from fastnn.team import processors
+print(processors())
+"""
+    assert run_python(code) == ["1"]
