@@ -15,6 +15,10 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("kernels")  # relative, as setuptools wants its sources
 REQUIRE = os.environ.get("FASTNN_REQUIRE_EXTENSION", "0") not in ("", "0")
 SKIP = os.environ.get("FASTNN_NO_EXTENSION", "0") not in ("", "0")
+HELP = """\
+  fastnn works without it, on the backends "numba" and "numpy"; only "cython" is missing.
+  It needs a C compiler and Python's headers. FASTNN_REQUIRE_EXTENSION=1 makes this an error,
+  FASTNN_NO_EXTENSION=1 skips the extension."""
 if REQUIRE and SKIP:
     sys.exit("FASTNN_REQUIRE_EXTENSION and FASTNN_NO_EXTENSION are both set: unset one of them")
 
@@ -51,14 +55,18 @@ class BuildExtensions(build_ext):
             self.parallel = min(2, os.cpu_count() or 1)
 
     def run(self):
+        self.failures = {}
         try:
             self.translate()
         except Exception as error:
             if REQUIRE:
                 raise
-            self.explain(error)
+            self.failures["Cython"] = error
             self.extensions = []
         super().run()
+        if self.failures:
+            reasons = "\n".join(f"    {name}: {error}" for name, error in self.failures.items())
+            self.warn(f"fastnn's Cython extension was not built, or not for every processor.\n{reasons}\n{HELP}")
 
     def translate(self):
         """Write the .pyx that changed and let Cython turn those into C."""
@@ -79,17 +87,9 @@ class BuildExtensions(build_ext):
         try:
             super().build_extension(extension)
         except Exception as error:
-            if not REQUIRE:
-                self.explain(error)
-            raise  # setuptools goes on where the extension is optional
-
-    def explain(self, error):
-        self.warn(
-            f"fastnn's Cython extension was not built: {error}\n"
-            '  fastnn works without it, on the backends "numba" and "numpy"; only "cython" is missing.\n'
-            "  It needs a C compiler and Python's headers. FASTNN_REQUIRE_EXTENSION=1 makes this an error,\n"
-            "  FASTNN_NO_EXTENSION=1 skips the extension."
-        )
+            if REQUIRE:
+                raise
+            self.failures[extension.name] = error
 
 
 setup(ext_modules=[] if SKIP else extensions(), cmdclass={"build_ext": BuildExtensions})

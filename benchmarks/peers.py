@@ -106,8 +106,8 @@ class Torch:
         with self.torch.no_grad():
             return self.model(self.x[: self.case.batch])
 
-    def backprop(self, rows: slice | None = None) -> Any:
-        rows = rows or slice(self.case.batch)
+    def backprop(self, rows: Any = None) -> Any:
+        rows = slice(self.case.batch) if rows is None else rows
         self.optimizer.zero_grad(set_to_none=True)
         self.loss(self.model(self.x[rows]), self.y[rows]).backward()
 

@@ -121,6 +121,7 @@ class ProgressBar(Callback):
                 unit=" steps",
                 file=sys.stdout,
                 mininterval=0.04,
+                bar_format="{desc} |{bar:10}| {n_fmt}/{total_fmt} {rate_fmt}{postfix}",
                 dynamic_ncols=True,
             )
 

@@ -190,7 +190,7 @@ class Engine:
                 self.row_operations += 2 * record.rows * record.stride * (3 if number else 2)
                 if number:
                     record.transposed, record.transposed_stride = transposed, padded(width)
-                    transposed += layer.units * record.transposed_stride
+                    transposed += padded(layer.units) * record.transposed_stride
             record.activation, record.parameter = codes.index(layer.activation), layer.parameter
             record.output_stride = padded(layer.units + 1)
             record.slope = -1
@@ -329,11 +329,12 @@ class Engine:
         job.gradient_levels = chunks.bit_length() + 1
         parts = threads * job.gradient_levels if chunk else 1
         job.gradients = address(self.buffer("gradients", parts * self.parameter_count, dtype))
-        widest = max((record.stride for record in self.layers), default=0)
-        scratch = padded(PANEL_ROWS * min(widest, PANEL_COLUMNS)) * size + SCALARS_SIZE
-        job.scratch_size = scratch
-        job.scratch = address(self.buffer("scratch", threads * scratch // 8, np.float64))
+        self._prepare_scratch(threads)
         job.scores = address(self.buffer("scores", batch_size * (1 + job.metric_count), np.float64))
+
+    def _prepare_scratch(self, threads: int) -> None:
+        self.job.scratch_size = SCRATCH_SIZE
+        self.job.scratch = address(self.buffer("scratch", threads * SCRATCH_SIZE, np.uint8))
 
     def _call(self, threads: int) -> int:
         """Run the job; 1 if it ended early."""
@@ -386,6 +387,7 @@ class Engine:
         job.workspace_size = capacity * self.row_values * size
         job.workspace = address(self.buffer(f"workspace {capacity}", threads * capacity * self.row_values, self.dtype))
         job.scores = address(self.buffer("scores", threads * capacity * columns, np.float64))
+        self._prepare_scratch(threads)
         slice_blocks = max(threads, int(SLICE_SECONDS * threads / (capacity * (operations / 2e9 + 1e-7))))
         if not data.direct:
             slice_blocks = min(slice_blocks, max(1, CONVERTED_BYTES // (capacity * data.x.shape[1] * size)))
@@ -416,6 +418,7 @@ class Engine:
             workspace = self.buffer(f"workspace {capacity}", capacity * self.row_values, self.dtype)
             job.mode, job.capacity, job.shuffle, job.chunk = MODE["predict"], capacity, 0, 0
             job.workspace, job.workspace_size = address(workspace), capacity * self.row_values * size
+            self._prepare_scratch(1)
             for start in range(0, len(data), capacity):
                 part = data.block(slice(start, start + capacity), self.dtype)
                 self.attach(part)
@@ -462,7 +465,7 @@ OPERATIONS_A_THREAD = 700_000
 """Arithmetic in a step below which another thread costs more than it brings."""
 CONVERTED_BYTES = 2**20
 """How much of data that the kernels cannot read as it lies is converted at a time."""
-PANEL_ROWS, PANEL_COLUMNS, SCALARS_SIZE = 64, 12 * 16, 128
+SCRATCH_SIZE: int = plan.scratch_layout()[1]
 
 
 class Training:
@@ -485,6 +488,7 @@ class Training:
         self.step, self.steps = 0, epochs * self.steps_per_epoch
         self.results = np.zeros((epochs, 1 + len(engine.metrics)))
         self.diverged = 0
+        self.first_iteration = engine.iterations
         self.chunk = engine.chunk_rows(self.batch_size)
         operations = engine.row_operations * self.batch_size
         most = -(-self.batch_size // (self.chunk or 1))
@@ -500,8 +504,9 @@ class Training:
         self.backup[engine.parameter_count : engine.parameter_count + len(engine.slots)] = engine.slots
 
     def restore_good(self) -> None:
-        """Back to the parameters and slots of the last good epoch."""
+        """Back to the parameters, slots and count of updates of the last good epoch."""
         engine = self.engine
+        engine.iterations = self.first_iteration + max(0, self.diverged - 1) * self.steps_per_epoch
         engine.parameters[:] = self.backup[: engine.parameter_count]
         engine.slots[:] = self.backup[engine.parameter_count : engine.parameter_count + len(engine.slots)]
         engine.refresh_all()
@@ -519,6 +524,9 @@ class Training:
             job.seed = self.seed
             job.backup = address(self.backup)
             columns = self.results.shape[1]
+            if len(self.backup) < engine.parameter_count + len(engine.slots):
+                self.keep_good()  # another optimizer, with more slots
+                job.backup = address(self.backup)
             while self.step < last and not self.diverged:
                 first, stop = self.step, last
                 if self.data.direct:

@@ -407,9 +407,10 @@ class Sequential:
         engine.iterations = self.optimizer.iterations
         run = engine.train(batch, len(batch), 1, False, 0)
         run.advance(1)
-        self.optimizer.iterations = engine.iterations
         if run.diverged:
             run.restore_good()
+        self.optimizer.iterations = engine.iterations
+        if run.diverged:
             raise FloatingPointError(
                 "train_on_batch: the step made the loss or a weight NaN or infinite; the weights are as before. "
                 "Try a smaller learning_rate, or scaled inputs"

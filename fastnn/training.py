@@ -71,10 +71,8 @@ def run(
             logs = named(training.results[reported] / len(data), metrics)
             if validation is not None:
                 logs |= named(engine.evaluate(validation), metrics, "val_")
-            callbacks.on_epoch_end(epochs[reported], logs)
-            reported += 1
-            if each_epoch:
-                break
+            reported += 1  # before the call: Ctrl-C may strike in it
+            callbacks.on_epoch_end(epochs[reported - 1], logs)
 
     try:
         while training.step < training.steps and not stopping():

@@ -20,38 +20,65 @@ def product(
     a: integer,
     a_row: integer,
     a_step: integer,
+    a_block: integer,
     b: integer,
     b_step: integer,
+    more: integer,
+    pack: integer,
     c: integer,
     c_row: integer,
 ):
-    """c[i, j] = sum over k of a[i * a_row + k * a_step] * b[k * b_step + j], for j over whole vectors.
+    """c[i, j] = sum over k of a[i, k] * b[k, j], for j over whole vectors; with ``more``, added to what c holds.
 
-    Every element is one chain of fused multiply-adds in the order of k, whatever tile it falls into: results do not
-    depend on how rows and columns are split.
+    b[k, j] is at k * b_step + j, and a[i, k] at k * a_step + i * a_row within each 16 rows, those a_block apart.
+    Every element is one chain of fused multiply-adds in the order of k, whatever tile or block it falls into: results
+    do not depend on how rows and columns are split.
+
+    Rows of b that lie far apart are brought together first (``pack``), where enough tiles use them again.
     """
-    column = 0
-    while column < vectors:
-        wide = vectors - column
-        if wide == TILE_VECTORS + 1:  # 3 + 1 would leave a tile with too few sums to hide the latency of each
-            wide = (TILE_VECTORS + 1) // 2
-        if wide > TILE_VECTORS:
-            wide = TILE_VECTORS
-        row = 0
-        while row < rows:
-            row += tile(
-                rows - row,
-                wide,
-                depth,
-                a + row * a_row * SIZE,
-                a_row,
-                a_step,
-                b + column * LANES * SIZE,
-                b_step,
-                c + (row * c_row + column * LANES) * SIZE,
-                c_row,
-            )
-        column += wide
+    first = 0
+    while first < depth:
+        steps = depth - first
+        if steps > PACK_DEPTH:
+            steps = PACK_DEPTH
+        column = 0
+        while column < vectors:
+            wide = vectors - column
+            if wide == TILE_VECTORS + 1:  # 3 + 1 would leave a tile with too few sums to hide the latency of each
+                wide = (TILE_VECTORS + 1) // 2
+            if wide > TILE_VECTORS:
+                wide = TILE_VECTORS
+            panel = b + (first * b_step + column * LANES) * SIZE
+            panel_step = b_step
+            if rows >= PACK_ROWS and b_step * SIZE > PACK_STRIDE:
+                gather_panel(steps, wide, panel, b_step, pack)
+                panel = pack
+                panel_step = wide * LANES
+            row = 0
+            while row < rows:
+                row += tile(
+                    rows - row,
+                    wide,
+                    steps,
+                    a + (first * a_step + row // 16 * a_block + row % 16 * a_row) * SIZE,
+                    a_row,
+                    a_step,
+                    panel,
+                    panel_step,
+                    more,
+                    c + (row * c_row + column * LANES) * SIZE,
+                    c_row,
+                )
+            column += wide
+        more = 1
+        first += steps
+
+
+def gather_panel(steps: integer, vectors: integer, source: integer, source_step: integer, target: integer):
+    """Some vectors of each of steps rows, side by side."""
+    for step in range(steps):
+        for vector in range(vectors):
+            store(target, (step * vectors + vector) * LANES, load(source, step * source_step + vector * LANES))
 
 
 def vectors_for(columns: integer) -> integer:
@@ -322,7 +349,7 @@ def gather(
     position: integer,
     with_targets: integer,
 ):
-    """Rows of the data, by place in the epoch, into the workspace; a 1 behind a row of x, its weight behind a target."""
+    """Rows of the data, by place in the epoch, into the workspace; behind x a 1, behind a target its weight."""
     layer = layers
     inputs = layer.inputs
     layer = layers + (job.layer_count - 1) * LAYER_SIZE
@@ -353,7 +380,9 @@ def gather(
 # --- Forward and back ------------------------------------------------------------------------------------------------
 
 
-def forward(layers: integer, job: Job, base: integer, first_row: integer, rows: integer, training: integer):
+def forward(
+    layers: integer, job: Job, base: integer, first_row: integer, rows: integer, training: integer, scratch: integer
+):
     """Every layer's output for some rows of a workspace, and the slopes that the way back needs."""
     source = base + first_row * job.input_stride * SIZE
     source_stride = job.input_stride
@@ -373,8 +402,11 @@ def forward(layers: integer, job: Job, base: integer, first_row: integer, rows: 
                 source,
                 source_stride,
                 1,
+                16 * source_stride,
                 job.parameters + layer.weights * SIZE,
                 layer.stride,
+                0,
+                scratch + PACK,
                 product_target,
                 stride,
             )
@@ -409,7 +441,7 @@ def through_activation(layer: Layer, job: Job, base: integer, first_row: integer
         scale_by_derived(layer.activation, rows, columns, stride, layer.parameter, output, source, delta)
 
 
-def backward(layers: integer, job: Job, base: integer, first_row: integer, rows: integer):
+def backward(layers: integer, job: Job, base: integer, first_row: integer, rows: integer, scratch: integer):
     """Every layer's delta for some rows, from the gradient by the network's output in the last one's."""
     number = job.layer_count - 1
     layer = layers + number * LAYER_SIZE
@@ -433,8 +465,11 @@ def backward(layers: integer, job: Job, base: integer, first_row: integer, rows:
                 source,
                 layer.output_stride,
                 1,
+                16 * layer.output_stride,
                 job.transposed + layer.transposed * SIZE,
                 layer.transposed_stride,
+                0,
+                scratch + PACK,
                 delta,
                 previous.output_stride,
             )
@@ -453,10 +488,14 @@ def weight_gradient(
     units: integer,
     column: integer,
     vectors: integer,
+    scratch: integer,
     gradient: integer,
     gradient_row: integer,
 ):
-    """Some rows and columns of the gradient by a layer's matrix: the layer's input, transposed, times its delta."""
+    """Some rows (at most PANEL_UNITS) and columns of a gradient by a matrix: its input, transposed, times its delta.
+
+    The input's columns are brought together first, 16 side by side, for each is a page away from the next.
+    """
     layer = layers + number * LAYER_SIZE
     source = base
     source_stride = job.input_stride
@@ -464,33 +503,58 @@ def weight_gradient(
         previous = layers + (number - 1) * LAYER_SIZE
         source = base + previous.output * job.capacity * SIZE
         source_stride = previous.output_stride
-    product(
-        units,
-        vectors,
-        batch_rows,
-        source + first_unit * SIZE,
-        1,
-        source_stride,
-        base + (layer.delta * job.capacity + column) * SIZE,
-        layer.output_stride,
-        gradient,
-        gradient_row,
-    )
+    pack = scratch + PACK_INPUTS
+    first = 0
+    while first < batch_rows:
+        rows = batch_rows - first
+        if rows > PACK_DEPTH:
+            rows = PACK_DEPTH
+        for block in range((units + 15) // 16):
+            gather_panel(
+                rows,
+                16 // LANES,
+                source + (first * source_stride + first_unit + block * 16) * SIZE,
+                source_stride,
+                pack + block * 16 * rows * SIZE,
+            )
+        product(
+            units,
+            vectors,
+            rows,
+            pack,
+            1,
+            16,
+            16 * rows,
+            base + (layer.delta * job.capacity + first * layer.output_stride + column) * SIZE,
+            layer.output_stride,
+            first > 0,
+            scratch + PACK,
+            gradient,
+            gradient_row,
+        )
+        first += rows
 
 
 # --- Update ----------------------------------------------------------------------------------------------------------
 
 
-def transpose(layer: Layer, job: Job, first_unit: integer, units: integer, column: integer, columns: integer):
-    """Keep the transposed copy in step with some rows and columns of the matrix, less the bias."""
-    last_unit = first_unit + units
-    if last_unit > layer.inputs:
-        last_unit = layer.inputs
-    weights = job.parameters + layer.weights * SIZE
-    transposed = job.transposed + layer.transposed * SIZE
-    for number in range(column, column + columns):
-        for unit in range(first_unit, last_unit):
-            copy(weights, unit * layer.stride + number, transposed, number * layer.transposed_stride + unit)
+def transpose(layer: Layer, job: Job, first_unit: integer, units: integer, column: integer, vectors: integer):
+    """Keep the transposed copy in step with some rows and columns of the matrix, less the bias, in squares of LANES."""
+    weights = job.parameters + (layer.weights + column) * SIZE
+    transposed = job.transposed + (layer.transposed + column * layer.transposed_stride) * SIZE
+    for unit in range(first_unit, first_unit + units, LANES):
+        rows = layer.inputs - unit
+        if rows > first_unit + units - unit:
+            rows = first_unit + units - unit
+        if rows > 0:
+            for vector in range(vectors):
+                transpose_square(
+                    rows,
+                    weights + (unit * layer.stride + vector * LANES) * SIZE,
+                    layer.stride,
+                    transposed + (vector * LANES * layer.transposed_stride + unit) * SIZE,
+                    layer.transposed_stride,
+                )
 
 
 def update_panel(
@@ -524,11 +588,17 @@ def update_panel(
         )
 
 
-def panel_units(layer: Layer, batch_rows: integer) -> integer:
-    """Rows of a panel: more where each pass over the deltas is long, so that it pays."""
-    units = 16
-    while units < 64 and batch_rows * layer.stride * SIZE > 16384 * units:
-        units += 16
+def panel_units(layers: integer, job: Job) -> integer:
+    """Rows of a panel: tall, so that each pass over the deltas serves many, yet each thread gets some 16 panels."""
+    rows = 0
+    for number in range(job.layer_count):
+        layer = layers + number * LAYER_SIZE
+        rows += layer.rows
+    units = rows // (256 * job.threads) * 16
+    if units < 16:
+        return 16
+    if units > PANEL_UNITS:
+        return PANEL_UNITS
     return units
 
 
@@ -539,18 +609,18 @@ def panel_vectors(layer: Layer) -> integer:
     return vectors
 
 
-def update_share(layers: integer, job: Job, thread: integer, scalars: integer, batch_rows: integer, parts: integer):
+def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer, parts: integer):
     """This thread's panels of every matrix: their gradient, the new weights, the transposed copy.
 
     ``parts`` 0: the gradient of the whole batch is computed here, panel by panel, while each is in cache.
     Otherwise that many threads have left the gradient of their chunks, and they are summed here, as a tree.
     """
-    scratch = job.scratch + thread * job.scratch_size + SCALARS_SIZE
+    scratch = job.scratch + thread * job.scratch_size
     part_size = job.gradient_levels * job.parameter_count * SIZE
+    height = panel_units(layers, job)
     work = 0  # in values of the parameters
     for number in range(job.layer_count):
         layer = layers + number * LAYER_SIZE
-        height = panel_units(layer, batch_rows)
         width = panel_vectors(layer)
         unit = 0
         while unit < layer.rows:
@@ -564,8 +634,9 @@ def update_share(layers: integer, job: Job, thread: integer, scalars: integer, b
                     vectors = width
                 if work * job.threads // job.parameter_count == thread:
                     column = vector * LANES
+                    place = layer.weights + unit * layer.stride + column
                     if parts == 0:
-                        gradient = scratch
+                        gradient = scratch + PANEL
                         gradient_row = vectors * LANES
                         weight_gradient(
                             layers,
@@ -577,28 +648,33 @@ def update_share(layers: integer, job: Job, thread: integer, scalars: integer, b
                             units,
                             column,
                             vectors,
+                            scratch,
                             gradient,
                             gradient_row,
                         )
                     else:
-                        gradient = job.gradients + (layer.weights + unit * layer.stride + column) * SIZE
+                        gradient = job.gradients + place * SIZE
                         gradient_row = layer.stride
                         add_parts(parts, part_size, units, vectors, gradient, gradient_row)
                     if job.mode != GRADIENT:
-                        update_panel(layer, job, scalars, unit, units, column, vectors, gradient, gradient_row)
+                        update_panel(layer, job, scratch, unit, units, column, vectors, gradient, gradient_row)
                         if layer.transposed >= 0:
-                            columns = layer.outputs - column
-                            if columns > vectors * LANES:
-                                columns = vectors * LANES
-                            transpose(layer, job, unit, units, column, columns)
+                            transpose(layer, job, unit, units, column, vectors)
                     elif parts == 0:
-                        keep = job.gradients + (layer.weights + unit * layer.stride + column) * SIZE
                         for row in range(units):
-                            for at in range(0, vectors * LANES, LANES):
-                                store(keep, row * layer.stride + at, load(gradient, row * gradient_row + at))
+                            copy_vectors(
+                                vectors,
+                                gradient + row * gradient_row * SIZE,
+                                job.gradients + (place + row * layer.stride) * SIZE,
+                            )
                 work += units * vectors * LANES
                 vector += vectors
             unit += units
+
+
+def copy_vectors(vectors: integer, source: integer, target: integer):
+    for at in range(0, vectors * LANES, LANES):
+        store(target, at, load(source, at))
 
 
 def add_vectors(count: integer, source: integer, target: integer):
@@ -621,21 +697,26 @@ def add_parts(
         distance *= 2
 
 
-def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, gradient: integer):
+def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scratch: integer, gradient: integer):
+    """The gradient by every matrix, of a chunk of rows in a workspace of its own."""
     for number in range(job.layer_count):
         layer = layers + number * LAYER_SIZE
-        if layer.rows > 0:
+        for unit in range(0, layer.rows, PANEL_UNITS):
+            units = layer.rows - unit
+            if units > PANEL_UNITS:
+                units = PANEL_UNITS
             weight_gradient(
                 layers,
                 job,
                 number,
                 base,
                 rows,
-                0,
-                layer.rows,
+                unit,
+                units,
                 0,
                 vectors_for(layer.outputs),
-                gradient + layer.weights * SIZE,
+                scratch,
+                gradient + (layer.weights + unit * layer.stride) * SIZE,
                 layer.stride,
             )
 
@@ -659,6 +740,7 @@ def train_chunks(
     chunks = (batch_rows + job.chunk - 1) // job.chunk
     own = chunks_a_thread(job, batch_rows)
     base = job.workspace + thread * job.workspace_size
+    scratch = job.scratch + thread * job.scratch_size
     vector_size = job.parameter_count * SIZE
     gradients = job.gradients + thread * job.gradient_levels * vector_size
     level = 0
@@ -670,10 +752,10 @@ def train_chunks(
         if rows > job.chunk:
             rows = job.chunk
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
-        forward(layers, job, base, 0, rows, 1)
+        forward(layers, job, base, 0, rows, 1, scratch)
         score_rows(job, last, base, 0, rows, start, batch_rows, 1)
-        backward(layers, job, base, 0, rows)
-        chunk_gradient(layers, job, base, rows, gradients + level * vector_size)
+        backward(layers, job, base, 0, rows, scratch)
+        chunk_gradient(layers, job, base, rows, scratch, gradients + level * vector_size)
         level += 1
         done += 1
         pairs = done
@@ -760,7 +842,7 @@ def end_epoch(job: Job, thread: integer, epoch: integer) -> integer:
 
 def train(layers: integer, job: Job, thread: integer) -> integer:
     last = layers + (job.layer_count - 1) * LAYER_SIZE
-    scalars = job.scratch + thread * job.scratch_size
+    scratch = job.scratch + thread * job.scratch_size
     for step in range(job.first_step, job.last_step):
         epoch = step // job.steps_per_epoch
         position = (step - epoch * job.steps_per_epoch) * job.batch_size
@@ -780,15 +862,15 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
             if rows > 0:
                 base = job.workspace
                 gather(layers, job, base, first_row, rows, epoch, position, 1)
-                forward(layers, job, base, first_row, rows, 1)
+                forward(layers, job, base, first_row, rows, 1, scratch)
                 score_rows(job, last, base, first_row, rows, 0, batch_rows, 1)
-                backward(layers, job, base, first_row, rows)
+                backward(layers, job, base, first_row, rows, scratch)
         if wait(job):
             return 1
         if job.mode == TRAIN:
             update_number = job.iterations + step - job.first_step + 1
-            prepare(job.optimizer, job.hyper, to_double(update_number), scalars)
-        update_share(layers, job, thread, scalars, batch_rows, parts)
+            prepare(job.optimizer, job.hyper, to_double(update_number), scratch)
+        update_share(layers, job, thread, batch_rows, parts)
         if thread == 0:
             add_scores(job, epoch, batch_rows)
             put_integer(job.synchronisation, DONE, step + 1)
@@ -803,6 +885,7 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
 def infer(layers: integer, job: Job, thread: integer) -> integer:
     """Predictions, or the sums of loss and metrics, for this thread's blocks of ``capacity`` rows."""
     base = job.workspace + thread * job.workspace_size
+    scratch = job.scratch + thread * job.scratch_size
     last = layers + (job.layer_count - 1) * LAYER_SIZE
     columns = 1 + job.metric_count
     blocks = job.last_step - job.first_step
@@ -814,7 +897,7 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
         if rows > job.capacity:
             rows = job.capacity
         gather(layers, job, base, 0, rows, 0, position, job.mode == EVALUATE)
-        forward(layers, job, base, 0, rows, 0)
+        forward(layers, job, base, 0, rows, 0, scratch)
         output = base + last.output * job.capacity * SIZE
         if job.mode == PREDICT:
             for row in range(rows):
@@ -845,9 +928,8 @@ def run(layers: integer, job: Job, thread: integer) -> integer:
     if job.mode == EVALUATE or job.mode == PREDICT:
         ended = infer(layers, job, thread)
     elif job.mode == UPDATE:
-        scalars = job.scratch
-        prepare(job.optimizer, job.hyper, to_double(job.iterations + 1), scalars)
-        update_share(layers, job, thread, scalars, 1, 1)
+        prepare(job.optimizer, job.hyper, to_double(job.iterations + 1), job.scratch)
+        update_share(layers, job, thread, 1, 1)
     else:
         ended = train(layers, job, thread)
     restore_denormals(state)

@@ -251,6 +251,17 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Any]:
     def stored(kind: str) -> ir.Type:
         return reals[kind] if kind in reals else ir.IntType(int(kind.removeprefix("u").removeprefix("int")))
 
+    def exchange(distance: int, high: bool) -> tuple[list[types.Type], types.Type, Callable]:
+        """Rows a and b of a square, ``distance`` apart, with the blocks beside the diagonal exchanged."""
+
+        def source(lane: int) -> int:
+            if high:
+                return lanes + lane if lane & distance else lane ^ distance
+            return lanes + (lane ^ distance) if lane & distance else lane
+
+        order = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [source(lane) for lane in range(lanes)])
+        return [vector] * 2, vector, lambda builder, a, b: builder.shuffle_vector(a, b, order)
+
     def lane_numbers(builder: Any) -> Any:
         return ir.Constant(wide, [ir.Constant(real, float(i)) for i in range(lanes)])
 
@@ -329,6 +340,9 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Any]:
         ),
         **_threading(),
     }
+    for distance in (d for d in (1, 2, 4, 8) if d < lanes):
+        table[f"exchange_low_{distance}"] = exchange(distance, False)
+        table[f"exchange_high_{distance}"] = exchange(distance, True)
     for kind in KINDS:
         table[f"read_{kind}"] = ([integer], number, reader(kind, lambda scalar: scalar))
         table[f"read_vector_{kind}"] = ([integer], vector, reader(kind, lambda s: ir.VectorType(s, lanes)))

@@ -104,3 +104,21 @@ ARRIVED, GENERATION, ABORTED, DIVERGED, DONE = 0, 16, 32, 48, 56
 SYNCHRONISATION_WORDS = 64
 
 WIDTH_MULTIPLE = 16  # rows are padded to this many values
+
+# A product packs its right side, at most PACK_DEPTH rows at a time, from this many rows of the left one and bytes
+# between its own on; a panel of weights has at most this many rows and columns.
+PACK_DEPTH, PACK_ROWS, PACK_STRIDE = 1024, 32, 1024
+PANEL_UNITS, PANEL_COLUMNS = 128, 192
+
+
+def scratch_layout() -> tuple[dict[str, int], int]:
+    """Where each part of a thread's scratch memory starts, in bytes, and the size of all, for the widest vectors."""
+    places, start = {"SCALARS": 0, "PANEL_COLUMNS": PANEL_COLUMNS}, 128
+    for name, size in (
+        ("PACK", PACK_DEPTH * 3 * 64),
+        ("PACK_INPUTS", PACK_DEPTH * PANEL_UNITS * 8),
+        ("PANEL", PANEL_UNITS * PANEL_COLUMNS * 8),
+    ):
+        places[name] = start
+        start += size
+    return places, start

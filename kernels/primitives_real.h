@@ -99,15 +99,18 @@ INLINE VECTOR F(mantissa)(VECTOR a) {
     return (VECTOR)(((WORDS)a & (((BITS)1 << MANTISSA_BITS) - 1)) | ((BITS)BIAS << MANTISSA_BITS));
 }
 
-INLINE VECTOR F(exchanged)(VECTOR a, int distance) {
+/* Lane i is lane from[i] of a, or of b from LANE_COUNT on. */
+INLINE VECTOR F(shuffle)(VECTOR a, VECTOR b, WORDS from) {
 #if defined(__clang__)
     VECTOR result;
-    for (int lane = 0; lane < LANE_COUNT; lane++) result[lane] = a[lane ^ distance];
+    for (int lane = 0; lane < LANE_COUNT; lane++)
+        result[lane] = from[lane] & LANE_COUNT ? b[from[lane] % LANE_COUNT] : a[from[lane] % LANE_COUNT];
     return result;
 #else
-    return __builtin_shuffle(a, F(word_numbers)() ^ (BITS)distance);
+    return __builtin_shuffle(a, b, from);
 #endif
 }
+INLINE VECTOR F(exchanged)(VECTOR a, int distance) { return F(shuffle)(a, a, F(word_numbers)() ^ (BITS)distance); }
 INLINE VECTOR F(sum_lanes)(VECTOR a) {
     for (int distance = LANE_COUNT / 2; distance; distance /= 2) a = a + F(exchanged)(a, distance);
     return a;
@@ -116,6 +119,21 @@ INLINE VECTOR F(max_lanes)(VECTOR a) {
     for (int distance = LANE_COUNT / 2; distance; distance /= 2) a = F(maximum)(a, F(exchanged)(a, distance));
     return a;
 }
+
+/* Rows a and b of a square, DISTANCE apart, with the blocks beside the diagonal exchanged. */
+#define EXCHANGE(DISTANCE)                                                                       \
+    INLINE VECTOR F(exchange_low_##DISTANCE)(VECTOR a, VECTOR b) {                               \
+        WORDS lane = F(word_numbers)(), moved = (WORDS)((lane & DISTANCE) != 0);                    \
+        return F(shuffle)(a, b, (lane & ~moved) | ((LANE_COUNT + (lane ^ DISTANCE)) & moved));      \
+    }                                                                                            \
+    INLINE VECTOR F(exchange_high_##DISTANCE)(VECTOR a, VECTOR b) {                              \
+        WORDS lane = F(word_numbers)(), kept = (WORDS)((lane & DISTANCE) != 0);                     \
+        return F(shuffle)(a, b, ((lane ^ DISTANCE) & ~kept) | ((LANE_COUNT + lane) & kept));        \
+    }
+EXCHANGE(1)
+EXCHANGE(2)
+EXCHANGE(4)
+EXCHANGE(8)
 
 #define READ(KIND)                                                                               \
     INLINE REAL F(read_##KIND)(int64_t p) {                                                      \
@@ -132,6 +150,7 @@ INLINE VECTOR F(max_lanes)(VECTOR a) {
 FOR_KINDS(READ)
 
 #undef READ
+#undef EXCHANGE
 #undef SIGN
 #undef F
 #undef OP

@@ -130,8 +130,8 @@ class Source:
             **{r.name.upper(): r.code for r in [*self.activations, *self.losses]},
             **{k: plan[k] for k in ("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE")},  # type: ignore[dict-item]
             "LAYER_SIZE": 8 * len(self.records["Layer"]),
-            "SCALARS_SIZE": 128,
-            "PANEL_VECTORS": 12,
+            **{k: plan[k] for k in ("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS")},  # type: ignore[dict-item]
+            **plan["scratch_layout"]()[0],  # type: ignore[operator]
         }
 
     def takes(self, formula: str, argument: str) -> bool:
@@ -267,6 +267,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
         "SIZE": size,
         "TILE_ROWS": instruction_set.tile_rows,
         "TILE_VECTORS": instruction_set.tile_vectors,
+        "PANEL_VECTORS": source.constants["PANEL_COLUMNS"] // lanes,
     }
     for name, function in source.elementary.items():
         if name.endswith("_" + dtype):
@@ -276,6 +277,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
             yield formula(source, source.formulas[name], name)
     yield from optimizers(source, lanes)
     yield from tiles(instruction_set, lanes, size)
+    yield transposition(lanes)
     for name, function in source.network.items():
         function = without_docstring(function)
         rows: list[Row | None] = [None]
@@ -358,7 +360,7 @@ def indent(lines: list[str]) -> str:
 
 def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Rendered]:
     """Every tile: rows x vectors of sums held in registers over the whole depth; and the choice among them."""
-    arguments = [(name, "integer") for name in ("depth", "a", "a_row", "a_step", "b", "b_step", "c", "c_row")]
+    arguments = [(name, "integer") for name in ("depth", "a", "a_row", "a_step", "b", "b_step", "more", "c", "c_row")]
     heights = [h for h in (8, 4, 2, 1) if h <= instruction_set.tile_rows]
     widths = range(1, instruction_set.tile_vectors + 1)
     for height in heights:
@@ -366,6 +368,8 @@ def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Re
             pairs = [(i, j) for i in range(height) for j in range(width)]
             lines = [f"a{i} = a + {i} * a_row * {size}" for i in range(height)]
             lines += [f"c{i}_{j} = splat(0.0)" for i, j in pairs]
+            lines.append("if more:")
+            lines += [f"    c{i}_{j} = load(c, {i} * c_row + {j * lanes})" for i, j in pairs]
             lines += ["at = 0", "for _ in range(depth):"]
             lines += [f"    b{j} = load(b, {j * lanes})" for j in range(width)]
             for i in range(height):
@@ -383,6 +387,26 @@ def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Re
         lines.append(f"    return {height}")
     lines.append("return 0")
     yield Rendered("tile", [("rows", "integer"), ("vectors", "integer"), *arguments], "integer", indent(lines))
+
+
+def transposition(lanes: int) -> Rendered:
+    """A square of lanes x lanes, in registers: halves, quarters ... change places.  Rows from ``rows`` on are 0."""
+    lines = [f"r{i} = splat(0.0)" for i in range(lanes)]
+    for i in range(lanes):
+        lines += [f"if rows > {i}:", f"    r{i} = load(source, {i} * source_row)"]
+    names = [f"r{i}" for i in range(lanes)]
+    distance = lanes // 2
+    while distance:
+        for i in range(lanes):
+            if not i & distance:
+                a, b = names[i], names[i | distance]
+                names[i], names[i | distance] = f"s{distance}_{i}", f"s{distance}_{i | distance}"
+                lines.append(f"{names[i]} = exchange_low_{distance}({a}, {b})")
+                lines.append(f"{names[i | distance]} = exchange_high_{distance}({a}, {b})")
+        distance //= 2
+    lines += [f"store(target, {i} * target_row, {name})" for i, name in enumerate(names)]
+    arguments = [(name, "integer") for name in ("rows", "source", "source_row", "target", "target_row")]
+    return Rendered("transpose_square", arguments, None, indent(lines))
 
 
 # --- The two languages -----------------------------------------------------------------------------------------------
@@ -481,6 +505,8 @@ def local_types(function: Rendered, results: dict[str, str | None]) -> dict[str,
 # d: double); the rest needs none.
 PRIMITIVES = {
     "v": ("load:ii broadcast:ii splat:d sum_lanes:v max_lanes:v where:mvv fma:vvv sqrt:v absolute:v copysign:vv rint:v "
+          "exchange_low_1:vv exchange_low_2:vv exchange_low_4:vv exchange_low_8:vv "
+          "exchange_high_1:vv exchange_high_2:vv exchange_high_4:vv exchange_high_8:vv "
           "maximum:vv minimum:vv two_to_the:v exponent:v mantissa:v lane_numbers:"),
     "m": "lanes_below:i less:vv less_equal:vv greater:vv greater_equal:vv equal:vv",
     "d": "first:v get:ii",

@@ -24,13 +24,23 @@ def why_missing(backend):
     return ""
 
 
-@pytest.fixture(params=["numba", "cython", "numpy"])
-def backend(request):
-    if reason := why_missing(request.param):
-        if request.param == "cython" and os.environ.get("FASTNN_REQUIRE_EXTENSION") == "1":
+def require(backend):
+    """Skips the test where a backend cannot be had, or fails where it has to be there."""
+    if reason := why_missing(backend):
+        if backend == "cython" and os.environ.get("FASTNN_REQUIRE_EXTENSION") == "1":
             pytest.fail(f"{reason}, and FASTNN_REQUIRE_EXTENSION=1 wants it")
         pytest.skip(reason)
+
+
+@pytest.fixture(params=["numba", "cython", "numpy"])
+def backend(request):
+    require(request.param)
     return request.param
+
+
+@pytest.fixture
+def extension():
+    require("cython")
 
 
 @pytest.fixture(params=["float32", "float64"])

@@ -75,8 +75,8 @@ ORDERS = {
     "reversed": lambda x: x[::-1, ::-1].copy()[::-1, ::-1],
     "unaligned": unaligned,
     "read-only": read_only,
-    "masked": lambda x: np.ma.array(x).data,
-    "matrix of rows": lambda x: [tuple(row) for row in x],
+    "masked": np.ma.array,
+    "tuples": lambda x: [tuple(row) for row in x],
     "lists": lambda x: x.tolist(),
 }
 
@@ -183,8 +183,8 @@ def test_x_is_never_copied_whole(network, backend, kind, order):
     try:
         model.fit(x, y, batch_size=500, verbose=0)
         model.evaluate(x, y, batch_size=500, verbose=0)
-        predicted = model.predict(x, batch_size=500).nbytes
+        model.predict(x, batch_size=500)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < predicted + 5_000_000
+    assert peak < 10_000_000 < x.nbytes

@@ -285,6 +285,16 @@ def test_models_that_cannot_be_are_refused():
         fastnn.Sequential().build(3)
 
 
+def test_layer_of_one_model_is_refused_by_another():
+    layer = Dense(2)
+    first = fastnn.Sequential([Input(shape=(3,)), layer])
+    first.compile(loss="mse")
+    before = first.get_weights()
+    with pytest.raises((ValueError, RuntimeError), match="layer"):
+        fastnn.Sequential([Input(shape=(3,)), layer]).compile(loss="mse")
+    assert all(map(np.array_equal, first.get_weights(), before))
+
+
 def test_softmax_is_for_the_last_layer():
     with refused(ValueError, "softmax", "last"):
         fastnn.Sequential([Input(shape=(3,)), Dense(3, activation="softmax"), Dense(1)]).compile(loss="mse")

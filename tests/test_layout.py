@@ -1,7 +1,9 @@
 """The structure that the code promises: imports run one way, backends are twins, one table has all names."""
 
 import ast
+import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fastnn
+from fastnn.kernels import render
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(fastnn.__file__).resolve().parent
@@ -74,18 +77,40 @@ def test_kernels_import_nothing_of_the_package_around_them():
 
 
 def test_backends_have_the_same_entry():
-    modules = [importlib.import_module(f"fastnn.kernels.{name}_backend") for name in ("numba", "cython", "numpy")]
-    (signature,) = {str(inspect.signature(module.load).replace(return_annotation="")) for module in modules}
-    assert signature == "(dtype: 'str') -> ''"
+    names = ("numba_backend", "cython_backend", "numpy_backend")
+    loads = [importlib.import_module(f"fastnn.kernels.{name}").load for name in names]
+    assert [list(inspect.signature(load).parameters) for load in loads] == 3 * [["dtype"]]
 
 
-def test_both_renderings_of_the_kernels_have_the_same_functions():
-    for dtype in ("float32", "float64"):
-        for isa, instruction_set in render.INSTRUCTION_SETS.items():
-            numba = set(re.findall(r"^def (\w+)", render.numba_source(dtype, instruction_set), re.MULTILINE))
-            cython = re.findall(r"^c?p?def .*?(\w+)\(", render.cython_source(isa), re.MULTILINE)
-            assert {name.removesuffix(f"_{dtype}") for name in cython} >= numba
-            assert {"forward", "backward"} & numba
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("isa", render.INSTRUCTION_SETS)
+def test_both_renderings_of_the_kernels_have_the_same_functions(dtype, isa):
+    source = render.numba_source(dtype, render.INSTRUCTION_SETS[isa])
+    numba = set(re.findall(r"^def (\w+)", source, re.MULTILINE))
+    cython = re.findall(r"^c?p?def .*?(\w+)\(", render.cython_source(isa), re.MULTILINE)
+    assert {name.removesuffix(f"_{dtype}") for name in cython if name.endswith(f"_{dtype}")} == numba
+    assert {"forward", "backward", "run"} < numba
+
+
+def test_changed_kernels_are_never_served_from_the_cache_of_the_old_ones(monkeypatch, tmp_path):
+    """Nor ones whose primitives have changed."""
+    numba_backend = pytest.importorskip("fastnn.kernels.numba_backend")
+    pytest.importorskip("numba")
+    monkeypatch.setenv("FASTNN_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(numba_backend, "HERE", tmp_path)
+
+    def result(value, primitives):
+        text = f"from numba import njit\n\n@njit(cache=True)\ndef run():\n    return {value}\n"
+        (tmp_path / "numba_primitives.py").write_text(primitives)
+        monkeypatch.setattr(numba_backend, "numba_source", lambda dtype, instruction_set: text)
+        run = numba_backend.load("float32")
+        return run(), Path(run.__code__.co_filename)
+
+    first, changed, other_primitives = result(1, "a = 1"), result(2, "a = 1"), result(2, "a = 2")
+    assert (first[0], changed[0], other_primitives[0]) == (1, 2, 2)
+    assert len({first[1], changed[1], other_primitives[1]}) == 3
+    assert all(path.is_relative_to(tmp_path) for _, path in (first, changed, other_primitives))
+    assert result(1, "a = 1") == first
 
 
 def test_reference_imports_nothing_of_the_library():
@@ -117,6 +142,28 @@ print(len(model.fit([[1.0], [2.0]], [1.0, 2.0], epochs=2, verbose=0).history["lo
 """
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "2", result.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "chosen"), [(["numba"], "cython"), (["cython"], "numba"), (["numba", "cython"], "numpy")]
+)
+@pytest.mark.usefixtures("extension")
+def test_auto_takes_the_backend_that_is_there_and_tells_when_none_is(missing, chosen):
+    code = f"""
+import sys, warnings
+from fastnn import engine
+from fastnn.kernels import render
+for name in {missing}:
+    for module in ["numba"] if name == "numba" else render.INSTRUCTION_SETS:
+        sys.modules[module if name == "numba" else "fastnn.kernels._cython_" + module] = None
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print(engine.load("auto", "float32")[0], *(w.message for w in caught))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split()[0] == chosen
+    assert ("pip install numba" in result.stdout) == (chosen == "numpy")
 
 
 def test_public_names_are_there_and_documented():

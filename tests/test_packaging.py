@@ -105,6 +105,21 @@ def test_the_sdist_holds_what_a_build_needs_and_nothing_generated(source):
         assert {path.name for path in (source / folder).iterdir()} == sources(folder, *patterns)
 
 
+@pytest.mark.skipif(not shutil.which("false"), reason="no command that always fails")
+def test_a_failed_build_is_a_message_and_an_error_only_where_it_is_required(source, tmp_path):
+    tree = shutil.copytree(source, tmp_path / "fastnn")
+    environment = os.environ | {"CC": "false", "FASTNN_NO_EXTENSION": ""}
+    command = [sys.executable, "setup.py", "build_ext"]
+    done = {}
+    for required in ("", "1"):
+        environment["FASTNN_REQUIRE_EXTENSION"] = required
+        done[required] = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
+    assert done[""].returncode == 0
+    for words in ('"numba" and "numpy"', "FASTNN_REQUIRE_EXTENSION=1", "FASTNN_NO_EXTENSION=1"):
+        assert words in done[""].stdout + done[""].stderr
+    assert done["1"].returncode != 0
+
+
 def test_both_build_variables_at_once_are_refused(source):
     environment = os.environ | {"FASTNN_NO_EXTENSION": "1", "FASTNN_REQUIRE_EXTENSION": "1"}
     command = [sys.executable, "setup.py", "--version"]

@@ -179,6 +179,13 @@ def test_file_written_anew_is_read(file):
     assert all(map(np.array_equal, fastnn.load_model(file).get_weights(), expected))
 
 
+def test_compressed_file_is_refused(file):
+    """It could be far larger in memory than on disk."""
+    rewrite(file, lambda name, content: content, zipfile.ZIP_DEFLATED)
+    with pytest.raises(ValueError, match="compressed"):
+        fastnn.load_model(file)
+
+
 def test_file_of_a_newer_format_is_refused_with_the_advice_to_upgrade(file):
     def newer(name, content):
         return json.dumps(json.loads(content) | {"format": 99}) if name.endswith(".json") else content

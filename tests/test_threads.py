@@ -56,6 +56,20 @@ def test_several_fits_at_once_do_not_disturb_each_other(network, backend):
             assert [future.result() for future in together] == alone
 
 
+def test_one_model_may_be_asked_by_several_threads_at_once(network, backend):
+    sizes = [30, 64, 2]
+    model = network(sizes, ["tanh", "linear"], naive.random_weights(sizes), backend=backend, threads=2)
+    x, y = naive.random_data("mse", 300, 30, 2)
+    alone = model.predict(x), model.gradients(x, y)[0]["kernel"], model.evaluate(x, y, verbose=0)
+
+    def ask(_):
+        return model.predict(x), model.gradients(x, y)[0]["kernel"], model.evaluate(x, y, verbose=0)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for answers in pool.map(ask, range(40)):
+            assert all(map(np.array_equal, answers, alone))
+
+
 def run_python(code, **environment):
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],

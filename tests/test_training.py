@@ -1,11 +1,16 @@
 """fit, evaluate and predict do what the reference does, and what Keras's do."""
 
+import os
+import subprocess
+import sys
+
 import naive
 import numpy as np
 import pytest
 
 import fastnn
 from fastnn import callbacks, initializers, optimizers
+from fastnn.kernels import machine, render
 from fastnn.layers import Dense, Input
 
 OPTIMIZERS = {
@@ -157,6 +162,33 @@ def test_backends_agree_after_an_epoch_of_digits(network, assert_close, dtype):
         pytest.skip("one backend alone")
     for weights in trained.values():
         assert_close(weights, trained["numpy"], {"float32": 1e-4, "float64": 1e-10}[dtype])
+
+
+PREDICT = """
+import numpy, fastnn
+from fastnn.layers import Dense, Input
+model = fastnn.Sequential([Input(shape=(19,)), Dense(70, "gelu"), Dense(5, "softmax")], seed=0)
+model.compile("adam", "sparse_categorical_crossentropy", backend="cython")
+x = numpy.random.default_rng(0).normal(size=(99, 19))
+model.fit(x, numpy.arange(99) % 5, epochs=3, verbose=0)
+print(*model.predict(x).ravel())
+"""
+
+
+@pytest.mark.usefixtures("extension")
+@pytest.mark.parametrize("isa", render.INSTRUCTION_SETS)
+def test_every_instruction_set_gives_about_the_same(isa):
+    """The extension has a build for each; Numba renders the same source."""
+    if isa not in machine.supported():
+        pytest.skip(f"this processor has no {isa}")
+    results = []
+    for chosen in (isa, machine.supported()[0]):
+        environment = {**os.environ, machine.VARIABLE: chosen}
+        run = subprocess.run([sys.executable, "-c", PREDICT], capture_output=True, text=True, env=environment)
+        assert run.returncode == 0, run.stderr
+        results.append(np.array(run.stdout.split(), dtype=float))
+    assert results[0].shape == (99 * 5,)
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-4)
 
 
 def test_digits_are_learned(network, backend):
@@ -544,6 +576,24 @@ def test_constant_initializers_fill():
         model = fastnn.Sequential([Input(shape=(3,)), layer])
         model.compile(loss="mse")
         assert all(np.all(w == value) for w in model.get_weights())
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_compiling_begins_with_a_fresh_optimizer(classifier, assert_close, backend, optimizer):
+    """Its slots and its step count begin at nothing, whatever the object has trained before."""
+    build, x, y = classifier
+    used = optimizer_pair(optimizer)[0]
+    fresh = build(backend=backend, optimizer=optimizer_pair(optimizer)[0])
+    model = build(backend=backend, optimizer=used)
+    start = model.get_weights()
+    model.fit(x, y, epochs=3, verbose=0)
+    model.set_weights(start)
+    model.compile(used, model.loss, backend=backend, dtype="float64")
+    another = build(backend=backend, optimizer=used)
+    for each in (fresh, model, another):
+        each.fit(x, y, shuffle=False, verbose=0)
+    assert_close(model.get_weights(), fresh.get_weights(), 1e-12)
+    assert_close(another.get_weights(), fresh.get_weights(), 1e-12)
 
 
 def test_names_and_objects_of_an_optimizer_mean_the_same(classifier, assert_close, backend):
