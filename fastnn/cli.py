@@ -6,7 +6,7 @@ import difflib
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,34 +138,28 @@ def train(
     test = None
     if kept:
         test = encode_columns(test_table, columns, dtype), encode_target(test_table[target], described_target)
-    interrupted, table_of_epochs = False, _epoch_table(epochs)
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            model.fit(
-                x,
-                y,
-                epochs=epochs,
-                batch_size=batch_size,
-                validation_data=test,
-                callbacks=[table_of_epochs],
-                verbose=0,
-            )
-        except KeyboardInterrupt:
-            if not table_of_epochs.epochs_done:
-                raise
-            interrupted = True
+        history = model.fit(
+            x,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_data=test,
+            callbacks=[_epoch_table(epochs)],
+            verbose=0,
+        )
     for warning in caught:
         click.echo(f"Warning: {warning.message}", err=True)
     click.echo(f"{len(x)} rows trained on in {time.perf_counter() - start:.1f} s")
-    if interrupted:
+    if history.interrupted:
         click.echo("interrupted: what has been learned so far is kept")
     if test is not None:
         click.echo(f"held out, {kept} rows: {_score(model, *test, described_target)}")
     model.save(output, metadata={"table": {"columns": columns, "target": described_target}})
     click.echo(f"saved in {output}")
-    if interrupted:
+    if history.interrupted:
         context.exit(130)
 
 
@@ -282,13 +276,10 @@ def _epoch_table(epochs: int) -> Any:
     every = -(-epochs // TABLE_LINES)
 
     class EpochTable(Callback):
-        epochs_done = 0
-
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
             logs = logs or {}
-            if not self.epochs_done:
+            if epoch == 0:
                 click.echo("".join(f"{name:>14}" for name in ["epoch", *logs]))
-            self.epochs_done += 1
             if (epoch + 1) % every == 0 or epoch + 1 == epochs:
                 click.echo(f"{epoch + 1:14d}" + "".join(f"{value:14.4f}" for value in logs.values()))
 

@@ -181,14 +181,17 @@ class Engine:
         self.row_operations = 0
         for number, (record, layer) in enumerate(zip(self.layers, self.plans, strict=True)):
             record.inputs, record.outputs = width, layer.units
-            record.stride = padded(layer.units)
             record.rows = width + layer.use_bias if layer.dense else 0
+            record.turned = layer.dense and layer.units <= plan.TURNED_OUTPUTS
+            shape = (layer.units, record.rows) if record.turned else (record.rows, layer.units)
+            record.height, record.width = shape if layer.dense else (0, 0)
+            record.stride = padded(record.width)
             record.weights = parameters
-            parameters += record.rows * record.stride
+            parameters += record.height * record.stride
             record.transposed = -1
             if layer.dense:
-                self.row_operations += 2 * record.rows * record.stride * (3 if number else 2)
-                if number:
+                self.row_operations += 2 * record.height * record.stride * (3 if number else 2)
+                if number and not record.turned:
                     record.transposed, record.transposed_stride = transposed, padded(width)
                     transposed += padded(layer.units) * record.transposed_stride
             record.activation, record.parameter = codes.index(layer.activation), layer.parameter
@@ -213,8 +216,9 @@ class Engine:
         """A layer's weights (inputs, units), with the bias as a last row, as a view."""
         record = self.layers[number]
         vector = self.parameters if vector is None else vector
-        rows = vector[record.weights : record.weights + record.rows * record.stride]
-        return rows.reshape(record.rows, record.stride)[:, : record.outputs]
+        rows = vector[record.weights : record.weights + record.height * record.stride]
+        stored = rows.reshape(record.height, record.stride)[:, : record.width]
+        return stored.T if record.turned else stored
 
     def kernel(self, number: int, vector: Array | None = None) -> Array:
         """A layer's weights (inputs, units): a view, not to be written, for the transposed copies must follow."""

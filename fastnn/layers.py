@@ -29,6 +29,7 @@ class Layer(Configurable):
     """
 
     input_size: int | None = None
+    _taken = False  # by a model
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not (isinstance(name, str) and name):

@@ -84,6 +84,8 @@ class Sequential:
             raise ValueError(f"layer got {layer.name!r} with a number of inputs; only the first layer says how many")
         if any(layer is other for other in self._layers):
             raise ValueError(f"layer got {layer.name!r} twice; wants a new layer object each time")
+        if layer._taken:
+            raise ValueError(f"layer got {layer.name!r}, which is another model's; wants a new layer object")
         if not self._layers and layer.input_size is not None:
             self._inputs = layer.input_size
         if not isinstance(layer, Input):
@@ -91,6 +93,7 @@ class Sequential:
             for each, name in zip(named, unique_names(named), strict=True):
                 each.name = name
             self._layers = named
+            layer._taken = True
 
     def compile(
         self,
@@ -136,6 +139,7 @@ class Sequential:
         load(backend, dtype)
         self.optimizer, self.loss = new_optimizer, new_loss
         self._metrics_asked = metrics
+        new_optimizer.iterations = 0
         kept = self.get_weights() if self._engine is not None else None
         self.dtype, self._backend, self._threads = dtype, backend, threads
         self._engine = None
@@ -361,7 +365,6 @@ class Sequential:
         engine = self._built(train.x)
         assert self.optimizer is not None
         engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
-        engine.iterations = self.optimizer.iterations
         self.stop_training = False
         self.history = history
         chain.on_train_begin()
@@ -404,7 +407,6 @@ class Sequential:
         engine = self._built(batch.x)
         assert self.optimizer is not None
         engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
-        engine.iterations = self.optimizer.iterations
         run = engine.train(batch, len(batch), 1, False, 0)
         run.advance(1)
         if run.diverged:
@@ -529,16 +531,19 @@ class Sequential:
         metadata : dict, optional
             JSON-able values of your own; ``load_model(path).metadata`` gives them back.
         """
-        engine = self._built()
+        self._built()
         if metadata is not None:
             self.metadata = dict(metadata)
+        saving.save(path, *self._contents())
+
+    def _contents(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """All that makes the model: what JSON can hold, and the arrays."""
         document: dict[str, Any] = {
             "config": self.get_config(),
             "dtype": self.dtype,
             "metadata": self.metadata,
             "compiled": None,
         }
-        arrays = {f"weights/{i}": array for i, array in enumerate(self.get_weights())}
         if self.optimizer is not None:
             document["compiled"] = {
                 "optimizer": serialize(self.optimizer),
@@ -546,10 +551,15 @@ class Sequential:
                 "metrics": [serialize(metric) for metric in self._metrics],
                 "iterations": self.optimizer.iterations,
             }
-            count = engine.parameter_count
-            for i in range(len(engine.slots) // count):
-                arrays[f"slots/{i}"] = engine.slots[i * count : (i + 1) * count]
-        saving.save(path, document, arrays)
+        arrays: dict[str, Array] = {}
+        if self._engine is not None:
+            arrays |= {f"weights/{i}": array for i, array in enumerate(self.get_weights())}
+            arrays |= {name: slot.copy() for name, slot in _slots(self._engine).items()}
+        return document, arrays
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles, and copies, are made of what a file holds."""
+        return _restored, (*self._contents(), self._backend, self._threads)
 
 
 def load_model(path: str | os.PathLike[str], *, backend: str = "auto", threads: int | None = None) -> Sequential:
@@ -589,15 +599,26 @@ def _restored(document: dict[str, Any], arrays: dict[str, Array], backend: str, 
             backend=backend,
             threads=threads,
         )
-        assert model.optimizer is not None
-        model.optimizer.iterations = compiled["iterations"]
-    engine = model._built()
-    model.set_weights([arrays[name] for name in arrays if name.startswith("weights/")])
-    count = engine.parameter_count
-    for i in range(len(engine.slots) // count):
-        engine.slots[i * count : (i + 1) * count] = arrays[f"slots/{i}"]
+    if arrays:
+        engine = model._built()
+        model.set_weights([arrays[name] for name in arrays if name.startswith("weights/")])
+        for name, slot in _slots(engine).items():
+            slot[...] = arrays[name]
+        if model.optimizer is not None:
+            engine.iterations = model.optimizer.iterations = compiled["iterations"]
     model.metadata = document["metadata"]
     return model
+
+
+def _slots(engine: Engine) -> dict[str, Array]:
+    """The optimizer's state, as views: each slot of each layer's weights, with the bias as a last row."""
+    vectors = engine.slots.reshape(-1, engine.parameter_count)
+    return {
+        f"slots/{slot}/{number}": engine.matrix(number, vector)
+        for slot, vector in enumerate(vectors)
+        for number, plan in enumerate(engine.plans)
+        if plan.dense
+    }
 
 
 def _checked(layer: Dense, weights: Sequence[npt.ArrayLike]) -> list[Array]:

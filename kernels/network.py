@@ -394,7 +394,10 @@ def forward(
         product_target = output
         if number == job.layer_count - 1:
             product_target = base + (layer.delta * job.capacity + first_row * stride) * SIZE
-        if layer.rows > 0:
+        if layer.turned:
+            dot_rows(layer, rows, source, source_stride, job.parameters + layer.weights * SIZE, product_target, stride)
+            source = product_target
+        elif layer.rows > 0:
             product(
                 rows,
                 vectors_for(layer.outputs),
@@ -422,10 +425,46 @@ def forward(
             activate_keeping(layer.activation, rows, columns, stride, layer.parameter, source, output, slopes)
         elif layer.activation != LINEAR or source != output:
             activate(layer.activation, rows, columns, stride, layer.parameter, source, output)
-        for row in range(rows):
-            put(output, row * stride + layer.outputs, 1.0)
+        if number < job.layer_count - 1:
+            for row in range(rows):
+                put(output, row * stride + layer.outputs, 1.0)
         source = output
         source_stride = stride
+
+
+def dot_rows(
+    layer: Layer,
+    rows: integer,
+    source: integer,
+    source_row: integer,
+    weights: integer,
+    target: integer,
+    target_row: integer,
+):
+    """The product with a turned matrix: each row of the source with each unit's weights, summed over the lanes."""
+    vectors = vectors_for(layer.rows)
+    for row in range(rows):
+        h = source + row * source_row * SIZE
+        units = splat(0.0)
+        for unit in range(layer.outputs):
+            w = weights + unit * layer.stride * SIZE
+            total = load(h, 0) * load(w, 0)
+            for vector in range(1, vectors):
+                total = fma(load(h, vector * LANES), load(w, vector * LANES), total)
+            units = where(lanes_below(unit), units, sum_lanes(total))
+        store(target, row * target_row, where(lanes_below(layer.outputs), units, splat(0.0)))
+
+
+def clear_behind(rows: integer, columns: integer, stride: integer, target: integer):
+    """Zeros in the padding of the last vector that holds some of each row's columns."""
+    at = columns // LANES * LANES
+    if at < columns:
+        for row in range(rows):
+            store(
+                target,
+                row * stride + at,
+                where(lanes_below(columns - at), load(target, row * stride + at), splat(0.0)),
+            )
 
 
 def through_activation(layer: Layer, job: Job, base: integer, first_row: integer, rows: integer, source: integer):
@@ -457,6 +496,11 @@ def backward(layers: integer, job: Job, base: integer, first_row: integer, rows:
         previous = layers + (number - 1) * LAYER_SIZE
         source = base + (layer.delta * job.capacity + first_row * layer.output_stride) * SIZE
         if layer.rows > 0:
+            matrix = job.transposed + layer.transposed * SIZE
+            matrix_stride = layer.transposed_stride
+            if layer.turned:
+                matrix = job.parameters + layer.weights * SIZE
+                matrix_stride = layer.stride
             delta = base + (previous.delta * job.capacity + first_row * previous.output_stride) * SIZE
             product(
                 rows,
@@ -466,13 +510,15 @@ def backward(layers: integer, job: Job, base: integer, first_row: integer, rows:
                 layer.output_stride,
                 1,
                 16 * layer.output_stride,
-                job.transposed + layer.transposed * SIZE,
-                layer.transposed_stride,
+                matrix,
+                matrix_stride,
                 0,
                 scratch + PACK,
                 delta,
                 previous.output_stride,
             )
+            if layer.turned:  # the bias stands behind the weights
+                clear_behind(rows, layer.inputs, previous.output_stride, delta)
             source = delta
         through_activation(previous, job, base, first_row, rows, source)
         number -= 1
@@ -492,9 +538,10 @@ def weight_gradient(
     gradient: integer,
     gradient_row: integer,
 ):
-    """Some rows (at most PANEL_UNITS) and columns of a gradient by a matrix: its input, transposed, times its delta.
+    """Some rows (at most PANEL_UNITS) and columns of a gradient by a matrix as it is stored.
 
-    The input's columns are brought together first, 16 side by side, for each is a page away from the next.
+    That is the layer's input, transposed, times its delta; turned, the delta, transposed, times the input.  The
+    input's columns are brought together first, 16 side by side, for each is a page away from the next.
     """
     layer = layers + number * LAYER_SIZE
     source = base
@@ -503,6 +550,25 @@ def weight_gradient(
         previous = layers + (number - 1) * LAYER_SIZE
         source = base + previous.output * job.capacity * SIZE
         source_stride = previous.output_stride
+    if layer.turned:
+        product(
+            units,
+            vectors,
+            batch_rows,
+            base + (layer.delta * job.capacity + first_unit) * SIZE,
+            1,
+            layer.output_stride,
+            16,
+            source + column * SIZE,
+            source_stride,
+            0,
+            scratch + PACK,
+            gradient,
+            gradient_row,
+        )
+        if column + vectors * LANES > layer.rows:
+            clear_behind(units, layer.rows - column, gradient_row, gradient)
+        return
     pack = scratch + PACK_INPUTS
     first = 0
     while first < batch_rows:
@@ -593,7 +659,7 @@ def panel_units(layers: integer, job: Job) -> integer:
     rows = 0
     for number in range(job.layer_count):
         layer = layers + number * LAYER_SIZE
-        rows += layer.rows
+        rows += layer.height
     units = rows // (256 * job.threads) * 16
     if units < 16:
         return 16
@@ -603,7 +669,7 @@ def panel_units(layers: integer, job: Job) -> integer:
 
 
 def panel_vectors(layer: Layer) -> integer:
-    vectors = vectors_for(layer.outputs)
+    vectors = vectors_for(layer.width)
     if vectors > PANEL_VECTORS:
         return PANEL_VECTORS
     return vectors
@@ -623,13 +689,13 @@ def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer
         layer = layers + number * LAYER_SIZE
         width = panel_vectors(layer)
         unit = 0
-        while unit < layer.rows:
-            units = layer.rows - unit
+        while unit < layer.height:
+            units = layer.height - unit
             if units > height:
                 units = height
             vector = 0
-            while vector < vectors_for(layer.outputs):
-                vectors = vectors_for(layer.outputs) - vector
+            while vector < vectors_for(layer.width):
+                vectors = vectors_for(layer.width) - vector
                 if vectors > width:
                     vectors = width
                 if work * job.threads // job.parameter_count == thread:
@@ -701,8 +767,8 @@ def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scra
     """The gradient by every matrix, of a chunk of rows in a workspace of its own."""
     for number in range(job.layer_count):
         layer = layers + number * LAYER_SIZE
-        for unit in range(0, layer.rows, PANEL_UNITS):
-            units = layer.rows - unit
+        for unit in range(0, layer.height, PANEL_UNITS):
+            units = layer.height - unit
             if units > PANEL_UNITS:
                 units = PANEL_UNITS
             weight_gradient(
@@ -714,7 +780,7 @@ def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scra
                 unit,
                 units,
                 0,
-                vectors_for(layer.outputs),
+                vectors_for(layer.width),
                 scratch,
                 gradient + (layer.weights + unit * layer.stride) * SIZE,
                 layer.stride,

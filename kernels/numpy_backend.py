@@ -98,8 +98,9 @@ class Run:
 
     def matrix(self, vector: Array, layer: dict[str, Any]) -> Array:
         """A layer's matrix (rows, units) in a vector of parameters; its last row the bias, where there is one."""
-        start, rows, stride = layer["weights"], layer["rows"], layer["stride"]
-        return vector[start : start + rows * stride].reshape(rows, stride)[:, : layer["outputs"]]
+        start, height, stride = layer["weights"], layer["height"], layer["stride"]
+        stored = vector[start : start + height * stride].reshape(height, stride)[:, : layer["width"]]
+        return stored.T if layer["turned"] else stored
 
     def run(self) -> int:
         mode = self.job["mode"]

@@ -10,7 +10,10 @@ LAYER_FIELDS: dict[str, str] = {
     "inputs": "i8",  # width of what comes in
     "outputs": "i8",  # width of what goes out
     "rows": "i8",  # rows of the weight matrix: inputs, and one for the bias; 0: no matrix, an activation alone
-    "stride": "i8",  # from one row of the matrix to the next
+    "turned": "i8",  # 1: stored transposed, (outputs, rows), for few outputs would leave most lanes of a vector idle
+    "height": "i8",  # rows as stored
+    "width": "i8",  # columns as stored
+    "stride": "i8",  # from one stored row to the next
     "weights": "i8",  # where the matrix starts among the parameters
     "transposed": "i8",  # where its transpose starts, or -1: nobody asks for the gradient by this layer's input
     "transposed_stride": "i8",
@@ -103,6 +106,7 @@ KINDS = (
 ARRIVED, GENERATION, ABORTED, DIVERGED, DONE = 0, 16, 32, 48, 56
 SYNCHRONISATION_WORDS = 64
 
+TURNED_OUTPUTS = 4  # layers of up to this many units are stored transposed
 WIDTH_MULTIPLE = 16  # rows are padded to this many values
 
 # A product packs its right side, at most PACK_DEPTH rows at a time, from this many rows of the left one and bytes

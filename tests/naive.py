@@ -26,6 +26,11 @@ def softmax(z):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+def log_sum_exp(z):
+    largest = z.max(axis=-1, keepdims=True)
+    return largest + np.log(np.exp(z - largest).sum(axis=-1, keepdims=True))
+
+
 def negative_expm1(z):
     """exp(z) - 1 for z < 0; for others a value that is not used."""
     return np.expm1(np.minimum(z, 0))
@@ -104,6 +109,18 @@ LOSSES = {
     ),
 }
 
+# The same of the last layer's input z, where its activation makes probabilities of it: exact for any z, no clipping
+LOSSES_OF_LOGITS = {
+    ("binary_crossentropy", "sigmoid"): (
+        lambda y, z: np.mean(y * softplus(-z) + (1 - y) * softplus(z), axis=1),
+        lambda y, z: (sigmoid(z) - y) / z.shape[1],
+    ),
+    ("categorical_crossentropy", "softmax"): (
+        lambda y, z: np.sum(y * (log_sum_exp(z) - z), axis=1),
+        lambda y, z: softmax(z) * y.sum(axis=1, keepdims=True) - y,
+    ),
+}
+
 
 def targets(loss, y, units):
     """The loss to look up, and targets (batch, units) for it: labels become rows with a single 1."""
@@ -147,36 +164,48 @@ def forward(weights, activations, x):
     return outputs
 
 
-def loss_of_rows(loss, y, output):
-    loss, y = targets(loss, y, output.shape[1])
-    return LOSSES[loss][0](y, output)
+def last_input(weights, activations, x):
+    """What the last activation is given."""
+    before = [np.asarray(x, dtype=float), *forward(weights, activations, x)][-2]
+    return before @ weights[-2] + weights[-1]
 
 
 def loss_of_batch(weights, activations, loss, x, y, sample_weight=1.0):
-    return np.mean(sample_weight * loss_of_rows(loss, y, forward(weights, activations, x)[-1]))
+    z = last_input(weights, activations, x)
+    loss, y = targets(loss, y, z.shape[1])
+    if (loss, activations[-1]) in LOSSES_OF_LOGITS:
+        rows = LOSSES_OF_LOGITS[loss, activations[-1]][0](y, z)
+    else:
+        rows = LOSSES[loss][0](y, ACTIVATIONS[activations[-1]][0](z))
+    return np.mean(sample_weight * rows)
 
 
-def backward(weights, activations, loss, x, y, sample_weight=None):
+def backward(weights, activations, loss, x, y, sample_weight=1.0):
     """Gradients of `loss_of_batch` by every weight, in the order of the weights."""
-    x = np.asarray(x, dtype=float)
-    kernels, biases = weights[::2], weights[1::2]
-    inputs = [x, *forward(weights, activations, x)]
-    output = inputs.pop()
-    loss, y = targets(loss, y, output.shape[1])
-    d = LOSSES[loss][1](y, output) / len(x)
-    if sample_weight is not None:
-        d *= np.reshape(sample_weight, (-1, 1))
+    inputs = [np.asarray(x, dtype=float), *forward(weights, activations, x)[:-1]]
+    z = last_input(weights, activations, x)
+    loss, y = targets(loss, y, z.shape[1])
+    scale = np.reshape(sample_weight, (-1, 1)) / len(x)
+    if (loss, activations[-1]) in LOSSES_OF_LOGITS:
+        d = LOSSES_OF_LOGITS[loss, activations[-1]][1](y, z) * scale
+    else:
+        d = LOSSES[loss][1](y, ACTIVATIONS[activations[-1]][0](z)) * scale
+        d = through_activation(activations[-1], z, d)
     gradients = []
-    for a, kernel, bias, name in reversed(list(zip(inputs, kernels, biases, activations, strict=True))):
-        z = a @ kernel + bias
-        if name == "softmax":
-            p = softmax(z)
-            d = p * (d - np.sum(d * p, axis=1, keepdims=True))
-        else:
-            d = d * ACTIVATIONS[name][1](z)
-        gradients = [a.T @ d, d.sum(axis=0), *gradients]
-        d = d @ kernel.T
+    for number in reversed(range(len(activations))):
+        gradients = [inputs[number].T @ d, d.sum(axis=0), *gradients]
+        if number:
+            z = inputs[number - 1] @ weights[2 * number - 2] + weights[2 * number - 1]
+            d = through_activation(activations[number - 1], z, d @ weights[2 * number].T)
     return gradients
+
+
+def through_activation(name, z, d):
+    """From the gradient by an activation's outputs to that by its inputs z."""
+    if name == "softmax":
+        p = softmax(z)
+        return p * (d - np.sum(d * p, axis=1, keepdims=True))
+    return d * ACTIVATIONS[name][1](z)
 
 
 def finite_differences(weights, activations, loss, x, y, sample_weight=1.0, step=1e-5):

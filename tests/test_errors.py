@@ -425,10 +425,11 @@ def test_interrupt_ends_training_and_keeps_the_weights(network, backend, capsys)
 
     x, y = naive.random_data("mse", 64, 3, 1)
     model = network([3, 1], ["linear"], seed=0, backend=backend)
-    history = model.fit(x, y, epochs=10, callbacks=[Interrupting()], verbose=0).history
-    assert len(history["loss"]) == 3
+    result = model.fit(x, y, epochs=10, callbacks=[Interrupting()], verbose=0)
+    assert result.interrupted
+    assert result.epoch == [0, 1, 2]
     assert "interrupted" in capsys.readouterr().err
-    assert model.evaluate(x, y, verbose=0) < history["loss"][0]
+    assert model.evaluate(x, y, verbose=0) < result.history["loss"][0]
 
 
 def test_errors_in_callbacks_reach_the_caller_and_the_model_trains_on(network, backend):

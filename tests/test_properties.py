@@ -112,7 +112,8 @@ def test_any_network_gives_the_same_bits_on_any_number_of_threads(network, backe
     x, y = naive.random_data(loss, 300, sizes[0], sizes[-1])
 
     def weights(count):
-        model = network(sizes, activations, seed=seed, loss=loss, backend=backend, threads=count)
+        options = {"optimizer": "adam", "backend": backend, "threads": count}
+        model = network(sizes, activations, seed=seed, loss=loss, **options)
         model.fit(x, y, batch_size=batch_size, verbose=0)
         return [w.tobytes() for w in model.get_weights()]
 
