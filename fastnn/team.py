@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import cache
 from queue import SimpleQueue
 
 Part = Callable[[int], object]
@@ -111,6 +112,7 @@ def processors() -> int:
     return count
 
 
+@cache
 def _quota() -> float | None:
     """The control group's processor time a unit of time: 1.5 is one and a half processors."""
     try:

@@ -339,42 +339,46 @@ def read_label(source: integer) -> integer:
     return read_integer(source)
 
 
-def gather(
-    layers: integer,
-    job: Job,
-    base: integer,
-    first_row: integer,
-    rows: integer,
-    epoch: integer,
-    position: integer,
-    with_targets: integer,
+def place_of_row(job: Job, position: integer, key: integer) -> integer:
+    """Where in x and y the row stands that is visited at a position."""
+    if job.shuffle:
+        position = shuffled(position, job.rows, job.mask, job.shift, key)
+    return position - job.origin
+
+
+def gather_inputs(
+    layers: integer, job: Job, base: integer, first_row: integer, rows: integer, epoch: integer, position: integer
 ):
-    """Rows of the data, by place in the epoch, into the workspace; behind x a 1, behind a target its weight."""
+    """Rows of x, by place in the epoch, into the workspace, with a 1 behind each."""
     layer = layers
-    inputs = layer.inputs
-    layer = layers + (job.layer_count - 1) * LAYER_SIZE
-    outputs = layer.outputs
     key = mixed(job.seed + mixed(epoch))
     for row in range(first_row, first_row + rows):
-        place = position + row
-        if job.shuffle:
-            place = shuffled(place, job.rows, job.mask, job.shift, key)
+        place = place_of_row(job, position + row, key)
         target = base + row * job.input_stride * SIZE
-        read_row(job.x_kind, inputs, job.x + (place - job.origin) * job.x_row, job.x_column, target)
-        put(target, inputs, 1.0)
-        if with_targets:
-            target = base + (job.target * job.capacity + row * job.target_stride) * SIZE
-            source = job.y + (place - job.origin) * job.y_row
-            if job.y_labels:
-                for at in range(0, outputs, LANES):
-                    store(target, at, splat(0.0))
-                put(target, read_label(job.y_kind, source), 1.0)
-            else:
-                read_row(job.y_kind, outputs, source, job.y_column, target)
-            weight = 1.0
-            if job.sample_weight != 0:
-                weight = get_double(job.sample_weight, place - job.origin)
-            put(target, outputs, weight)
+        read_row(job.x_kind, layer.inputs, job.x + place * job.x_row, job.x_column, target)
+        put(target, layer.inputs, 1.0)
+
+
+def gather_targets(
+    layers: integer, job: Job, base: integer, first_row: integer, rows: integer, epoch: integer, position: integer
+):
+    """Rows of y, by place in the epoch, with its weight behind each; class numbers as one-hot rows."""
+    layer = layers + (job.layer_count - 1) * LAYER_SIZE
+    key = mixed(job.seed + mixed(epoch))
+    for row in range(first_row, first_row + rows):
+        place = place_of_row(job, position + row, key)
+        target = base + (job.target * job.capacity + row * job.target_stride) * SIZE
+        source = job.y + place * job.y_row
+        if job.y_labels:
+            for at in range(0, layer.outputs, LANES):
+                store(target, at, splat(0.0))
+            put(target, read_label(job.y_kind, source), 1.0)
+        else:
+            read_row(job.y_kind, layer.outputs, source, job.y_column, target)
+        weight = 1.0
+        if job.sample_weight != 0:
+            weight = get_double(job.sample_weight, place)
+        put(target, layer.outputs, weight)
 
 
 # --- Forward and back ------------------------------------------------------------------------------------------------
@@ -817,7 +821,8 @@ def train_chunks(
         rows = batch_rows - start
         if rows > job.chunk:
             rows = job.chunk
-        gather(layers, job, base, 0, rows, epoch, position + start, 1)
+        gather_inputs(layers, job, base, 0, rows, epoch, position + start)
+        gather_targets(layers, job, base, 0, rows, epoch, position + start)
         forward(layers, job, base, 0, rows, 1, scratch)
         score_rows(job, last, base, 0, rows, start, batch_rows, 1)
         backward(layers, job, base, 0, rows, scratch)
@@ -927,7 +932,8 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
             rows -= first_row
             if rows > 0:
                 base = job.workspace
-                gather(layers, job, base, first_row, rows, epoch, position, 1)
+                gather_inputs(layers, job, base, first_row, rows, epoch, position)
+                gather_targets(layers, job, base, first_row, rows, epoch, position)
                 forward(layers, job, base, first_row, rows, 1, scratch)
                 score_rows(job, last, base, first_row, rows, 0, batch_rows, 1)
                 backward(layers, job, base, first_row, rows, scratch)
@@ -962,7 +968,9 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
         rows = job.rows - position
         if rows > job.capacity:
             rows = job.capacity
-        gather(layers, job, base, 0, rows, 0, position, job.mode == EVALUATE)
+        gather_inputs(layers, job, base, 0, rows, 0, position)
+        if job.mode == EVALUATE:
+            gather_targets(layers, job, base, 0, rows, 0, position)
         forward(layers, job, base, 0, rows, 0, scratch)
         output = base + last.output * job.capacity * SIZE
         if job.mode == PREDICT:

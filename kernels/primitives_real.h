@@ -142,10 +142,10 @@ EXCHANGE(8)
         return (REAL)value;                                                                      \
     }                                                                                            \
     INLINE VECTOR F(read_vector_##KIND)(int64_t p) {                                             \
-        typedef stored_##KIND values __attribute__((vector_size(LANE_COUNT * sizeof(stored_##KIND)))); \
-        values raw;                                                                              \
-        __builtin_memcpy(&raw, (const void *)p, sizeof raw);                                     \
-        return __builtin_convertvector(raw, VECTOR);                                             \
+        typedef stored_##KIND values                                                             \
+            __attribute__((vector_size(LANE_COUNT * sizeof(stored_##KIND)), aligned(1), may_alias)); \
+        if (sizeof(stored_##KIND) == sizeof(REAL) && (stored_##KIND)0.5 != 0) return F(load)(p, 0); \
+        return __builtin_convertvector(*(const values *)p, VECTOR);                              \
     }
 FOR_KINDS(READ)
 
