@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
 demo: .venv/built ## train on scikit-learn's digits; print accuracy and speed, draw demo.png
 	@$(BIN)/python -m fastnn demo $(ARGS)
@@ -11,7 +11,19 @@ demo: .venv/built ## train on scikit-learn's digits; print accuracy and speed, d
 test: .venv/built ## run the tests, on every backend (make test ARGS="-k article")
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: .venv/built ## compare the backends, and the peers that are installed (make bench ARGS="-k step")
+bench: .venv/built ## time training beside the installed peers, into the README (make bench ARGS="--short --cases '784-*'")
+	$(BIN)/python benchmarks/measure.py $(ARGS)
+
+bench-report: .venv/built ## write the README's table and docs/roofline.png again, from benchmarks/results.json
+	$(BIN)/python benchmarks/report.py
+
+bench-compare: .venv/built ## time the backends; fail if one is slower than benchmarks/results.json by more than 10%
+	$(BIN)/python benchmarks/compare.py $(ARGS)
+
+bench-scaling: .venv/built ## measure threads, predict more of them, into docs/performance.md
+	$(BIN)/python benchmarks/scaling.py --write $(ARGS)
+
+bench-parts: .venv/built ## time forward, backprop, update, step and predict (make bench-parts ARGS="--case '784-*'")
 	$(BIN)/python -m pytest benchmarks -q -W default --benchmark-warmup=on --benchmark-max-time=0.3 \
 		--benchmark-columns=min,median,ops $(ARGS)
 
@@ -25,7 +37,7 @@ clean: ## remove .venv and whatever was built
 	rm -rf .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find fastnn kernels tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
-# The extension is left to the next rule, which recompiles only what changed.
+# The extension is left to the next rule, which recompiles only what changed, and tries again after a failure.
 .venv/installed: pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"fastnn needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
@@ -39,6 +51,6 @@ clean: ## remove .venv and whatever was built
 .venv/built: .venv/installed $(wildcard kernels/*.py kernels/*.h)
 	@echo "building the extension ..."
 	@$(BIN)/python setup.py --quiet build_ext --inplace
-	@touch $@
+	@case "$$FASTNN_NO_EXTENSION" in ""|0) ls kernels/_cython_*.so >/dev/null 2>&1;; esac && touch $@ || true
 
-.PHONY: help demo test bench lint clean
+.PHONY: help demo test bench bench-report bench-compare bench-scaling bench-parts lint clean

@@ -40,7 +40,7 @@ def extensions():
             include_dirs=[str(KERNELS)],
             depends=[str(header) for header in sorted(KERNELS.glob("*.h"))],
             extra_compile_args=[*flags, "-g0"],
-            optional=not REQUIRE,
+            optional=not REQUIRE,  # --inplace copies what is there
         )
         for isa, flags in load_render().CYTHON_ISAS.items()
     ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
 LEARNING_RATE = 1e-3
 MOMENTUM = 0.9
-EPOCH_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,12 @@ class Case:
     batch: int
     activation: str = "relu"
     optimizer: str = "sgd"
+    dtype: str = "float32"
 
     @property
     def name(self) -> str:
-        extra = [word for word in (self.activation, self.optimizer) if word not in ("relu", "sgd")]
+        words = (self.activation, self.optimizer, self.dtype)
+        extra = [word for word in words if word not in ("relu", "sgd", "float32")]
         return "-".join(map(str, self.sizes)) + f" b{self.batch}" + "".join(f" {word}" for word in extra)
 
     @property
@@ -31,21 +33,58 @@ class Case:
         """Classes of the softmax output; 0 where the output is a number, for the mean squared error."""
         return self.sizes[-1] if self.sizes[-1] > 1 else 0
 
-    def data(self, steps: int) -> tuple[Any, Any]:
-        """Inputs (rows, inputs) in float32 and targets, class labels or (rows, 1), for some steps."""
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Of the weight matrices."""
+        return list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
+
+    @property
+    def flops(self) -> int:
+        """Arithmetic of a step's products: forward, twice that back, less the gradient by the network's input."""
+        return sum(2 * self.batch * a * b * (3 if number else 2) for number, (a, b) in enumerate(self.shapes))
+
+    @property
+    def steps(self) -> int:
+        """Batches in the data, so that data and one pass over them stay moderate."""
+        return max(1, min(100, 20_000_000 // (self.batch * self.sizes[0]), 350_000_000_000 // self.flops))
+
+    @property
+    def epochs(self) -> int:
+        """Passes in one call, so that what the call itself costs is not what is measured."""
+        return max(1, min(200_000_000 // self.flops, 20_000) // self.steps)
+
+    def data(self) -> tuple[Any, Any]:
+        """Inputs (rows, inputs) and targets, class labels or (rows, 1), for all steps."""
         rng = np.random.default_rng(0)
-        x = rng.standard_normal((self.batch * steps, self.sizes[0]), np.float32)
+        x = rng.standard_normal((self.batch * self.steps, self.sizes[0]), self.dtype)
         if self.classes:
             return x, rng.integers(0, self.classes, len(x))
-        return x, rng.standard_normal((len(x), 1), np.float32)
+        return x, rng.standard_normal((len(x), 1), self.dtype)
 
 
 CASES = [
     Case((2, 8, 1), 4),
+    Case((2, 8, 1), 32),
     Case((4, 32, 32, 1), 32),
+    Case((4, 32, 32, 1), 256),
     Case((8, 64, 64, 4), 64, "tanh", "adam"),
     Case((30, 64, 64, 2), 32),
-    Case((64, 128, 10), 32),
+    Case((30, 64, 64, 2), 256),
+    Case((784, 128, 10), 32),
     Case((784, 128, 10), 128),
+    Case((784, 128, 10), 128, optimizer="adam"),
+    Case((784, 256, 256, 10), 128),
     Case((784, 512, 512, 10), 256),
+    Case((1024, 2048, 2048, 10), 1024),
+    # One row a step, all rows in one, many classes, widths that fit no vector, and double precision.
+    Case((30, 64, 64, 2), 1),
+    Case((30, 64, 64, 2), 10_000),
+    Case((128, 256, 1000), 128),
+    Case((257, 257, 257, 10), 128),
+    Case((784, 128, 10), 128, dtype="float64"),
 ]
+
+
+def chosen(patterns: str) -> list[Case]:
+    """The cases whose names match one of some patterns, separated by commas: "784-*,* b1"."""
+    return [case for case in CASES if any(fnmatchcase(case.name, p.strip()) for p in patterns.split(","))]

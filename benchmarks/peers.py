@@ -1,20 +1,22 @@
-"""Who is compared: fastnn's backends, and other libraries where they are installed.
+"""Who is compared: fastnn's backends, plain NumPy, and other libraries where they are installed.
 
-A peer is a class made for a case; its methods forward, backprop, update, step, epoch and predict are the work
-to time.  A peer that has no word for one of them lacks that method.
+A peer is a class made for a case; its methods forward, backprop, update, step, training and predict are the work
+to time.  A peer that has no word for one of them lacks that method.  ``training`` takes many steps over all batches,
+in their order, in as few calls as the peer can; it returns nothing before they are done, and ``steps`` says how many.
 """
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import Any
 
 import numpy as np
-from cases import EPOCH_STEPS, LEARNING_RATE, MOMENTUM, Case
+from cases import LEARNING_RATE, MOMENTUM, Case
 
 
 class Fastnn:
-    def __init__(self, case: Case, backend: str) -> None:
+    def __init__(self, case: Case, backend: str, threads: int | None = None) -> None:
         from fastnn import Sequential
         from fastnn.layers import Dense, Input
         from fastnn.optimizers import SGD, Adam
@@ -23,12 +25,13 @@ class Fastnn:
         hidden = [Dense(units, activation=case.activation) for units in case.sizes[1:-1]]
         output = Dense(case.sizes[-1], activation="softmax" if case.classes else "linear")
         self.model = Sequential([Input((case.sizes[0],)), *hidden, output], seed=0)
-        self.model.compile(optimizer, "sparse_categorical_crossentropy" if case.classes else "mse", backend=backend)
-        self.case = case
-        self.x, self.y = case.data(EPOCH_STEPS)
+        loss = "sparse_categorical_crossentropy" if case.classes else "mse"
+        self.model.compile(optimizer, loss, backend=backend, threads=threads, dtype=case.dtype)
+        self.case, self.steps = case, case.steps * case.epochs
+        self.x, self.y = case.data()
         self.batch = self.x[: case.batch], self.y[: case.batch]
         self.engine = self.model._engine  # updates alone have no public name
-        self.gradient = np.full(self.engine.parameter_count, 1e-6, np.float32)
+        self.gradient = np.full(self.engine.parameter_count, 1e-6, case.dtype)
 
     def forward(self) -> Any:
         return self.model.predict_on_batch(self.batch[0])
@@ -42,19 +45,99 @@ class Fastnn:
     def step(self) -> Any:
         return self.model.train_on_batch(*self.batch)
 
-    def epoch(self) -> Any:
-        return self.model.fit(self.x, self.y, batch_size=self.case.batch, verbose=0)
+    def training(self) -> Any:
+        return self.model.fit(
+            self.x, self.y, batch_size=self.case.batch, epochs=self.case.epochs, shuffle=False, verbose=0
+        )
 
     def predict(self) -> Any:
         return self.model.predict(self.x, verbose=0)
+
+
+class NumPy:
+    """What one writes by hand in an afternoon: layers as lists of arrays, every product NumPy's BLAS."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.steps = case, case.steps
+        self.x, self.y = case.data()
+        rng = np.random.default_rng(0)
+        self.w = [(rng.standard_normal((a, b)) / np.sqrt(a)).astype(case.dtype) for a, b in case.shapes]
+        self.b = [np.zeros(units, case.dtype) for units in case.sizes[1:]]
+        self.slots = [[np.zeros_like(p), np.zeros_like(p)] for p in self.w + self.b]
+        self.number = 0
+        self.gradients = self._backprop(self.x[: case.batch], self.y[: case.batch])
+
+    def _forward(self, x: Any) -> list[Any]:
+        outputs = [x]
+        for number, (w, b) in enumerate(zip(self.w, self.b, strict=True), 1):
+            x = x @ w
+            x += b
+            if number < len(self.w):
+                x = np.tanh(x, out=x) if self.case.activation == "tanh" else np.maximum(x, 0, out=x)
+            outputs.append(x)
+        return outputs
+
+    def _backprop(self, x: Any, y: Any) -> list[Any]:
+        outputs = self._forward(x)
+        delta = outputs[-1]
+        if self.case.classes:
+            delta -= delta.max(axis=1, keepdims=True)
+            np.exp(delta, out=delta)
+            delta /= delta.sum(axis=1, keepdims=True)
+            delta[np.arange(len(y)), y] -= 1
+            delta /= len(y)
+        else:
+            delta -= y
+            delta *= 2 / len(y)
+        dw, db = [], []
+        for w, h in zip(reversed(self.w), reversed(outputs[:-1]), strict=True):
+            dw.append(h.T @ delta)
+            db.append(delta.sum(axis=0))
+            if len(dw) < len(self.w):
+                delta = delta @ w.T
+                delta *= 1 - h * h if self.case.activation == "tanh" else h > 0
+        return dw[::-1] + db[::-1]
+
+    def _update(self, gradients: list[Any]) -> None:
+        self.number += 1
+        rate = LEARNING_RATE * (1 - 0.999**self.number) ** 0.5 / (1 - 0.9**self.number)
+        for p, gradient, (mean, square) in zip(self.w + self.b, gradients, self.slots, strict=True):
+            if self.case.optimizer == "adam":
+                mean += 0.1 * (gradient - mean)
+                square += 0.001 * (gradient * gradient - square)
+                p -= rate * mean / (np.sqrt(square) + 1e-7)
+            else:
+                mean *= MOMENTUM
+                mean -= LEARNING_RATE * gradient
+                p += mean
+
+    def forward(self) -> Any:
+        return self._forward(self.x[: self.case.batch])
+
+    def backprop(self) -> Any:
+        return self._backprop(self.x[: self.case.batch], self.y[: self.case.batch])
+
+    def update(self) -> Any:
+        self._update(self.gradients)
+
+    def step(self) -> Any:
+        self._update(self.backprop())
+
+    def training(self) -> Any:
+        for start in range(0, len(self.x), self.case.batch):
+            rows = slice(start, start + self.case.batch)
+            self._update(self._backprop(self.x[rows], self.y[rows]))
+
+    def predict(self) -> Any:
+        return self._forward(self.x)
 
 
 class Sklearn:
     def __init__(self, case: Case) -> None:
         from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-        self.x, y = case.data(EPOCH_STEPS)
-        self.y = y.ravel()
+        self.x, y = case.data()
+        self.y, self.steps = y.ravel(), case.steps
         self.model = (MLPClassifier if case.classes else MLPRegressor)(
             hidden_layer_sizes=case.sizes[1:-1],
             activation=case.activation,
@@ -63,6 +146,7 @@ class Sklearn:
             learning_rate_init=LEARNING_RATE,
             momentum=MOMENTUM,
             alpha=0.0,
+            shuffle=False,
         )
         self.rows = case.batch
         if case.classes:
@@ -76,7 +160,7 @@ class Sklearn:
     def step(self) -> Any:
         return self.model.partial_fit(self.x[: self.rows], self.y[: self.rows])
 
-    def epoch(self) -> Any:
+    def training(self) -> Any:
         return self.model.partial_fit(self.x, self.y)
 
     def predict(self) -> Any:
@@ -87,13 +171,16 @@ class Torch:
     def __init__(self, case: Case) -> None:
         import torch
 
-        self.torch, self.case = torch, case
-        x, y = case.data(EPOCH_STEPS)
+        if threads := os.environ.get("OMP_NUM_THREADS"):
+            torch.set_num_threads(int(threads))
+        torch.set_flush_denormal(True)
+        self.torch, self.case, self.steps = torch, case, case.steps
+        x, y = case.data()
         self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
         nonlinear = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[case.activation]
         layers: list[Any] = []
-        for a, b in zip(case.sizes[:-1], case.sizes[1:], strict=True):
-            layers += [torch.nn.Linear(a, b), nonlinear()]
+        for a, b in case.shapes:
+            layers += [torch.nn.Linear(a, b, dtype=getattr(torch, case.dtype)), nonlinear()]
         self.model = torch.nn.Sequential(*layers[:-1])
         if case.optimizer == "adam":
             self.optimizer: Any = torch.optim.Adam(self.model.parameters(), LEARNING_RATE)
@@ -118,10 +205,9 @@ class Torch:
         self.backprop()
         self.optimizer.step()
 
-    def epoch(self) -> Any:
-        order = self.torch.randperm(len(self.x))
-        for rows in order.split(self.case.batch):
-            self.backprop(rows)
+    def training(self) -> Any:
+        for start in range(0, len(self.x), self.case.batch):
+            self.backprop(slice(start, start + self.case.batch))
             self.optimizer.step()
 
     def predict(self) -> Any:
@@ -130,21 +216,26 @@ class Torch:
 
 
 class Jax:
+    """All steps of a call in one jitted lax.scan, with the data in it: as fast as JAX gets."""
+
     def __init__(self, case: Case) -> None:
+        if threads := os.environ.get("OMP_NUM_THREADS"):  # XLA heeds the processors it may run on, and nothing else
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
         import jax
         import jax.numpy as jnp
         import optax
 
-        x, y = case.data(EPOCH_STEPS)
-        self.x, self.y, self.rows = jnp.array(x), jnp.array(y), case.batch
+        jax.config.update("jax_enable_x64", case.dtype == "float64")
+        x, y = case.data()
+        self.x, self.y, self.rows, self.steps = jnp.array(x), jnp.array(y), case.batch, case.steps * case.epochs
         nonlinear = {"relu": jax.nn.relu, "tanh": jnp.tanh}[case.activation]
         rng = np.random.default_rng(0)
         self.parameters = [
-            (jnp.array(rng.standard_normal((a, b), np.float32) / np.sqrt(a)), jnp.zeros(b))
-            for a, b in zip(case.sizes[:-1], case.sizes[1:], strict=True)
+            (jnp.array((rng.standard_normal((a, b)) / np.sqrt(a)).astype(case.dtype)), jnp.zeros(b, case.dtype))
+            for a, b in case.shapes
         ]
         rule = optax.adam(LEARNING_RATE) if case.optimizer == "adam" else optax.sgd(LEARNING_RATE, MOMENTUM)
-        self.state, self.key = rule.init(self.parameters), jax.random.key(0)
+        self.state = rule.init(self.parameters)
 
         def forward(parameters: Any, x: Any) -> Any:
             for w, b in parameters[:-1]:
@@ -165,12 +256,15 @@ class Jax:
         def step(carry: Any, x: Any, y: Any) -> Any:
             return update(carry, jax.grad(loss)(carry[0], x, y))
 
-        def epoch(carry: Any, key: Any, x: Any, y: Any) -> Any:
-            order = jax.random.permutation(key, len(x)).reshape(-1, case.batch)
-            return jax.lax.scan(lambda carry, rows: (step(carry, x[rows], y[rows]), None), carry, order)[0]
+        def training(carry: Any, x: Any, y: Any) -> Any:
+            def epoch(carry: Any, _: Any) -> Any:
+                return jax.lax.scan(lambda carry, batch: (step(carry, *batch), None), carry, (x, y))
+
+            return jax.lax.scan(epoch, carry, length=case.epochs)[0]
 
         self._forward, self._gradients = jax.jit(forward), jax.jit(jax.grad(loss))
-        self._update, self._step, self._epoch = jax.jit(update), jax.jit(step), jax.jit(epoch)
+        self._update, self._step, self._training = jax.jit(update), jax.jit(step), jax.jit(training)
+        self.batches = [a.reshape(case.steps, case.batch, *a.shape[1:]) for a in (self.x, self.y)]
         self._ready = jax.block_until_ready
         self.gradients = self.backprop()
 
@@ -190,19 +284,29 @@ class Jax:
     def step(self) -> Any:
         self.parameters, self.state = self._ready(self._step(self.carry, self.x[: self.rows], self.y[: self.rows]))
 
-    def epoch(self) -> Any:
-        self.parameters, self.state = self._ready(self._epoch(self.carry, self.key, self.x, self.y))
+    def training(self) -> Any:
+        self.parameters, self.state = self._ready(self._training(self.carry, *self.batches))
 
     def predict(self) -> Any:
         return self._ready(self._forward(self.parameters, self.x))
 
 
 PEERS: dict[str, Any] = {
-    "numpy": partial(Fastnn, backend="numpy"),
-    "numba": partial(Fastnn, backend="numba"),
-    "cython": partial(Fastnn, backend="cython"),
-    "sklearn": Sklearn,
-    "torch": Torch,
-    "jax": Jax,
+    "fastnn numba": partial(Fastnn, backend="numba"),
+    "fastnn cython": partial(Fastnn, backend="cython"),
+    "fastnn numpy": partial(Fastnn, backend="numpy"),
+    "NumPy": NumPy,
+    "scikit-learn": Sklearn,
+    "PyTorch": Torch,
+    "JAX": Jax,
 }
-NEEDS = {"numba": ["numba"], "sklearn": ["sklearn"], "torch": ["torch"], "jax": ["jax", "optax"]}
+NEEDS = {
+    "fastnn numba": ["numba"],
+    "fastnn cython": [],
+    "fastnn numpy": [],
+    "NumPy": ["numpy"],
+    "scikit-learn": ["sklearn"],
+    "PyTorch": ["torch"],
+    "JAX": ["jax", "optax"],
+}
+"""The packages that each is made of: without them it is left out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import time
 import warnings
@@ -14,9 +15,11 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import DivergenceWarning
 from .tables import (
     Description,
     TableError,
+    check_output,
     decode_predictions,
     describe_columns,
     describe_target,
@@ -104,6 +107,7 @@ def train(
     Texts, booleans and integers with few values are classes; other numbers are a quantity. Numbers are
     standardised, texts become one input a category; a missing number counts as the mean, a missing text as a
     category. Rows without a target are left out. The model's file holds everything that prediction takes.
+    It is saved too where training diverged (exit status 1) or was interrupted (130).
     """
     _can_write(output)
     table = read_table(data)
@@ -124,6 +128,8 @@ def train(
     train_table, test_table = table.take(order[kept:]), table.take(order[:kept])
     columns = describe_columns(train_table, names)
     _tell_columns(columns, described_target)
+    metadata = {"table": {"columns": columns, "target": described_target}}
+    json.dumps(metadata)  # raises before the work, not after it
     x, y = encode_columns(train_table, columns, dtype), encode_target(train_table[target], described_target)
 
     model = _model(described_target, hidden, activation, seed)
@@ -157,10 +163,12 @@ def train(
         click.echo("interrupted: what has been learned so far is kept")
     if test is not None:
         click.echo(f"held out, {kept} rows: {_score(model, *test, described_target)}")
-    model.save(output, metadata={"table": {"columns": columns, "target": described_target}})
+    model.save(output, metadata=metadata)
     click.echo(f"saved in {output}")
     if history.interrupted:
         context.exit(130)
+    if any(issubclass(warning.category, DivergenceWarning) for warning in caught):
+        context.exit(1)
 
 
 @commands.command()
@@ -172,6 +180,7 @@ def predict(model_file: Path, data: Path, output: Path, probabilities: bool) -> 
     """Predict the rows of DATA with a MODEL that `train` saved."""
     import fastnn
 
+    check_output(output)
     _can_write(output)
     model = fastnn.load_model(model_file)
     saved = (model.metadata or {}).get("table")

@@ -126,7 +126,9 @@ def as_array(value: ArrayLike | None, name: str) -> Array:
             array = value.to_numpy(dtype=np.float64, na_value=np.nan)  # type: ignore[union-attr]
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name} cannot be made an array: {error}") from error
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind == "b":
+        array = array.view(np.uint8)  # which the kernels read where it lies
+    if array.dtype.kind not in "iuf":
         what = KINDS.get(array.dtype.kind, "something else")
         hint = ""
         if hasattr(value, "toarray"):
@@ -239,7 +241,7 @@ def weights(
     sample_weight : array_like, optional
         (rows,) or (rows, 1), at least 0.
     class_weight : mapping of int to float, or "balanced", optional
-        A weight for each class that ``y`` holds. "balanced": rows / (classes * rows of the class), as in
+        A weight for each class, 1 for one that is left out, as in Keras. "balanced": rows / (classes * rows of the class), as in
         scikit-learn.
     y : ndarray
         What `targets` returned: class numbers, a column of them, or rows with the largest value at the class.
@@ -305,7 +307,8 @@ def _blocks(array: Array) -> Iterator[tuple[int, Array]]:
 def _sums_to_finite(array: Array) -> bool:
     """Whether the sum of each block is finite: then all of it is, at half the cost of looking for the extremes.
 
-    Memory sets the pace, and several threads read it faster than one.
+    Memory sets the pace, and several threads read it faster than one: up to 8 share the reading, however many a model
+    is compiled for; FASTNN_NUM_THREADS limits them too.
     """
     blocks = [block for _, block in _blocks(array)]
     finite = np.ones(len(blocks), bool)
@@ -380,6 +383,4 @@ def _weights_of_classes(
     for number, weight in class_weight.items():
         positive_integer(number, "class_weight's key", least=0)
         real_number(weight, f"class_weight[{number}]", least=0)
-    if missing := [number for number in classes if number not in class_weight]:
-        raise ValueError(f"class_weight has no weight for class {missing[0]}, which y holds; wants one a class")
-    return np.array([class_weight[number] for number in classes], np.float64)
+    return np.array([class_weight.get(number, 1.0) for number in classes], np.float64)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import ctypes
 import importlib
 import math
+import os
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -32,8 +34,22 @@ Run = Callable[[int, int, int], int]
 BACKENDS = ("numba", "cython", "numpy")
 DTYPES = ("float32", "float64")
 WIDTH_MULTIPLE: int = plan.WIDTH_MULTIPLE
+KIND_CODES = {np.dtype(kind): code for code, kind in enumerate(plan.KINDS)}
 
 _lock = threading.Lock()
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a forked child no other thread lives that would ever release them."""
+    global _lock
+    _lock = threading.Lock()
+    for engine in _engines:
+        engine.busy = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 def _structure(name: str, fields: dict[str, str]) -> type[Any]:
@@ -117,7 +133,7 @@ class Data:
     @property
     def direct(self) -> bool:
         """Whether the kernels can read it where it lies."""
-        return all(a is None or (a.dtype.name in plan.KINDS and a.dtype.isnative) for a in (self.x, self.y))
+        return self.x.dtype in KIND_CODES and (self.y is None or self.y.dtype in KIND_CODES)
 
     def part(self, rows: slice) -> Data:
         """Some rows, where they lie."""
@@ -133,6 +149,18 @@ class Data:
             self.labels,
             None if self.weight is None else self.weight[rows],
         )
+
+
+def point_at(job: Any, data: Data) -> None:
+    """Point a job at the data."""
+    x, y = data.x, data.y
+    job.x, job.x_kind = address(x), KIND_CODES[x.dtype]
+    job.x_row, job.x_column = x.strides
+    if y is not None:
+        job.y, job.y_kind, job.y_labels = address(y), KIND_CODES[y.dtype], data.labels
+        job.y_row, job.y_column = y.strides[0], 0 if y.ndim == 1 else y.strides[1]
+    job.sample_weight = address(data.weight)
+    job.rows, job.origin = len(x), 0
 
 
 # --- The engine ------------------------------------------------------------------------------------------------------
@@ -155,7 +183,12 @@ class Engine:
     def __init__(self, inputs: int, layers: Sequence[LayerPlan], dtype: str, backend: str, threads: int | None) -> None:
         self.inputs, self.plans, self.dtype, self.threads = inputs, list(layers), np.dtype(dtype), threads
         self.backend, self.run = load(backend, dtype)
-        self._busy = threading.Lock()
+        self.busy = threading.Lock()
+        _engines.add(self)
+        self.changes = 0  # of the parameters, as seen from outside of a run
+        self._capacity = 0
+        self.prepared: dict[Any, Any] = {}  # see quick.py
+        self._optimizer: tuple[str, Sequence[float]] | None = None
         self.layers = (LayerRecord * len(self.plans))()
         self.job = JobRecord()
         self._lay_out()
@@ -239,6 +272,7 @@ class Engine:
         matrix[: self.layers[number].inputs] = kernel
         if bias is not None:
             matrix[-1] = bias
+        self.changes += 1
         self.refresh(number)
 
     def refresh(self, number: int) -> None:
@@ -267,11 +301,19 @@ class Engine:
 
     def set_optimizer(self, optimizer: str, hyper: Sequence[float]) -> None:
         """The optimizer, by its name in OPTIMIZERS; its slots begin at 0 unless they are there already."""
+        if self._optimizer == (optimizer, hyper):
+            return
+        with self.busy:
+            self._set_optimizer(optimizer, hyper)
+
+    def _set_optimizer(self, optimizer: str, hyper: Sequence[float]) -> None:
+        self._optimizer = optimizer, list(hyper)
         self.hyper[: len(hyper)] = hyper
         job = self.job
         count = len(OPTIMIZERS[optimizer].slots)
         if len(self.slots) != count * self.parameter_count:
             self.slots = aligned(count * self.parameter_count, self.dtype)
+            self.prepared.clear()  # they hold the old ones' address
         job.optimizer, job.slot_count = list(OPTIMIZERS).index(optimizer), count
         job.slots = address(self.slots)
 
@@ -284,18 +326,17 @@ class Engine:
             held = self._buffers[name] = aligned(count, dtype)
         return held
 
+    def workspace(self, capacity: int, threads: int) -> Array:
+        """Room for the rows of so many threads.  What pads them must be 0, and is elsewhere for another capacity."""
+        held = self.buffer("workspace", threads * capacity * self.row_values, self.dtype)
+        if self._capacity != capacity:
+            held[:] = 0
+            self._capacity = capacity
+        return held
+
     def attach(self, data: Data) -> None:
-        """Point the job at the data."""
-        job, kinds = self.job, plan.KINDS
-        x, y = data.x, data.y
-        job.x, job.x_kind = address(x), kinds.index(x.dtype.name)
-        job.x_row, job.x_column = x.strides
-        if y is not None:
-            job.y, job.y_kind, job.y_labels = address(y), kinds.index(y.dtype.name), data.labels
-            job.y_row, job.y_column = y.strides[0], 0 if y.ndim == 1 else y.strides[1]
-        job.sample_weight = address(data.weight)
-        job.rows = len(data)
-        job.origin = 0
+        """Point the engine's job at the data."""
+        point_at(self.job, data)
 
     def chunk_rows(self, batch_size: int) -> int:
         """Rows of a chunk with a gradient of its own; 0 where the batch is better split by rows and panels.
@@ -308,8 +349,10 @@ class Engine:
         huge = batch_size * self.row_values * size > 2**28
         if not (small or huge):
             return 0
-        chunk = 64
-        while chunk < batch_size and chunk < 4096 and chunk * self.row_operations < 1_000_000:
+        chunk = 32 if batch_size < 128 else 64
+        while chunk < batch_size and chunk < 4096 and chunk * self.row_operations < 800_000:
+            chunk *= 2
+        while huge and 2 * chunk * self.row_values * size <= 2**26:  # few chunks: each has a whole gradient
             chunk *= 2
         return chunk if chunk < batch_size else 0
 
@@ -327,8 +370,7 @@ class Engine:
         capacity = chunk or -(-batch_size // 8) * 8
         job.chunk, job.capacity = chunk, capacity
         job.workspace_size = capacity * self.row_values * size
-        name = f"workspace {capacity}"  # one a capacity: padding must stay 0 where each layout has it
-        job.workspace = address(self.buffer(name, (threads if chunk else 1) * capacity * self.row_values, dtype))
+        job.workspace = address(self.workspace(capacity, threads if chunk else 1))
         chunks = -(-batch_size // chunk) if chunk else 1
         job.gradient_levels = chunks.bit_length() + 1
         parts = threads * job.gradient_levels if chunk else 1
@@ -367,20 +409,23 @@ class Engine:
 
     def evaluate(self, data: Data) -> Array:
         """The means over the rows of the loss and of each metric."""
-        with self._busy:
-            totals = sum(results.sum(axis=0) for results in self._infer(data, MODE["evaluate"], None))
-        return np.asarray(totals) / len(data)
+        with self.busy:
+            sums = self._infer(data, MODE["evaluate"], None)
+        means: Array = sums.sum(axis=0) / len(data)
+        return means
 
     def predict(self, data: Data) -> Array:
         """The network's output for each row: (rows, units of the last layer)."""
         output = np.empty((len(data), self.outputs), self.dtype)
-        with self._busy:
-            for _ in self._infer(data, MODE["predict"], output):
-                pass
+        with self.busy:
+            self._infer(data, MODE["predict"], output)
         return output
 
-    def _infer(self, data: Data, mode: int, output: Array | None) -> Iterator[Array]:
-        """Run over the data, in slices after each of which Python has control; yields evaluation's results."""
+    def _infer(self, data: Data, mode: int, output: Array | None) -> Array:
+        """Run over the data, in slices after each of which Python has control.
+
+        Returns the sums of the loss and the metrics, a row a block of ``capacity`` rows.
+        """
         job, size = self.job, self.dtype.itemsize
         operations = self.row_operations / 3
         capacity = min(-(-len(data) // 8) * 8, max(8, min(256, 2**19 // (self.row_values * size) // 8 * 8)))
@@ -389,9 +434,10 @@ class Engine:
         columns = 1 + len(self.metrics)
         job.mode, job.capacity, job.shuffle, job.chunk = mode, capacity, 0, 0
         job.workspace_size = capacity * self.row_values * size
-        job.workspace = address(self.buffer(f"workspace {capacity}", threads * capacity * self.row_values, self.dtype))
+        job.workspace = address(self.workspace(capacity, threads))
         job.scores = address(self.buffer("scores", threads * capacity * columns, np.float64))
         self._prepare_scratch(threads)
+        results = np.zeros((blocks, columns))
         slice_blocks = max(threads, int(SLICE_SECONDS * threads / (capacity * (operations / 2e9 + 1e-7))))
         if not data.direct:
             slice_blocks = min(slice_blocks, max(1, CONVERTED_BYTES // (capacity * data.x.shape[1] * size)))
@@ -408,18 +454,17 @@ class Engine:
                 job.first_step, job.last_step, offset = 0, last - first, start
             if output is not None:
                 job.output, job.output_row = address(output) + offset * self.outputs * size, self.outputs
-            results = np.zeros((job.last_step, columns))
-            job.results = address(results)
+            job.results = address(results) + (0 if data.direct else first * columns * 8)
             self._call(min(threads, last - first))
-            yield results
+        return results
 
     def activations(self, data: Data) -> list[Array]:
         """Every layer's output, each (rows, units)."""
         outputs = [np.empty((len(data), layer.units), self.dtype) for layer in self.plans]
         job, size = self.job, self.dtype.itemsize
-        with self._busy:
+        with self.busy:
             capacity = 64
-            workspace = self.buffer(f"workspace {capacity}", capacity * self.row_values, self.dtype)
+            workspace = self.workspace(capacity, 1)
             job.mode, job.capacity, job.shuffle, job.chunk = MODE["predict"], capacity, 0, 0
             job.workspace, job.workspace_size = address(workspace), capacity * self.row_values * size
             self._prepare_scratch(1)
@@ -439,7 +484,7 @@ class Engine:
         """The gradient of the mean loss over all rows, laid out like the parameters, and that loss."""
         rows = len(data)
         data = data.block(slice(None), self.dtype) if not data.direct else data
-        with self._busy:
+        with self.busy:
             threads = self.thread_count(self.row_operations * rows, rows)
             self._prepare_training(rows, threads, self.chunk_rows(rows))
             self.attach(data)
@@ -454,7 +499,7 @@ class Engine:
 
     def update(self, gradient: Array) -> None:
         """One step of the optimizer along a gradient laid out like the parameters."""
-        with self._busy:
+        with self.busy:
             self._prepare_training(8, 1, 0)
             self._buffers["gradients"][: self.parameter_count] = gradient
             self.job.mode, self.job.iterations = MODE["update"], self.iterations
@@ -492,45 +537,51 @@ class Training:
         self.step, self.steps = 0, epochs * self.steps_per_epoch
         self.results = np.zeros((epochs, 1 + len(engine.metrics)))
         self.diverged = 0
-        self.first_iteration = engine.iterations
         self.chunk = engine.chunk_rows(self.batch_size)
         operations = engine.row_operations * self.batch_size
         most = -(-self.batch_size // (self.chunk or 1))
         self.threads = engine.thread_count(operations, most)
         self.seconds_a_step = operations / 5e9 + 2e-6  # a guess, until measured
+        self.backup = aligned(0, engine.dtype)
         self.keep_good()
 
     def keep_good(self) -> None:
-        """Keep the parameters as they are now as the last good ones."""
+        """Keep the parameters, slots and count of updates as they are now as the last good ones."""
+        with self.engine.busy:
+            self._keep_good()
+
+    def _keep_good(self) -> None:
         engine = self.engine
-        self.backup = engine.buffer("backup", engine.parameter_count + len(engine.slots), engine.dtype)
-        self.backup[: engine.parameter_count] = engine.parameters
-        self.backup[engine.parameter_count : engine.parameter_count + len(engine.slots)] = engine.slots
+        count = engine.parameter_count
+        if len(self.backup) != count + len(engine.slots):
+            self.backup = aligned(count + len(engine.slots), engine.dtype)
+        self.backup[:count], self.backup[count:] = engine.parameters, engine.slots
+        self._kept_at = self.step, engine.iterations
 
     def restore_good(self) -> None:
-        """Back to the parameters, slots and count of updates of the last good epoch."""
+        """Back to the parameters, slots and count of updates of the last good epoch, if what is there is not finite."""
         engine = self.engine
-        engine.iterations = self.first_iteration + max(0, self.diverged - 1) * self.steps_per_epoch
-        engine.parameters[:] = self.backup[: engine.parameter_count]
-        engine.slots[:] = self.backup[engine.parameter_count : engine.parameter_count + len(engine.slots)]
-        engine.refresh_all()
+        with engine.busy:
+            count = engine.parameter_count
+            if not self.diverged and np.isfinite(engine.parameters).all() and np.isfinite(engine.slots).all():
+                return
+            good = self.diverged - 1 if self.diverged else self.step // self.steps_per_epoch
+            step, iterations = self._kept_at
+            engine.iterations = iterations + max(0, good * self.steps_per_epoch - step)
+            engine.parameters[:], engine.slots[:] = self.backup[:count], self.backup[count:]
+            engine.refresh_all()
 
     def advance(self, last: int) -> None:
         """Take the steps up to ``last``, or to where the run diverged."""
         engine, job = self.engine, self.engine.job
-        with engine._busy:
+        with engine.busy:
+            if len(self.backup) != engine.parameter_count + len(engine.slots):
+                self._keep_good()  # another optimizer, with other slots
+            engine.changes += 1
             engine._prepare_training(self.batch_size, self.threads, self.chunk)
-            job.mode, job.batch_size, job.steps_per_epoch = (
-                MODE["train"],
-                self.batch_size,
-                self.steps_per_epoch,
-            )
-            job.seed = self.seed
-            job.backup = address(self.backup)
+            job.mode, job.batch_size, job.seed = MODE["train"], self.batch_size, self.seed
+            job.steps_per_epoch, job.backup = self.steps_per_epoch, address(self.backup)
             columns = self.results.shape[1]
-            if len(self.backup) < engine.parameter_count + len(engine.slots):
-                self.keep_good()  # another optimizer, with more slots
-                job.backup = address(self.backup)
             while self.step < last and not self.diverged:
                 first, stop = self.step, last
                 if self.data.direct:
@@ -545,13 +596,17 @@ class Training:
                 job.results = address(self.results) + job.first_epoch * columns * 8
                 try:
                     engine._call(self.threads)
-                finally:  # Ctrl-C strikes when the kernel has returned: count what it did
-                    self.step = max(first, int(engine._synchronisation[plan.DONE]))
-                    engine.iterations += self.step - first
-                self.diverged = int(engine._synchronisation[plan.DIVERGED])
-                epoch = (self.step - 1) // self.steps_per_epoch
-                if not self.diverged and not np.isfinite(self.results[epoch, 0]):
-                    self.diverged = epoch + 1
+                finally:  # Ctrl-C strikes when the kernel has returned: see what it did
+                    self._take_stock(first)
+
+    def _take_stock(self, first: int) -> None:
+        engine = self.engine
+        self.step = max(first, int(engine._synchronisation[plan.DONE]))
+        engine.iterations += self.step - first
+        self.diverged = int(engine._synchronisation[plan.DIVERGED])
+        epoch = max(self.step - 1, 0) // self.steps_per_epoch
+        if not self.diverged and not np.isfinite(self.results[epoch, 0]):
+            self.diverged = epoch + 1
 
     def _attach_converted(self, first: int, last: int) -> int:
         """Convert the rows of the next steps, in the order of their visit; returns the step where they end."""

@@ -1,6 +1,7 @@
 """Metrics: numbers to watch that training does not follow; means over all rows, weights of rows left out.
 
-Where targets are class numbers, a metric sees them as one-hot rows.
+Where targets are class numbers, a metric sees them as one-hot rows.  "accuracy" is chosen by the model: with binary
+crossentropy and several outputs it counts each output for itself, not rows in which all are right.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import data, losses, metrics, optimizers, saving, training, utils
+from . import data, losses, metrics, optimizers, quick, saving, training, utils
 from . import layers as layer_types
 from .callbacks import CallbackList, History, ProgressBar, verbosity
 from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load
 from .errors import ModelFileError
-from .layers import Activation, Dense, Input, Layer, unique_names
+from .layers import Dense, Input, Layer, unique_names
 from .names import deserialize, lookup, serialize
 
 __all__ = ["Sequential", "load_model"]
@@ -56,10 +57,12 @@ class Sequential:
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self.dtype = "float32"
-        self._rng = np.random.default_rng(utils.new_seed() if seed is None else seed)
+        seed = utils.new_seed() if seed is None else data.positive_integer(seed, "seed", least=0)
+        self._rng = np.random.default_rng(seed)
         self._layers: list[Layer] = []
         self._inputs: int | None = None
         self._engine: Engine | None = None
+        self._loss_plan: losses.LossPlan | None = None
         self._metrics_asked: Any = None
         self._metrics: list[metrics.Metric] = []
         self._backend = "auto"
@@ -87,6 +90,8 @@ class Sequential:
         if layer._taken:
             raise ValueError(f"layer got {layer.name!r}, which is another model's; wants a new layer object")
         if not self._layers and layer.input_size is not None:
+            if self._inputs not in (None, layer.input_size):
+                raise ValueError(f"layer got {layer.input_size} inputs; wants {self._inputs}, as Input says")
             self._inputs = layer.input_size
         if not isinstance(layer, Input):
             named = [*self._layers, layer]
@@ -142,7 +147,7 @@ class Sequential:
         new_optimizer.iterations = 0
         kept = self.get_weights() if self._engine is not None else None
         self.dtype, self._backend, self._threads = dtype, backend, threads
-        self._engine = None
+        self._engine = self._loss_plan = None
         if kept is not None or (self._inputs is not None and self._layers):
             self._make_engine(kept)
 
@@ -169,15 +174,16 @@ class Sequential:
 
     def _plans(self) -> list[LayerPlan]:
         """A Dense layer with the Activation that follows it is one, if it has none of its own."""
-        assert self._inputs is not None
         plans: list[LayerPlan] = []
         self._places: list[int] = []  # each layer's plan
-        width = self._inputs
+        width = self._inputs or 1
         for layer in self._layers:
             activation = layer.activation  # type: ignore[attr-defined]
             if isinstance(layer, Dense):
                 width = layer.units
                 plans.append(LayerPlan(width, activation.name, activation.parameter, layer.use_bias))
+            elif plans and activation.name == "linear":
+                pass
             elif plans and plans[-1].activation == "linear":
                 plans[-1] = plans[-1]._replace(activation=activation.name, parameter=activation.parameter)
             else:
@@ -189,10 +195,7 @@ class Sequential:
         return plans
 
     def _last_activation(self) -> str:
-        names = [layer.activation.name for layer in self._layers]  # type: ignore[attr-defined]
-        if len(names) > 1 and isinstance(self._layers[-1], Activation) and names[-1] == "linear":
-            return str(names[-2])
-        return str(names[-1])
+        return self._plans()[-1].activation
 
     def _resolve(self, asked: Any, loss: losses.Loss | None) -> list[metrics.Metric]:
         units = [layer.units for layer in self._layers if isinstance(layer, Dense)]
@@ -205,7 +208,7 @@ class Sequential:
         engine = Engine(self._inputs, plans, self.dtype, self._backend, self._threads)
         self._metrics = self._resolve(self._metrics_asked, self.loss)
         if self.loss is not None:
-            plan = self.loss.kernel(self._last_activation())
+            plan = self._loss_plan = self.loss.kernel(self._last_activation())
             engine.set_loss(plan.row, plan.on_logits, plan.parameter, [m.row for m in self._metrics])
         if self.optimizer is not None:
             engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
@@ -230,6 +233,8 @@ class Sequential:
         return self._engine
 
     def _compiled(self, what: str) -> None:
+        if not self._layers:
+            raise RuntimeError(f"{what} wants a layer: add a Dense first")
         if self.loss is None or self.optimizer is None:
             raise RuntimeError(f"{what} wants a loss: call compile(optimizer=..., loss=...) first")
 
@@ -391,7 +396,7 @@ class Sequential:
         assert self.loss is not None
         prefix = f"{name}: " if name else ""
         features = data.features(x, self._inputs, f"{prefix}x", self.dtype)
-        plan = self.loss.kernel(self._last_activation())
+        plan = self._loss_plan or self.loss.kernel(self._last_activation())
         units = [layer.units for layer in self._layers if isinstance(layer, Dense)]
         outputs = units[-1] if units else features.shape[1]
         targets = data.targets(y, len(features), outputs, plan.labels, f"{prefix}y", self.dtype, plan.probabilities)
@@ -403,21 +408,48 @@ class Sequential:
     ) -> Any:
         """One step over all rows of x; the loss before it (and metrics), as evaluate returns them."""
         self._compiled("train_on_batch")
-        batch = self._data(x, y, sample_weight, class_weight)
+        batch = self._plain_batch(x, y) if sample_weight is None and class_weight is None else None
+        batch = batch or self._data(x, y, sample_weight, class_weight)
         engine = self._built(batch.x)
         assert self.optimizer is not None
         engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
-        run = engine.train(batch, len(batch), 1, False, 0)
-        run.advance(1)
-        if run.diverged:
-            run.restore_good()
-        self.optimizer.iterations = engine.iterations
-        if run.diverged:
+        values = self._step(engine, batch)
+        self.optimizer.__dict__["iterations"] = engine.iterations  # it counts right: no need of a check
+        if values is None:
             raise FloatingPointError(
                 "train_on_batch: the step made the loss or a weight NaN or infinite; the weights are as before. "
                 "Try a smaller learning_rate, or scaled inputs"
             )
-        return self._scores(run.results[0] / len(batch), return_dict)
+        return self._scores(values, return_dict)
+
+    def _plain_batch(self, x: Any, y: Any) -> Data | None:
+        """x and y as they are, where a glance shows that nothing is wrong with them."""
+        engine, plan = self._engine, self._loss_plan
+        if engine is None or plan is None or plan.labels or plan.probabilities:
+            return None
+        if not (quick.plain(x, engine.inputs, engine.dtype) and quick.plain(y, engine.outputs, engine.dtype)):
+            return None
+        return Data(x, y) if len(x) == len(y) else None
+
+    def _step(self, engine: Engine, batch: Data) -> Array | None:
+        """One step; the means of the loss before it and of the metrics, None if it diverged."""
+        rows = len(batch)
+        key = ("step", rows, self.optimizer.row)  # type: ignore[union-attr]
+        step = engine.prepared.get(key)
+        if step is None and quick.Step.suits(engine, rows):
+            if len(engine.prepared) > 8:  # every batch another size: keep no more
+                engine.prepared.clear()
+            step = engine.prepared[key] = quick.Step(engine, rows, batch.labels)
+        if step is not None:
+            values: Array | None = step(batch)
+            return values
+        run = engine.train(batch, rows, 1, False, 0)
+        run.advance(1)
+        if run.diverged:
+            run.restore_good()
+            return None
+        means: Array = run.results[0] / rows
+        return means
 
     def evaluate(
         self,
@@ -463,8 +495,40 @@ class Sequential:
         """The network's output for each row of x: (rows, units of the last layer), of the model's dtype."""
         if batch_size is not None:
             data.batch_size(batch_size)
+        engine = self._engine
+        if engine is not None and quick.plain(x, engine.inputs, engine.dtype) and len(x) == 1:
+            with engine.busy:
+                one = engine.prepared.get("predict")
+                if one is None:
+                    one = engine.prepared["predict"] = quick.Predictor(engine, 1)
+                row: Array = one(x)
+            return row
         features = data.features(x, self._inputs, "x", self.dtype)
         return self._built(features).predict(Data(features))
+
+    def predictor(self, rows: int = 1) -> quick.Predictor:
+        """A function that predicts a fixed number of rows in the least time, for control loops and the like.
+
+        Parameters
+        ----------
+        rows : int
+
+        Returns
+        -------
+        Predictor
+            Call it with (rows, inputs) values, or (inputs,) for one row; it returns (rows, units).  It looks at
+            shapes only, not for NaN.  One thread at a time may call one predictor.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastnn import Sequential
+        >>> from fastnn.layers import Dense, Input
+        >>> act = Sequential([Input((3,)), Dense(2)]).predictor()
+        >>> act(np.zeros(3)).shape
+        (1, 2)
+        """
+        return quick.Predictor(self._built(), data.positive_integer(rows, "rows"))
 
     def predict_on_batch(self, x: Any) -> Array:
         """The same as predict."""
@@ -533,6 +597,7 @@ class Sequential:
         """
         self._built()
         if metadata is not None:
+            json.dumps(metadata)  # raises before anything is changed
             self.metadata = dict(metadata)
         saving.save(path, *self._contents())
 
@@ -542,13 +607,14 @@ class Sequential:
             "config": self.get_config(),
             "dtype": self.dtype,
             "metadata": self.metadata,
+            "random": self._rng.bit_generator.state,
             "compiled": None,
         }
         if self.optimizer is not None:
             document["compiled"] = {
                 "optimizer": serialize(self.optimizer),
                 "loss": None if self.loss is None else serialize(self.loss),
-                "metrics": [serialize(metric) for metric in self._metrics],
+                "metrics": [serialize(metric) for metric in self._resolve(self._metrics_asked, self.loss)],
                 "iterations": self.optimizer.iterations,
             }
         arrays: dict[str, Array] = {}
@@ -606,6 +672,7 @@ def _restored(document: dict[str, Any], arrays: dict[str, Array], backend: str, 
             slot[...] = arrays[name]
         if model.optimizer is not None:
             engine.iterations = model.optimizer.iterations = compiled["iterations"]
+    model._rng.bit_generator.state = document["random"]
     model.metadata = document["metadata"]
     return model
 

@@ -96,6 +96,7 @@ class Adam(Optimizer):
 
     m <- beta_1 m + (1 - beta_1) g and v <- beta_2 v + (1 - beta_2) g^2; in step k, counted from 1,
     w <- w - r m / (1 - beta_1^k) / (sqrt(v / (1 - beta_2^k)) + epsilon).
+    epsilon is added to the corrected root, as in the paper and in PyTorch; Keras adds it before the correction.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .extras import require
 
 __all__ = [
     "TableError",
+    "check_output",
     "decode_predictions",
     "describe_columns",
     "describe_target",
@@ -109,31 +111,36 @@ def _read_npz(path: Path) -> Any:
     return pa.table({name: pa.array(np.ascontiguousarray(column)) for name, column in columns.items()})
 
 
+def check_output(path: Path) -> None:
+    """Refuse a name whose ending is none of those that `write_table` writes."""
+    if not path.name.lower().endswith((".csv", ".parquet", ".pq", ".npz")):
+        raise TableError(f"{path}: its name must end in .csv, .parquet or .npz")
+
+
 def write_table(columns: Mapping[str, NDArray[Any]], path: Path) -> None:
     """Write columns to a .csv, .parquet or .npz file, which replaces what stood there once all is written."""
     pa = require("pyarrow", "cli")
+    check_output(path)
     name = path.name.lower()
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             if name.endswith(".csv"):
                 require("pyarrow.csv", "cli").write_csv(pa.table(dict(columns)), file)
             elif name.endswith((".parquet", ".pq")):
                 require("pyarrow.parquet", "cli").write_table(pa.table(dict(columns)), file)
-            elif name.endswith(".npz"):
-                np.savez(file, **dict(columns))  # type: ignore[arg-type]
             else:
-                raise TableError(f"{path}: its name must end in .csv, .parquet or .npz")
+                np.savez(file, **dict(columns))  # type: ignore[arg-type]
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 
 
 def has_value(column: Any) -> Any:
-    """Which entries are neither missing nor empty text, as a column of booleans."""
+    """Which entries are neither missing, NaN nor empty text, as a column of booleans."""
     if _kind("", column.type) == "text":
         return require("pyarrow.compute", "cli").not_equal(_texts("", column), "")
-    return column.is_valid()
+    return require("pyarrow.compute", "cli").invert(column.is_null(nan_is_null=True))
 
 
 def describe_columns(table: Any, names: Sequence[str]) -> list[Description]:
@@ -196,6 +203,8 @@ def describe_target(column: Any, name: str, task: str = "auto") -> Description:
     """
     pa, compute = require("pyarrow", "cli"), require("pyarrow.compute", "cli")
     kind = _kind(name, column.type)
+    if pa.types.is_decimal(column.type):  # JSON has none
+        column = column.cast(pa.float64())
     different = compute.count_distinct(column).as_py()
     if task == "auto":
         integer = pa.types.is_integer(column.type)

@@ -17,12 +17,31 @@ Part = Callable[[int], object]
 
 
 class _Task:
-    """One thread's part of a run.  Whoever acquires ``claim`` first decides whether it is done."""
+    """One thread's part of a run.  All that the caller does with it may be done twice, for Ctrl-C may come between."""
 
     def __init__(self, part: Part, number: int) -> None:
         self.part, self.number = part, number
-        self.claim = threading.Lock()
-        self.result: SimpleQueue[BaseException | None] = SimpleQueue()
+        self.owner: dict[str, str] = {}
+        self.error: BaseException | None = None
+        self.ended = False
+        self.end = threading.Lock()  # held until the task has ended
+        self.end.acquire()
+
+    def claim(self, who: str) -> bool:
+        """Whether it is his to decide whether the task is done: the first one's who asks."""
+        return self.owner.setdefault("owner", who) == who
+
+    def do(self) -> None:
+        try:
+            self.part(self.number)
+        except BaseException as error:  # the caller raises it
+            self.error = error
+        self.ended = True
+        self.end.release()
+
+    def wait(self) -> None:
+        while not self.ended:
+            self.end.acquire()
 
 
 class _Helper(threading.Thread):
@@ -33,13 +52,8 @@ class _Helper(threading.Thread):
     def run(self) -> None:
         while True:
             task = self.tasks.get()
-            if task.claim.acquire(blocking=False):
-                try:
-                    task.part(task.number)
-                except BaseException as error:  # the caller raises it
-                    task.result.put(error)
-                else:
-                    task.result.put(None)
+            if task.claim("helper"):
+                task.do()
             del task  # an idle helper keeps no data alive
 
 
@@ -77,38 +91,41 @@ class Crew:
     def run(self, part: Part, abort: Callable[[], None]) -> None:
         """part(0) here and part(1), part(2) ... in the helpers, to the end of all.
 
-        Where one does not come (Ctrl-C, an error), ``abort`` lets those out that wait for it.
+        Where one does not come (Ctrl-C, an error), ``abort`` lets those out that wait for it.  Whatever is raised, and
+        however often, no task is at work any more when this ends.
         """
         error: BaseException | None = None
         tasks = [_Task(part, number) for number in range(1, self.size)]
-        try:
-            for helper, task in zip(self.helpers, tasks, strict=True):
-                helper.tasks.put(task)
-            part(0)
-        except BaseException as raised:
-            error = raised
-            abort()
-        for task in tasks:
-            while error is None or not task.claim.acquire(blocking=False):  # after an error: has it begun?
-                try:
-                    error = task.result.get() or error
-                    break
-                except KeyboardInterrupt as raised:  # the others still have to come home
-                    error = raised
+        begun = False
+        while True:
+            try:
+                if not begun:
+                    begun = True
+                    for helper, task in zip(self.helpers, tasks, strict=True):
+                        helper.tasks.put(task)
+                    part(0)
+                if error is not None:
                     abort()
+                for task in tasks:
+                    if error is None or not task.claim("caller"):  # after an error: has it begun?
+                        task.wait()
+                        error = error or task.error
+                break
+            except BaseException as raised:  # the others still have to come home
+                error = raised
         if error is not None:
             raise error
 
 
 def processors() -> int:
-    """How many processors this process may use: its affinity, the container's quota, and OMP_NUM_THREADS."""
+    """How many processors this process may use: the least of its affinity, the container's quota and the variables."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if quota := _quota():
         count = min(count, max(1, int(quota)))
     for variable in ("FASTNN_NUM_THREADS", "OMP_NUM_THREADS"):  # the second is what loky sets in its workers
         value = os.environ.get(variable, "").split(",")[0]
         if value.isdigit() and int(value) > 0:
-            return min(count, int(value))
+            count = min(count, int(value))
     return count
 
 

@@ -73,6 +73,8 @@ def run(
                 logs |= named(engine.evaluate(validation), metrics, "val_")
             reported += 1  # before the call: Ctrl-C may strike in it
             callbacks.on_epoch_end(epochs[reported - 1], logs)
+            if each_epoch:
+                training.keep_good()  # a callback may have set weights
 
     try:
         while training.step < training.steps and not stopping():
@@ -91,6 +93,7 @@ def run(
                 break
     except KeyboardInterrupt:
         report()
+        training.restore_good()
         print(f"\nfit: interrupted after {reported} of {len(epochs)} epochs; the weights are kept", file=sys.stderr)
         return True
     finally:
@@ -184,6 +187,8 @@ def gradient_descent(
         slope = np.asarray(gradient(path[step].copy()), float)
         if slope.shape not in ((n,), ()) or slope.size != n:
             raise ValueError(f"gradient got a value of shape {slope.shape}; wants {(n,)}, as x0 has")
+        if not np.isfinite(slope).all():
+            raise ValueError(f"gradient got a value of {slope} at {path[step]}, step {step}; wants finite numbers")
         engine.matrix(0, along)[:, 0] = slope
         engine.update(along)
         path[step + 1] = point

@@ -185,28 +185,62 @@ def softmax_backward(rows: integer, columns: integer, stride: integer, output: i
 
 
 @each("LOSS_VALUES")
-def row_value(columns: integer, parameter_: double, output: integer, targets: integer) -> double:
-    """The sum over the columns of one row."""
+def value_rows(
+    rows: integer,
+    columns: integer,
+    parameter_: double,
+    scale: double,
+    output: integer,
+    output_row: integer,
+    targets: integer,
+    target_row: integer,
+    scores: integer,
+    score_row: integer,
+):
+    """The sum over the columns of each row, times scale."""
     parameter = splat(parameter_)
-    total = splat(0.0)
-    for at in range(0, columns, LANES):
-        y = load(output, at)
-        target = load(targets, at)
-        total = total + where(lanes_below(columns - at), value(y, target, parameter), splat(0.0))
-    return first(sum_lanes(total))
+    for row in range(rows):
+        total = splat(0.0)
+        for at in range(0, columns, LANES):
+            y = load(output, row * output_row + at)
+            target = load(targets, row * target_row + at)
+            total = total + where(lanes_below(columns - at), value(y, target, parameter), splat(0.0))
+        if columns > 1:
+            total = sum_lanes(total)
+        put_double(scores, row * score_row, scale * first(total))
 
 
 @each("LOSS_GRADIENTS")
-def row_gradient(
-    columns: integer, parameter_: double, scale_: double, output: integer, targets: integer, delta: integer
+def loss_rows(
+    rows: integer,
+    columns: integer,
+    parameter_: double,
+    scale: double,
+    batch_scale: double,
+    output: integer,
+    output_row: integer,
+    targets: integer,
+    target_row: integer,
+    scores: integer,
+    score_row: integer,
+    delta: integer,
 ):
+    """The same with each row's weight, and the gradient beside it: by the output, of the mean over the batch."""
     parameter = splat(parameter_)
-    scale = splat(scale_)
-    for at in range(0, columns, LANES):
-        y = load(output, at)
-        target = load(targets, at)
-        d = scale * gradient(y, target, parameter)
-        store(delta, at, where(lanes_below(columns - at), d, splat(0.0)))
+    for row in range(rows):
+        weight = scale * get(targets, row * target_row + columns)
+        weights = splat(weight * batch_scale)
+        total = splat(0.0)
+        for at in range(0, columns, LANES):
+            inside = lanes_below(columns - at)
+            y = load(output, row * output_row + at)
+            target = load(targets, row * target_row + at)
+            total = total + where(inside, value(y, target, parameter), splat(0.0))
+            d = weights * gradient(y, target, parameter)
+            store(delta, row * output_row + at, where(inside, d, splat(0.0)))
+        if columns > 1:
+            total = sum_lanes(total)
+        put_double(scores, row * score_row, weight * first(total))
 
 
 def crossentropy_row(
@@ -254,42 +288,75 @@ def score_rows(
     rows: integer,
     first_score: integer,
     batch_rows: integer,
-    training: integer,
 ):
-    """The loss and the metrics of each row into the scores; when training, the loss's gradient into the delta.
+    """The loss and the metrics of each row into the scores, and the loss's gradient into the delta.
 
     ``layer`` is the last one; its delta holds what its activation was given, the logits, on the way in.
     """
-    for row in range(first_row, first_row + rows):
-        delta = base + (layer.delta * job.capacity + row * layer.output_stride) * SIZE
-        output = base + (layer.output * job.capacity + row * layer.output_stride) * SIZE
-        targets = base + (job.target * job.capacity + row * job.target_stride) * SIZE
-        scores = job.scores + (first_score + row) * (1 + job.metric_count) * 8
-        weight = get(targets, layer.outputs)
-        scale = job.loss_scale * weight / to_double(batch_rows)
-        if job.loss == CATEGORICAL_CROSSENTROPY_FROM_LOGITS:
-            if layer.activation == SOFTMAX:
-                loss = crossentropy_row(layer.outputs, scale, targets, delta, output, delta)
-            else:
-                loss = crossentropy_row(layer.outputs, scale, targets, output, delta, delta)
+    stride = layer.output_stride
+    delta = base + (layer.delta * job.capacity + first_row * stride) * SIZE
+    output = base + (layer.output * job.capacity + first_row * stride) * SIZE
+    targets = base + (job.target * job.capacity + first_row * job.target_stride) * SIZE
+    score_row = 1 + job.metric_count
+    scores = job.scores + (first_score + first_row) * score_row * 8
+    batch_scale = 1.0 / to_double(batch_rows)
+    if job.loss == CATEGORICAL_CROSSENTROPY_FROM_LOGITS:
+        logits = output
+        probabilities = delta
+        if layer.activation == SOFTMAX:
+            logits = delta
+            probabilities = output
+        for row in range(rows):
+            at = row * stride * SIZE
+            target = targets + row * job.target_stride * SIZE
+            weight = get(target, layer.outputs)
+            loss = crossentropy_row(
+                layer.outputs, batch_scale * weight, target, logits + at, probabilities + at, delta + at
+            )
+            put_double(scores, row * score_row, loss * weight)
+    else:
+        source = output
+        if job.loss_on_logits:
+            source = delta
+        loss_rows(
+            job.loss,
+            rows,
+            layer.outputs,
+            job.loss_parameter,
+            job.loss_scale,
+            batch_scale,
+            source,
+            stride,
+            targets,
+            job.target_stride,
+            scores,
+            score_row,
+            delta,
+        )
+    for metric in range(job.metric_count):
+        code = get_integer(job.metrics, metric)
+        scores += 8
+        if code == CATEGORICAL_ACCURACY:
+            for row in range(rows):
+                place = place_of_largest(layer.outputs, output + row * stride * SIZE)
+                wanted = place_of_largest(layer.outputs, targets + row * job.target_stride * SIZE)
+                put_double(scores, row * score_row, 0.0)
+                if place == wanted:
+                    put_double(scores, row * score_row, 1.0)
         else:
-            source = output
-            if job.loss_on_logits:
-                source = delta
-            loss = row_value(job.loss, layer.outputs, job.loss_parameter, source, targets)
-            if training:
-                row_gradient(job.loss, layer.outputs, job.loss_parameter, scale, source, targets, delta)
-        put_double(scores, 0, loss * job.loss_scale * weight)
-        for metric in range(job.metric_count):
-            code = get_integer(job.metrics, metric)
-            if code == CATEGORICAL_ACCURACY:
-                score = 0.0
-                if place_of_largest(layer.outputs, output) == place_of_largest(layer.outputs, targets):
-                    score = 1.0
-            else:
-                score = row_value(code, layer.outputs, 1.0, output, targets)
-                score = score / to_double(layer.outputs)
-            put_double(scores, 1 + metric, score)
+            value_rows(
+                code,
+                rows,
+                layer.outputs,
+                1.0,
+                1.0 / to_double(layer.outputs),
+                output,
+                stride,
+                targets,
+                job.target_stride,
+                scores,
+                score_row,
+            )
 
 
 # --- Reading the data ------------------------------------------------------------------------------------------------
@@ -334,11 +401,6 @@ def read_row(count: integer, source: integer, step: integer, target: integer):
         at += 1
 
 
-@each("KINDS")
-def read_label(source: integer) -> integer:
-    return read_integer(source)
-
-
 def place_of_row(job: Job, position: integer, key: integer) -> integer:
     """Where in x and y the row stands that is visited at a position."""
     if job.shuffle:
@@ -346,39 +408,71 @@ def place_of_row(job: Job, position: integer, key: integer) -> integer:
     return position - job.origin
 
 
+@each("KINDS")
 def gather_inputs(
-    layers: integer, job: Job, base: integer, first_row: integer, rows: integer, epoch: integer, position: integer
+    width: integer,
+    job: Job,
+    base: integer,
+    first_row: integer,
+    rows: integer,
+    epoch: integer,
+    position: integer,
 ):
     """Rows of x, by place in the epoch, into the workspace, with a 1 behind each."""
-    layer = layers
     key = mixed(job.seed + mixed(epoch))
     for row in range(first_row, first_row + rows):
-        place = place_of_row(job, position + row, key)
+        source = job.x + place_of_row(job, position + row, key) * job.x_row
         target = base + row * job.input_stride * SIZE
-        read_row(job.x_kind, layer.inputs, job.x + place * job.x_row, job.x_column, target)
-        put(target, layer.inputs, 1.0)
+        read_row(width, source, job.x_column, target)
+        put(target, width, 1.0)
 
 
+@each("KINDS")
 def gather_targets(
-    layers: integer, job: Job, base: integer, first_row: integer, rows: integer, epoch: integer, position: integer
+    outputs: integer,
+    job: Job,
+    base: integer,
+    first_row: integer,
+    rows: integer,
+    epoch: integer,
+    position: integer,
 ):
     """Rows of y, by place in the epoch, with its weight behind each; class numbers as one-hot rows."""
-    layer = layers + (job.layer_count - 1) * LAYER_SIZE
     key = mixed(job.seed + mixed(epoch))
     for row in range(first_row, first_row + rows):
         place = place_of_row(job, position + row, key)
         target = base + (job.target * job.capacity + row * job.target_stride) * SIZE
         source = job.y + place * job.y_row
         if job.y_labels:
-            for at in range(0, layer.outputs, LANES):
+            for at in range(0, outputs, LANES):
                 store(target, at, splat(0.0))
-            put(target, read_label(job.y_kind, source), 1.0)
+            label = read_integer(source)
+            if label >= 0 and label < outputs:  # it was when it was checked, but the array is the user's
+                put(target, label, 1.0)
         else:
-            read_row(job.y_kind, layer.outputs, source, job.y_column, target)
+            read_row(outputs, source, job.y_column, target)
         weight = 1.0
         if job.sample_weight != 0:
             weight = get_double(job.sample_weight, place)
-        put(target, layer.outputs, weight)
+        put(target, outputs, weight)
+
+
+def gather(
+    layers: integer,
+    job: Job,
+    base: integer,
+    first_row: integer,
+    rows: integer,
+    epoch: integer,
+    position: integer,
+    with_targets: integer,
+):
+    """Some rows of the data into the workspace."""
+    layer = layers
+    gather_inputs(job.x_kind, layer.inputs, job, base, first_row, rows, epoch, position)
+    if with_targets:
+        layer = layers + (job.layer_count - 1) * LAYER_SIZE
+        gather_targets(job.y_kind, layer.outputs, job, base, first_row, rows, epoch, position)
 
 
 # --- Forward and back ------------------------------------------------------------------------------------------------
@@ -821,10 +915,9 @@ def train_chunks(
         rows = batch_rows - start
         if rows > job.chunk:
             rows = job.chunk
-        gather_inputs(layers, job, base, 0, rows, epoch, position + start)
-        gather_targets(layers, job, base, 0, rows, epoch, position + start)
+        gather(layers, job, base, 0, rows, epoch, position + start, 1)
         forward(layers, job, base, 0, rows, 1, scratch)
-        score_rows(job, last, base, 0, rows, start, batch_rows, 1)
+        score_rows(job, last, base, 0, rows, start, batch_rows)
         backward(layers, job, base, 0, rows, scratch)
         chunk_gradient(layers, job, base, rows, scratch, gradients + level * vector_size)
         level += 1
@@ -894,8 +987,12 @@ def end_epoch(job: Job, thread: integer, epoch: integer) -> integer:
     vectors = job.parameter_count // LANES
     start = vectors * thread // job.threads * LANES
     count = vectors * (thread + 1) // job.threads * LANES - start
+    good = all_finite(count, job.parameters + start * SIZE)
+    for part in range(job.slot_count):
+        if not all_finite(count, job.slots + (part * job.parameter_count + start) * SIZE):
+            good = 0
     loss = get_double(job.results, (epoch - job.first_epoch) * (1 + job.metric_count))
-    if not is_finite(loss) or not all_finite(count, job.parameters + start * SIZE):
+    if not good or not is_finite(loss):
         atomic_put(job.synchronisation, DIVERGED, epoch + 1)
     if wait(job):
         return 1
@@ -932,10 +1029,9 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
             rows -= first_row
             if rows > 0:
                 base = job.workspace
-                gather_inputs(layers, job, base, first_row, rows, epoch, position)
-                gather_targets(layers, job, base, first_row, rows, epoch, position)
+                gather(layers, job, base, first_row, rows, epoch, position, 1)
                 forward(layers, job, base, first_row, rows, 1, scratch)
-                score_rows(job, last, base, first_row, rows, 0, batch_rows, 1)
+                score_rows(job, last, base, first_row, rows, 0, batch_rows)
                 backward(layers, job, base, first_row, rows, scratch)
         if wait(job):
             return 1
@@ -968,9 +1064,7 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
         rows = job.rows - position
         if rows > job.capacity:
             rows = job.capacity
-        gather_inputs(layers, job, base, 0, rows, 0, position)
-        if job.mode == EVALUATE:
-            gather_targets(layers, job, base, 0, rows, 0, position)
+        gather(layers, job, base, 0, rows, 0, position, job.mode == EVALUATE)
         forward(layers, job, base, 0, rows, 0, scratch)
         output = base + last.output * job.capacity * SIZE
         if job.mode == PREDICT:
@@ -986,7 +1080,7 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
                     at += 1
         else:
             first_score = thread * job.capacity
-            score_rows(job, last, base, 0, rows, first_score, rows, 0)
+            score_rows(job, last, base, 0, rows, first_score, rows)
             for column in range(columns):
                 total = 0.0
                 for row in range(rows):

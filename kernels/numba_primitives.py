@@ -29,6 +29,9 @@ class Linked(JITCPUCodegen._library_class):  # type: ignore[misc, name-defined]
     Here the entry alone is optimised, once, with all it calls in it: a third of the compile time.
     """
 
+    def add_llvm_module(self, module: Any) -> None:
+        self._final_module.link_in(module)
+
     def finalize(self) -> None:
         for library in dict.fromkeys(self._linking_libraries):
             self._reload_init.update(library._reload_init)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,9 @@ class Run:
         kind = plan.KINDS[job["y_kind"]]
         if job["y_labels"]:
             labels = memory(job["y"], (job["rows"],), kind, (job["y_row"],))[rows].astype(np.int64)
-            return np.eye(self.outputs, dtype=self.dtype)[labels]
+            target = np.zeros((len(rows), self.outputs), self.dtype)
+            target[np.arange(len(rows)), labels] = 1
+            return target
         shape, strides = (job["rows"], self.outputs), (job["y_row"], job["y_column"])
         return memory(job["y"], shape, kind, strides)[rows].astype(self.dtype)
 
@@ -260,12 +263,13 @@ class Run:
 
     def end_epoch(self, epoch: int, loss: float) -> bool:
         """Keep the parameters and slots if all is finite; else say so."""
-        if not (np.isfinite(loss) and np.isfinite(self.parameters).all()):
+        slots = [self.vector("slots", i) for i in range(self.job["slot_count"])]
+        if not (np.isfinite(loss) and all(np.isfinite(vector).all() for vector in [self.parameters, *slots])):
             memory(self.job["synchronisation"], (plan.SYNCHRONISATION_WORDS,), np.int64)[plan.DIVERGED] = epoch + 1
             return True
         self.vector("backup")[:] = self.parameters
-        for i in range(self.job["slot_count"]):
-            self.vector("backup", 1 + i)[:] = self.vector("slots", i)
+        for i, slot in enumerate(slots, 1):
+            self.vector("backup", i)[:] = slot
         return False
 
     def infer(self) -> int:
@@ -299,4 +303,9 @@ def softmax(z: Array) -> Array:
 
 def arguments(formula: Callable[..., Any], **values: Any) -> list[Any]:
     """Those of the values that the formula names, in its order."""
-    return [values[name] for name in inspect.signature(formula).parameters]
+    return [values[name] for name in names(formula)]
+
+
+@cache
+def names(formula: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(formula).parameters)

@@ -89,18 +89,8 @@ JOB_FIELDS: dict[str, str] = {
 
 MODES = ("train", "evaluate", "predict", "gradient", "update")
 
-KINDS = (
-    "float32",
-    "float64",
-    "int8",
-    "uint8",
-    "int16",
-    "uint16",
-    "int32",
-    "uint32",
-    "int64",
-    "uint64",
-)
+# What the kernels read where it lies; anything else is converted, a block at a time, before they see it.
+KINDS = ("float32", "float64", "uint8", "int32", "int64")
 
 # Words of the synchronisation block, each on a cache line of its own.
 ARRIVED, GENERATION, ABORTED, DIVERGED, DONE = 0, 16, 32, 48, 56

@@ -78,17 +78,11 @@ INLINE void restore_denormals(int64_t state) {
 
 typedef float __attribute__((may_alias)) stored_float32;
 typedef double __attribute__((may_alias)) stored_float64;
-typedef int8_t stored_int8;
 typedef uint8_t stored_uint8;
-typedef int16_t __attribute__((may_alias)) stored_int16;
-typedef uint16_t __attribute__((may_alias)) stored_uint16;
 typedef int32_t __attribute__((may_alias)) stored_int32;
-typedef uint32_t __attribute__((may_alias)) stored_uint32;
 typedef int64_t __attribute__((may_alias)) stored_int64;
-typedef uint64_t __attribute__((may_alias)) stored_uint64;
 
-#define FOR_KINDS(X) \
-    X(float32) X(float64) X(int8) X(uint8) X(int16) X(uint16) X(int32) X(uint32) X(int64) X(uint64)
+#define FOR_KINDS(X) X(float32) X(float64) X(uint8) X(int32) X(int64)
 
 /* Data need not be aligned. */
 #define READ_INTEGER(KIND)                                     \

@@ -216,7 +216,7 @@ class Kernel(ast.NodeTransformer):
             assert formula
             args = [a for a in node.args if isinstance(a, ast.Name) and self.source.takes(formula, a.id)]
             return call(formula, *args)
-        if self.row and name in ("read", "read_vector", "read_integer"):
+        if self.row and name in ("read", "read_vector", "read_integer", "read_row"):
             return call(f"{name}_{self.row.name}", *node.args)
         return node
 
@@ -292,7 +292,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
             yield Rendered(
                 f"{name}_{row.name}" if row else name, arguments, result, text([kernel.visit(s) for s in body])
             )
-        if rows != [None]:
+        if rows != [None] and name != "read_row":
             yield dispatcher(name, [r for r in rows if r], arguments, result)
 
 

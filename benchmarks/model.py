@@ -1,0 +1,105 @@
+"""How long a training step takes on any number of threads, from what it takes on one.
+
+    step = arithmetic / threads, as evenly as it can be split + 2 barriers + bytes exchanged / bandwidth
+
+The way in which the kernels split a step is followed, see `Engine.chunk_rows` and `train` in kernels/network.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Seconds of a barrier by threads, as measured, and bytes a second from core to core."""
+
+    barriers: dict[int, float]
+    bandwidth: float
+
+    def barrier(self, threads: int) -> float:
+        """Beyond what is measured a barrier grows with its threads, for they change its one counter in turn."""
+        if threads in self.barriers:
+            return self.barriers[threads]
+        most = max(self.barriers)
+        return self.barriers[most] * threads / most
+
+
+@dataclass(frozen=True)
+class Work:
+    """A step: seconds on one thread, and what its splitting follows from."""
+
+    seconds: float
+    batch: int
+    chunk: int  # rows of a chunk; 0: by rows and panels
+    tile_rows: int
+    parameter_bytes: int
+    transposed_bytes: int
+    delta_bytes: int  # of the whole batch
+    input_bytes: int  # what the layers are given, of the whole batch
+
+    @property
+    def pieces(self) -> int:
+        """Parts that no thread shares with another."""
+        return -(-self.batch // (self.chunk or self.tile_rows))
+
+    def active(self, threads: int) -> int:
+        """How many threads have any rows."""
+        return -(-self.pieces // self.most(threads))
+
+    def most(self, threads: int) -> int:
+        """Pieces of the thread that has most; of chunks each takes a power of two, a whole branch of their sum."""
+        if not self.chunk:
+            return -(-self.pieces // threads)
+        each = 1
+        while each * threads < self.pieces:
+            each *= 2
+        return each
+
+    def exchanged(self, threads: int) -> float:
+        """Bytes that a thread reads in a step and another one wrote."""
+        others = (threads - 1) / threads
+        weights = others * (self.parameter_bytes + self.transposed_bytes)
+        if self.chunk:  # its slice of every other thread's gradient
+            return weights + (self.active(threads) - 1) / threads * self.parameter_bytes
+        return weights + others * (self.delta_bytes + self.input_bytes / threads)
+
+
+def parts(work: Work, machine: Machine, threads: int) -> dict[str, float]:
+    """The seconds of a step, by what they are spent on; "split": waiting for the thread that has most rows."""
+    even = work.seconds / threads
+    if threads == 1:
+        return {"arithmetic": even}
+    return {
+        "arithmetic": even,
+        "split": work.seconds * work.most(threads) / work.pieces - even,
+        "barrier": 2 * machine.barrier(threads),
+        "exchange": work.exchanged(threads) / machine.bandwidth,
+    }
+
+
+def speed_up(work: Work, machine: Machine, threads: int) -> float:
+    return work.seconds / sum(parts(work, machine, threads).values())
+
+
+def limit(work: Work, machine: Machine, threads: int) -> str:
+    """What most of the step is spent on."""
+    spent = parts(work, machine, threads)
+    return max(spent, key=lambda part: spent[part])
+
+
+def work_of(engine: Any, batch: int, seconds: float, tile_rows: int) -> Work:
+    """The step of an engine (fastnn.engine.Engine)."""
+    size = engine.dtype.itemsize
+    outputs = [record.output_stride for record in engine.layers]
+    return Work(
+        seconds=seconds,
+        batch=batch,
+        chunk=engine.chunk_rows(batch),
+        tile_rows=tile_rows,
+        parameter_bytes=engine.parameter_count * size,
+        transposed_bytes=len(engine.transposed) * size,
+        delta_bytes=batch * sum(outputs) * size,
+        input_bytes=batch * (engine.input_stride + sum(outputs[:-1])) * size,
+    )

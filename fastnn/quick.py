@@ -1,0 +1,133 @@
+"""One call, a few microseconds: a step or a prediction on few rows, with everything prepared beforehand.
+
+What a call of the engine sets up each time, these keep: a job of their own, their buffers, and whatever they have found
+out about the arrays they are given.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from typing import Any
+
+import numpy as np
+
+from .engine import MODE, SCRATCH_SIZE, Array, Data, Engine, JobRecord, address, aligned, point_at
+
+__all__ = ["Predictor", "Step", "plain"]
+
+
+def plain(array: Any, width: int, dtype: np.dtype[Any]) -> bool:
+    """Whether it is a finite (rows, width) array of the dtype: then nothing else need be checked."""
+    return (
+        type(array) is np.ndarray
+        and array.dtype is dtype
+        and array.ndim == 2
+        and array.shape[1] == width
+        and 0 < array.size <= 8192
+        and math.isfinite(np.vdot(array, array))  # no warning where it overflows, unlike a sum
+    )
+
+
+class _Prepared:
+    """A job of its own on an engine, on one thread, for a number of rows."""
+
+    def __init__(self, engine: Engine, rows: int, mode: str) -> None:
+        self.engine, self.rows, self.run = engine, rows, engine.run
+        job = self.job = JobRecord.from_buffer_copy(engine.job)
+        size = engine.dtype.itemsize
+        capacity = -(-rows // 8) * 8
+        self.workspace = aligned(capacity * engine.row_values, engine.dtype)
+        self.synchronisation = aligned(64, np.int64)
+        job.mode, job.threads, job.chunk, job.shuffle, job.origin = MODE[mode], 1, 0, 0, 0
+        job.capacity, job.workspace = capacity, address(self.workspace)
+        job.workspace_size = capacity * engine.row_values * size
+        self.scratch = aligned(SCRATCH_SIZE, np.uint8)
+        job.scratch = address(self.scratch)
+        job.synchronisation = address(self.synchronisation)
+        job.rows = job.batch_size = rows
+        job.first_step, job.last_step, job.steps_per_epoch, job.first_epoch = 0, 1, 1, 0
+        self.layers_address, self.job_address = ctypes.addressof(engine.layers), ctypes.addressof(job)
+
+
+class Predictor(_Prepared):
+    """Predictions for a fixed number of rows: what `Sequential.predictor` returns.
+
+    Call it with (rows, inputs) values, or (inputs,) for one row, of any real dtype; it returns (rows, units).  Nothing
+    is validated but the shape.  It sees the model's weights as they are at the call, until the model is compiled anew.
+    One thread at a time may call it.
+    """
+
+    def __init__(self, engine: Engine, rows: int) -> None:
+        super().__init__(engine, rows, "predict")
+        self.x = np.zeros((rows, engine.inputs), engine.dtype)
+        self.output = np.zeros((rows, engine.outputs), engine.dtype)
+        point_at(self.job, Data(self.x))
+        self.job.output, self.job.output_row = address(self.output), engine.outputs
+
+    def __call__(self, x: Any) -> Array:
+        self.x[:] = x
+        self.run(self.layers_address, self.job_address, 0)
+        return self.output.copy()
+
+
+class Step(_Prepared):
+    """Training steps, one a call, on a fixed number of rows, which are copied.
+
+    The engine's parameters, slots and hyper-parameters are read and written in place.
+    """
+
+    def __init__(self, engine: Engine, rows: int, labels: bool) -> None:
+        super().__init__(engine, rows, "train")
+        job = self.job
+        self.x = np.zeros((rows, engine.inputs), engine.dtype)
+        self.y = np.zeros(rows, np.int64) if labels else np.zeros((rows, engine.outputs), engine.dtype)
+        self.weight, self.weighted = np.ones(rows), False
+        point_at(job, Data(self.x, self.y, labels, self.weight))
+        self.scores = np.zeros((rows, 1 + len(engine.metrics)))
+        self.results = np.zeros(1 + len(engine.metrics))
+        self.backup = aligned(engine.parameter_count + len(engine.slots), engine.dtype)
+        self.changes = -1  # of the parameters, when the backup was the same
+        self.gradients = aligned(engine.parameter_count, engine.dtype)
+        job.gradients = address(self.gradients)
+        job.scores, job.results, job.backup = address(self.scores), address(self.results), address(self.backup)
+        job.optimizer, job.slots, job.slot_count = engine.job.optimizer, engine.job.slots, engine.job.slot_count
+
+    @staticmethod
+    def suits(engine: Engine, rows: int) -> bool:
+        """Whether a step on so many rows is one for a single thread, and summed in one piece."""
+        operations = engine.row_operations * rows
+        return engine.thread_count(operations, rows) == 1 and engine.chunk_rows(rows) == 0
+
+    def __call__(self, data: Data) -> Array | None:
+        """Take a step.
+
+        Returns the means over the rows of the loss before it and of the metrics; None if the loss or a weight became
+        NaN or infinite: then all is as before.
+        """
+        engine, job = self.engine, self.job
+        count = engine.parameter_count
+        with engine.busy:
+            if self.changes != engine.changes:
+                self.backup[:count] = engine.parameters
+                self.backup[count:] = engine.slots
+            self.x[:] = data.x  # copies of few rows cost less than the addresses of new arrays
+            self.y[:] = data.y  # type: ignore[assignment]
+            if data.weight is not None or self.weighted:
+                self.weight[:] = 1.0 if data.weight is None else data.weight
+                self.weighted = data.weight is not None
+            job.iterations = engine.iterations
+            self.results[:] = 0.0
+            diverged = 1
+            try:
+                diverged = self.run(self.layers_address, self.job_address, 0)
+            finally:  # where Ctrl-C strikes before it is known, the step has not been
+                if diverged:
+                    engine.parameters[:], engine.slots[:] = self.backup[:count], self.backup[count:]
+                    engine.refresh_all()
+                    self.synchronisation[:] = 0
+                else:
+                    engine.iterations += 1
+                engine.changes += 1
+                self.changes = engine.changes
+        return None if diverged else self.results / self.rows

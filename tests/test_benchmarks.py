@@ -1,0 +1,153 @@
+"""What is made of benchmark results, on made-up ones: the table, the picture, the comparison, the model of threads."""
+
+import copy
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TIMES = {
+    "2-8-1 b4": (448, {"fastnn numba": {"1": 0.25, "2": 0.3}, "fastnn cython": {"1": 0.2}, "JAX": {"2": 2.0}}),
+    "784-128-10 b128": (
+        52_000_000,
+        {"fastnn numba": {"1": 400.0, "2": 200.0}, "NumPy": {"2": 440.4}, "JAX": {"2": 1350.0}},
+    ),
+}
+
+
+@pytest.fixture
+def benchmark_module(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module
+
+
+@pytest.fixture
+def made_up(benchmark_module):
+    """A results file's content."""
+    row = benchmark_module("results").row
+    machine = {
+        "cpu": "Made-up",
+        "cores": 2,
+        "isa": "v4",
+        "python": "3.11.0",
+        "packages": {"numpy": "2.4.6"},
+        "fma_gflops": 200.0,
+        "blas_gflops": 400.0,
+    }
+    return {"machine": machine, "measured": "2026-01-31", "cases": [row(name, *rest) for name, rest in TIMES.items()]}
+
+
+def scaled(found, case, peer, factor):
+    changed = copy.deepcopy(found)
+    for row in changed["cases"]:
+        if row["case"] == case:
+            row["microseconds"][peer] = {t: time * factor for t, time in row["microseconds"][peer].items()}
+    return changed
+
+
+def test_table_has_each_peer_at_its_better_number_of_threads(benchmark_module, made_up):
+    lines = benchmark_module("report").table(made_up).splitlines()
+    assert "2 cores of Made-up" in lines[0]
+    assert "200 GFLOP/s" in lines[0]
+    assert "numpy 2.4.6" in lines[0]
+    assert lines[2:] == [
+        "| network, batch | fastnn numba | fastnn cython | JAX | NumPy | best peer / fastnn | GFLOP/s |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| 2-8-1 b4 | 0.25 | 0.20 | 2.00 | - | **8.00** | 2.24 |",
+        "| 784-128-10 b128 | 200 | - | 1,350 | 440 | **2.20** | 260 |",
+        "| geometric mean |  |  |  |  | **4.20** |  |",
+    ]
+
+
+def test_results_survive_the_file(benchmark_module, made_up, tmp_path):
+    results = benchmark_module("results")
+    results.save(made_up, tmp_path / "folder" / "results.json")
+    assert results.load(tmp_path / "folder" / "results.json") == made_up
+
+
+def test_report_replaces_what_stands_between_the_marks(benchmark_module):
+    between = benchmark_module("report").between
+    once = between("before <a>\nold\n</a> after", r"new \1", "<a>", "</a>")
+    assert once == "before <a>\nnew \\1\n</a> after"
+    assert between(once, r"new \1", "<a>", "</a>") == once
+    with pytest.raises(ValueError, match="0 times"):
+        between("no marks", "new", "<a>", "</a>")
+
+
+def test_readme_shows_the_kept_results(benchmark_module):
+    results, report = benchmark_module("results"), benchmark_module("report")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    if not results.KEPT.exists():
+        pytest.skip("no results are kept")
+    inside = report.section(results.load(results.KEPT))
+    assert report.between(readme, inside, report.START, report.END) == readme
+
+
+def test_picture_is_drawn(benchmark_module, made_up, tmp_path):
+    pytest.importorskip("matplotlib")
+    benchmark_module("report").picture(made_up, tmp_path / "roofline.png")
+    assert (tmp_path / "roofline.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_comparison_names_what_became_slower_by_more_than_a_tenth(benchmark_module, made_up):
+    slower = benchmark_module("compare").slower
+    assert slower(made_up, made_up) == []
+    assert slower(made_up, scaled(made_up, "784-128-10 b128", "fastnn numba", 1.09)) == []
+    [(case, peer, ratio)] = slower(made_up, scaled(made_up, "784-128-10 b128", "fastnn numba", 1.2))
+    assert (case, peer, round(ratio, 6)) == ("784-128-10 b128", "fastnn numba", 1.2)
+
+
+def test_comparison_is_of_fastnn_alone_and_of_what_both_have(benchmark_module, made_up):
+    compare = benchmark_module("compare")
+    assert compare.slower(made_up, scaled(made_up, "2-8-1 b4", "JAX", 5)) == []
+    kept = copy.deepcopy(made_up)
+    del kept["cases"][0]
+    assert [case for case, _, _ in compare.changes(kept, made_up)] == ["784-128-10 b128"]
+
+
+def test_what_seemed_slower_counts_by_its_better_run(benchmark_module, made_up):
+    compare = benchmark_module("compare")
+    first = scaled(made_up, "2-8-1 b4", "fastnn numba", 2)
+    again = {**made_up, "cases": made_up["cases"][:1]}
+    assert compare.quicker(first, again) == made_up
+
+
+def test_another_machine_is_told_apart(benchmark_module, made_up):
+    other = {**made_up, "machine": {**made_up["machine"], "cores": 4}}
+    different = benchmark_module("compare").other_machine
+    assert different(made_up, made_up) == ""
+    assert different(made_up, other) == "cores 2 is now 4"
+
+
+def test_cases_are_chosen_by_pattern_and_have_names_of_their_own(benchmark_module):
+    cases = benchmark_module("cases")
+    names = [case.name for case in cases.CASES]
+    assert len(set(names)) == len(names)
+    assert [case.name for case in cases.chosen("784-128-10 b32, 2-8-1 b4")] == ["2-8-1 b4", "784-128-10 b32"]
+    assert cases.Case((3, 5, 2), 4).flops == 2 * 4 * (2 * 3 * 5 + 3 * 5 * 2)
+
+
+def work(model, **changes):
+    sizes = {"parameter_bytes": 400_000, "transposed_bytes": 0, "delta_bytes": 64_000, "input_bytes": 512_000}
+    return model.Work(**{"seconds": 4e-4, "batch": 128, "chunk": 0, "tile_rows": 8, **sizes, **changes})
+
+
+def test_model_of_threads(benchmark_module):
+    model = benchmark_module("model")
+    free = model.Machine({2: 0.0}, float("inf"))
+    assert model.speed_up(work(model), free, 1) == 1
+    assert model.speed_up(work(model), free, 16) == pytest.approx(16)
+    assert model.speed_up(work(model), free, 64) == pytest.approx(16)  # 16 tiles of rows
+    assert model.limit(work(model), free, 64) == "split"
+    assert model.speed_up(work(model, chunk=32, tile_rows=8), free, 3) == pytest.approx(2)  # 4 chunks, 2 to a thread
+    assert model.limit(work(model), model.Machine({2: 1e-3}, float("inf")), 2) == "barrier"
+    assert model.limit(work(model), model.Machine({2: 0.0}, 1e6), 2) == "exchange"
+
+
+def test_model_counts_what_others_wrote(benchmark_module):
+    model = benchmark_module("model")
+    assert work(model).exchanged(2) == 0.5 * (400_000 + 64_000 + 512_000 / 2)
+    assert work(model, chunk=32).exchanged(4) == 0.75 * 400_000 + 3 / 4 * 400_000
+    assert model.Machine({2: 1e-7, 4: 3e-7}, 1.0).barrier(8) == pytest.approx(6e-7)
