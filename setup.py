@@ -40,7 +40,7 @@ def extensions():
             include_dirs=[str(KERNELS)],
             depends=[str(header) for header in sorted(KERNELS.glob("*.h"))],
             extra_compile_args=[*flags, "-g0"],
-            optional=not REQUIRE,  # --inplace copies what is there
+            optional=not REQUIRE,  # else --inplace copies one that was not built
         )
         for isa, flags in load_render().CYTHON_ISAS.items()
     ]

@@ -241,8 +241,8 @@ def weights(
     sample_weight : array_like, optional
         (rows,) or (rows, 1), at least 0.
     class_weight : mapping of int to float, or "balanced", optional
-        A weight for each class, 1 for one that is left out, as in Keras. "balanced": rows / (classes * rows of the class), as in
-        scikit-learn.
+        A weight for each class, 1 for one that is left out, as in Keras. "balanced": rows / (classes * rows of the
+        class), as in scikit-learn.
     y : ndarray
         What `targets` returned: class numbers, a column of them, or rows with the largest value at the class.
     rows : int

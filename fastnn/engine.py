@@ -382,27 +382,41 @@ class Engine:
         self.job.scratch_size = SCRATCH_SIZE
         self.job.scratch = address(self.buffer("scratch", threads * SCRATCH_SIZE, np.uint8))
 
-    def _call(self, threads: int) -> int:
-        """Run the job; 1 if it ended early."""
+    def _call(self, threads: int, replicate: bool = False) -> None:
+        """Run the job on so many threads; ``replicate`` gives each its own parameters and slots."""
         job = self.job
-        layers, record = ctypes.addressof(self.layers), ctypes.addressof(job)
         synchronisation = self._synchronisation
         synchronisation[:] = 0
+        layers = ctypes.addressof(self.layers)
         if threads == 1:
-            job.threads = 1
-            return self.run(layers, record, 0)
-        ended = [0] * threads
-
-        def part(number: int) -> None:
-            ended[number] = self.run(layers, record, number)
+            job.threads, job.replicated = 1, 0
+            self.run(layers, ctypes.addressof(job), 0)
+            return
 
         def abort() -> None:
             synchronisation[plan.ABORTED] = 1
 
+        def part(number: int) -> None:
+            try:
+                self.run(layers, ctypes.addressof(jobs[number]), number)
+            except BaseException:  # it did not come to the barrier: the others must not wait
+                abort()
+                raise
+
         with Crew(threads) as crew:
-            job.threads = crew.size
+            job.threads, job.replicated = crew.size, replicate
+            jobs = [job] + [self._replica(number) if replicate else job for number in range(1, crew.size)]
             crew.run(part, abort)
-        return max(ended)
+
+    def _replica(self, number: int) -> Any:
+        """The job with copies of all that training changes."""
+        job = JobRecord.from_buffer_copy(self.job)
+        for name in ("parameters", "transposed", "slots"):
+            original: Array = getattr(self, name)
+            copy = self.buffer(f"{name} {number}", len(original), self.dtype)
+            copy[: len(original)] = original
+            setattr(job, name, address(copy))
+        return job
 
     def train(self, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> Training:
         return Training(self, data, batch_size, epochs, shuffle, seed)
@@ -512,6 +526,8 @@ SLICE_SECONDS = 0.05
 """How long a compiled run may go on before Python has control again."""
 OPERATIONS_A_THREAD = 700_000
 """Arithmetic in a step below which another thread costs more than it brings."""
+REPLICATED_BYTES = 2**17
+"""Parameters up to this size are cheaper updated by every thread than exchanged."""
 CONVERTED_BYTES = 2**20
 """How much of data that the kernels cannot read as it lies is converted at a time."""
 SCRATCH_SIZE: int = plan.scratch_layout()[1]
@@ -541,6 +557,8 @@ class Training:
         operations = engine.row_operations * self.batch_size
         most = -(-self.batch_size // (self.chunk or 1))
         self.threads = engine.thread_count(operations, most)
+        size = engine.parameter_count * engine.dtype.itemsize
+        self.replicate = bool(self.chunk) and self.threads <= 4 and size <= REPLICATED_BYTES
         self.seconds_a_step = operations / 5e9 + 2e-6  # a guess, until measured
         self.backup = aligned(0, engine.dtype)
         self.keep_good()
@@ -595,7 +613,7 @@ class Training:
                 job.first_epoch = first // self.steps_per_epoch
                 job.results = address(self.results) + job.first_epoch * columns * 8
                 try:
-                    engine._call(self.threads)
+                    engine._call(self.threads, self.replicate)
                 finally:  # Ctrl-C strikes when the kernel has returned: see what it did
                     self._take_stock(first)
 

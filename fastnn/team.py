@@ -99,19 +99,24 @@ class Crew:
         begun = False
         while True:
             try:
-                if not begun:
-                    begun = True
-                    for helper, task in zip(self.helpers, tasks, strict=True):
-                        helper.tasks.put(task)
-                    part(0)
-                if error is not None:
-                    abort()
-                for task in tasks:
-                    if error is None or not task.claim("caller"):  # after an error: has it begun?
-                        task.wait()
-                        error = error or task.error
+                while True:  # Ctrl-C may come between two turns of a loop, outside of what is tried in it: hence two
+                    try:
+                        if not begun:
+                            begun = True
+                            for helper, task in zip(self.helpers, tasks, strict=True):
+                                helper.tasks.put(task)
+                            part(0)
+                        if error is not None:
+                            abort()
+                        for task in tasks:
+                            if error is None or not task.claim("caller"):  # after an error: has it begun?
+                                task.wait()
+                                error = error or task.error
+                        break
+                    except BaseException as raised:  # the others still have to come home
+                        error = raised
                 break
-            except BaseException as raised:  # the others still have to come home
+            except BaseException as raised:
                 error = raised
         if error is not None:
             raise error

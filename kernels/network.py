@@ -252,6 +252,8 @@ def crossentropy_row(
     delta: integer,
 ) -> double:
     """Softmax, -sum(target * log(softmax)) and its gradient by the logits in one; delta may be either of the two."""
+    if columns <= LANES:
+        return crossentropy_vector(columns, scale_, targets, logits, probabilities, delta)
     level = softmax_row(columns, logits, probabilities)
     scale = splat(scale_)
     weight = splat(0.0)
@@ -268,6 +270,28 @@ def crossentropy_row(
         d = scale * (weight * load(probabilities, at) - load(targets, at))
         store(delta, at, where(lanes_below(columns - at), d, splat(0.0)))
     return first(sum_lanes(total))
+
+
+def crossentropy_vector(
+    columns: integer,
+    scale: double,
+    targets: integer,
+    logits: integer,
+    probabilities: integer,
+    delta: integer,
+) -> double:
+    """The same for a row that one vector holds, without leaving registers in between."""
+    inside = lanes_below(columns)
+    logit = where(inside, load(logits, 0), splat(-INFINITY))
+    target = where(inside, load(targets, 0), splat(0.0))
+    largest = max_lanes(logit)
+    raised = exp(logit - largest)
+    total = sum_lanes(raised)
+    p = where(inside, raised / total, splat(0.0))
+    store(probabilities, 0, p)
+    store(delta, 0, splat(scale) * (sum_lanes(target) * p - target))
+    costs = where(target == splat(0.0), target, target * (largest + log(total) - logit))
+    return first(sum_lanes(costs))
 
 
 def place_of_largest(columns: integer, source: integer) -> double:
@@ -778,6 +802,8 @@ def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer
 
     ``parts`` 0: the gradient of the whole batch is computed here, panel by panel, while each is in cache.
     Otherwise that many threads have left the gradient of their chunks, and they are summed here, as a tree.
+    Replicated: each thread has parameters and slots of its own and updates all of them, alike; then gradients are all
+    that goes from core to core.
     """
     scratch = job.scratch + thread * job.scratch_size
     part_size = job.gradient_levels * job.parameter_count * SIZE
@@ -796,7 +822,7 @@ def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer
                 vectors = vectors_for(layer.width) - vector
                 if vectors > width:
                     vectors = width
-                if work * job.threads // job.parameter_count == thread:
+                if job.replicated or work * job.threads // job.parameter_count == thread:
                     column = vector * LANES
                     place = layer.weights + unit * layer.stride + column
                     if parts == 0:
@@ -816,6 +842,14 @@ def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer
                             gradient,
                             gradient_row,
                         )
+                    elif job.replicated:
+                        gradient = scratch + PANEL
+                        gradient_row = vectors * LANES
+                        for row in range(units):
+                            at = (place + row * layer.stride) * SIZE
+                            sum_parts(
+                                parts, part_size, gradient_row, job.gradients + at, gradient + row * gradient_row * SIZE
+                            )
                     else:
                         gradient = job.gradients + place * SIZE
                         gradient_row = layer.stride
@@ -859,6 +893,19 @@ def add_parts(
                 add_vectors(vectors * LANES, at + distance * part_size, at)
             part += 2 * distance
         distance *= 2
+
+
+def sum_parts(parts: integer, part_size: integer, count: integer, source: integer, target: integer):
+    """The same sum, of up to four parts, elsewhere: the parts stay as they are."""
+    for at in range(0, count, LANES):
+        total = load(source, at)
+        if parts > 1:
+            total = total + load(source + part_size, at)
+        if parts == 3:
+            total = total + load(source + 2 * part_size, at)
+        if parts > 3:
+            total = total + (load(source + 2 * part_size, at) + load(source + 3 * part_size, at))
+        store(target, at, total)
 
 
 def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scratch: integer, gradient: integer):

@@ -70,6 +70,7 @@ JOB_FIELDS: dict[str, str] = {
     "shift": "i8",
     # where to work
     "chunk": "i8",  # rows of a chunk, each with a gradient of its own; 0: the batch is one, split by rows and panels
+    "replicated": "i8",  # 1: each thread's job has parameters of its own
     "workspace": "i8",
     "workspace_size": "i8",  # bytes a thread (chunks), or of the whole
     "capacity": "i8",  # rows that a workspace holds

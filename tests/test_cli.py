@@ -132,12 +132,53 @@ def test_ctrl_c_keeps_what_has_been_learned(monkeypatch):
     run("predict", "model.fastnn", data, "-o", "out.csv")
 
 
-def test_a_diverging_loss_is_a_warning_and_the_model_is_kept():
+def test_ctrl_c_in_the_first_epoch_is_an_interruption_too(monkeypatch):
+    from fastnn.engine import Training
+
+    def interrupted(self, last):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Training, "advance", interrupted)
+    said = run("train", write(flowers(), "data.csv"), "--target", "kind", "--epochs", 2, code=130)
+    assert "saved in model.fastnn" in said
+
+
+def test_a_diverging_loss_is_a_warning_and_a_failure_and_the_model_is_kept():
     data = write(flowers(), "data.csv")
-    said = run("train", data, "--target", "price", "--optimizer", "sgd", "--learning-rate", 1e6)
+    said = run("train", data, "--target", "price", "--optimizer", "sgd", "--learning-rate", 1e6, code=1)
     assert "Warning: " in said
     assert "learning_rate" in said
     assert "saved in model.fastnn" in said
+
+
+def test_what_no_file_can_hold_is_found_before_training(monkeypatch):
+    def trained(*_, **__):
+        pytest.fail("it was trained")
+
+    describe = tables.describe_target
+    monkeypatch.setattr("fastnn.cli.describe_target", lambda *given: describe(*given) | {"extra": object()})
+    monkeypatch.setattr(fastnn.Sequential, "fit", trained)
+    result = CliRunner().invoke(commands, ["train", write(flowers(), "data.csv"), "--target", "kind"])
+    assert isinstance(result.exception, TypeError)
+
+
+def test_classes_may_be_decimals(tmp_path):
+    values = pa.array([0.5, 1.25] * 30).cast(pa.decimal128(5, 2))
+    data = write({"a": [0.0, 1.0] * 30, "b": values}, "data.parquet")
+    run("train", data, "--target", "b", "--task", "classification", "--epochs", 50, "--learning-rate", 0.05)
+    run("predict", "model.fastnn", data, "-o", "out.csv")
+    assert read(tmp_path / "out.csv")["b"].to_pylist() == [0.5, 1.25] * 30
+
+
+@pytest.mark.parametrize("ending", ["npz", "parquet"])
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+def test_a_target_that_is_nan_is_missing(ending, kind):
+    a, b = np.arange(60.0), np.where(np.arange(60) < 10, np.nan, np.arange(60)).astype(kind)
+    if ending == "npz":
+        np.savez("data.npz", a=a, b=b)
+    else:
+        write({"a": a, "b": b}, "data.parquet")
+    assert "10 rows without 'b' are left out" in run("train", f"data.{ending}", "--target", "b", "--epochs", 1)
 
 
 def test_rows_without_a_target_are_left_out():
@@ -256,6 +297,7 @@ def test_prediction_refuses_a_table_with_other_columns(tmp_path):
 def test_prediction_refuses_files_that_train_did_not_save(tmp_path):
     data = write(flowers(), "data.csv")
     (tmp_path / "noise.fastnn").write_bytes(b"noise")
+    assert "out.txt: its name must end in .csv" in run("predict", "noise.fastnn", data, "-o", "out.txt", code=1)
     assert "noise.fastnn" in run("predict", "noise.fastnn", data, "-o", "out.csv", code=1)
     model = fastnn.Sequential([fastnn.layers.Input((2,)), fastnn.layers.Dense(1)])
     model.compile(loss="mse")
@@ -269,6 +311,12 @@ def test_an_existing_file_outlives_a_failed_write(tmp_path):
         tables.write_table({"a": np.array([1]), "b": np.array([1, 2])}, tmp_path / "out.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
     assert (tmp_path / "out.csv").read_text() == "precious"
+
+
+def test_writing_leaves_a_file_of_another_writer_alone(tmp_path):
+    (tmp_path / ".out.csv.part").write_text("another's")
+    tables.write_table({"a": np.array([1])}, tmp_path / "out.csv")
+    assert (tmp_path / ".out.csv.part").read_text() == "another's"
 
 
 def test_info_says_what_is_active():

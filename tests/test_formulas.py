@@ -110,12 +110,12 @@ def test_gradients_of_a_loss_on_another_output(network, flat_gradients, assert_c
 def test_loss_gives_the_reference_value(network, backend, dtype, loss):
     sizes, activations = [3, 5, 4], ["tanh", NATURAL[loss]]
     weights = naive.random_weights(sizes)
-    x, y = naive.random_data(loss, 23, 3, 4)
     model = network(sizes, activations, weights, loss=loss, backend=backend, dtype=dtype)
-    expected = naive.loss_of_batch(weights, activations, loss, x, y)
     accuracy = {"float32": 1e-5, "float64": 1e-12}[dtype]
-    for batch_size in (1, 7, 32):
-        assert model.evaluate(x, y, batch_size=batch_size, verbose=0) == pytest.approx(expected, rel=accuracy)
+    for rows in (1, 7, 8, 9, 255, 256, 257, 513):  # around a tile's 8 rows, and the largest block's 256
+        x, y = naive.random_data(loss, rows, 3, 4)
+        expected = naive.loss_of_batch(weights, activations, loss, x, y)
+        assert model.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=accuracy)
 
 
 def unit_network(network, activation, **options):

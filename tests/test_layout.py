@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -85,11 +86,21 @@ def test_backends_have_the_same_entry():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("isa", render.INSTRUCTION_SETS)
 def test_both_renderings_of_the_kernels_have_the_same_functions(dtype, isa):
-    source = render.numba_source(dtype, render.INSTRUCTION_SETS[isa])
-    numba = set(re.findall(r"^def (\w+)", source, re.MULTILINE))
-    cython = re.findall(r"^c?p?def .*?(\w+)\(", render.cython_source(isa), re.MULTILINE)
-    assert {name.removesuffix(f"_{dtype}") for name in cython if name.endswith(f"_{dtype}")} == numba
-    assert {"forward", "backward", "run"} < numba
+    """And each the same arguments in the same order, of the types that the common subset gives them."""
+    instruction_set = render.INSTRUCTION_SETS[isa]
+    rendered = {f.name: f for f in render.render(render.Source(), dtype, instruction_set)}
+    found = re.findall(r"^def (\w+)\((.*)\):$", render.numba_source(dtype, instruction_set), re.MULTILINE)
+    assert {name: arguments.split(", ") for name, arguments in found} == {
+        name: [argument for argument, _ in f.arguments] for name, f in rendered.items()
+    }
+    pattern = rf"^cdef (\w+) (\w+)_{dtype}\((.*)\) noexcept nogil:$"
+    found = re.findall(pattern, render.cython_source(isa), re.MULTILINE)
+    types = {"vector": f"vector_{dtype}", None: "void"}
+    assert {name: (result, arguments.split(", ")) for result, name, arguments in found} == {
+        name: (types.get(f.result, f.result), [f"{types.get(kind, kind)} {argument}" for argument, kind in f.arguments])
+        for name, f in rendered.items()
+    }
+    assert {"forward", "backward", "run"} < set(rendered)
 
 
 def test_changed_kernels_are_never_served_from_the_cache_of_the_old_ones(monkeypatch, tmp_path):
@@ -111,6 +122,59 @@ def test_changed_kernels_are_never_served_from_the_cache_of_the_old_ones(monkeyp
     assert len({first[1], changed[1], other_primitives[1]}) == 3
     assert all(path.is_relative_to(tmp_path) for _, path in (first, changed, other_primitives))
     assert result(1, "a = 1") == first
+
+
+@pytest.fixture
+def numba_backend(monkeypatch, tmp_path):
+    """With folders of its own for what it keeps."""
+    module = pytest.importorskip("fastnn.kernels.numba_backend")
+    monkeypatch.setenv("FASTNN_CACHE_DIR", str(tmp_path / "chosen"))
+    monkeypatch.setattr(module, "_own_folder", lambda: tmp_path / "own")
+    return module
+
+
+def block(folder):
+    """Let nothing be kept for Numba there, not by root either."""
+    folder.mkdir(parents=True)
+    (folder / "__pycache__").write_text("in the way")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="other permissions")
+def test_others_may_read_the_source_of_the_kernels(numba_backend):
+    path = numba_backend._write("digest", "float32.py", "a = 1\n")
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_cache_that_cannot_be_written_is_passed_over(numba_backend, tmp_path):
+    """Numba refuses it, though the source may be there already."""
+    block(tmp_path / "chosen" / "digest")
+    (tmp_path / "chosen" / "digest" / "float32.py").write_text("a = 1\n")
+    assert numba_backend._write("digest", "float32.py", "a = 1\n") == tmp_path / "own" / "digest" / "float32.py"
+
+
+def test_where_nothing_can_be_kept_the_source_is_private_and_removed_at_exit(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    code = f"""
+from pathlib import Path
+from fastnn.kernels import numba_backend
+numba_backend._own_folder = lambda: Path({str(tmp_path / "file")!r})
+path = numba_backend._write("digest", "float32.py", "a = 1")
+print(path, path.read_text() == "a = 1", oct(path.parent.parent.stat().st_mode & 0o777))
+"""
+    environment = {**os.environ, "FASTNN_CACHE_DIR": str(tmp_path / "file"), "TMPDIR": str(tmp_path)}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    path, *facts = result.stdout.split()
+    assert facts == ["True", "0o700"], result.stderr
+    assert Path(path).is_relative_to(tmp_path)
+    assert [left.name for left in tmp_path.iterdir()] == ["file"]
+
+
+def test_auto_goes_on_where_numba_has_no_place_for_its_cache(numba_backend, monkeypatch):
+    pytest.importorskip("numba")
+    text = "raise RuntimeError('cannot cache function: no locator available')\n"
+    monkeypatch.setattr(numba_backend, "numba_source", lambda dtype, instruction_set: text)
+    with pytest.raises(ImportError, match="no locator available; FASTNN_CACHE_DIR"):
+        numba_backend.load("float32")
 
 
 def test_reference_imports_nothing_of_the_library():

@@ -109,7 +109,7 @@ def test_the_sdist_holds_what_a_build_needs_and_nothing_generated(source):
 def test_a_failed_build_is_a_message_and_an_error_only_where_it_is_required(source, tmp_path):
     tree = shutil.copytree(source, tmp_path / "fastnn")
     environment = os.environ | {"CC": "false", "FASTNN_NO_EXTENSION": ""}
-    command = [sys.executable, "setup.py", "build_ext"]
+    command = [sys.executable, "setup.py", "build_ext", "--inplace"]
     done = {}
     for required in ("", "1"):
         environment["FASTNN_REQUIRE_EXTENSION"] = required
@@ -118,6 +118,25 @@ def test_a_failed_build_is_a_message_and_an_error_only_where_it_is_required(sour
     for words in ('"numba" and "numpy"', "FASTNN_REQUIRE_EXTENSION=1", "FASTNN_NO_EXTENSION=1"):
         assert words in done[""].stdout + done[""].stderr
     assert done["1"].returncode != 0
+
+
+@pytest.mark.skipif(os.name == "nt" or not shutil.which("make"), reason="no make")
+@pytest.mark.parametrize(
+    ("builds", "skip", "built"), [(True, "", True), (False, "", False), (False, "0", False), (False, "1", True)]
+)
+def test_make_takes_a_failed_build_for_none(tmp_path, builds, skip, built):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "kernels").mkdir()
+    for name in ("pyproject.toml", "setup.py"):
+        (tmp_path / name).touch()
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\n" + "touch kernels/_cython_v3.so\n" * builds)
+    python.chmod(0o755)
+    (tmp_path / ".venv" / "installed").touch()
+    environment = os.environ | {"FASTNN_NO_EXTENSION": skip}
+    subprocess.run(["make", ".venv/built"], cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert (tmp_path / ".venv" / "built").exists() == built
 
 
 def test_both_build_variables_at_once_are_refused(source):

@@ -49,8 +49,8 @@ def test_ctrl_c_in_the_slice_that_diverges_brings_the_weights_back(backend, monk
     before = model.get_weights()
     call = Engine._call
 
-    def interrupted(self, threads):
-        call(self, threads)
+    def interrupted(self, *arguments):
+        call(self, *arguments)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Engine, "_call", interrupted)

@@ -5,12 +5,14 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 
 import naive
 import numpy as np
 import pytest
 
 from fastnn import optimizers
+from fastnn.team import Crew
 
 # sizes, batch size, rows: little work, and enough that threads share a step in each of the ways there are
 WORK = [
@@ -142,3 +144,48 @@ from fastnn.team import processors
 print(processors())
 """
     assert run_python(code) == ["1"]
+
+
+@pytest.mark.parametrize(("own", "openmp"), [("1", "64"), ("64", "1"), ("0", "1"), ("1", "x")])
+def test_each_of_the_variables_is_a_limit(own, openmp):
+    code = "from fastnn.team import processors; print(processors())"
+    assert run_python(code, FASTNN_NUM_THREADS=own, OMP_NUM_THREADS=openmp) == ["1"]
+
+
+def test_no_ctrl_c_leaves_before_every_helper_has_come_home():
+    """The first strikes in the caller's part, the others where it lets the helpers out."""
+    begun, out = threading.Barrier(3), threading.Event()
+    left, aborts = [], []
+
+    def part(number):
+        begun.wait()
+        if number == 0:
+            raise KeyboardInterrupt
+        out.wait()
+        left.append(number)
+
+    def abort():
+        aborts.append(None)
+        if len(aborts) < 4:
+            raise KeyboardInterrupt
+        out.set()
+
+    try:
+        with Crew(3) as crew, pytest.raises(KeyboardInterrupt):
+            crew.run(part, abort)
+        assert sorted(left) == [1, 2]
+    finally:
+        out.set()
+
+
+def test_an_error_of_a_helper_is_raised_and_the_crew_works_on():
+    def part(number):
+        if number == 1:
+            raise ValueError("of the helper")
+
+    with Crew(3) as crew:
+        with pytest.raises(ValueError, match="of the helper"):
+            crew.run(part, lambda: None)
+        done = []
+        crew.run(done.append, lambda: None)
+        assert sorted(done) == [0, 1, 2]
