@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import inspect
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -114,34 +114,47 @@ class Run:
 
     # --- Data ---
 
-    def rows(self, epoch: int, position: int, count: int) -> npt.NDArray[np.int64]:
+    def rows(self, epoch: int, position: int, count: int) -> slice | npt.NDArray[np.int64]:
         job = self.job
-        row = np.arange(position, position + count)
-        if job["shuffle"]:
-            key = mixed(job["seed"] + mixed(np.array([epoch])))
-            row = shuffled(row, job["rows"], job["mask"], job["shift"], key)
-        return row - job["origin"]
+        start = position - job["origin"]
+        if not job["shuffle"]:
+            return slice(start, start + count)
+        key = mixed(job["seed"] + mixed(np.array([epoch])))
+        return shuffled(np.arange(position, position + count), job["rows"], job["mask"], job["shift"], key)
 
-    def x(self, rows: npt.NDArray[np.int64]) -> Array:
-        job = self.job
-        shape, strides = (job["rows"], self.inputs), (job["x_row"], job["x_column"])
-        return memory(job["x"], shape, plan.KINDS[job["x_kind"]], strides)[rows].astype(self.dtype)
+    @cached_property
+    def all_x(self) -> Array:
+        shape, strides = (self.job["rows"], self.inputs), (self.job["x_row"], self.job["x_column"])
+        return memory(self.job["x"], shape, plan.KINDS[self.job["x_kind"]], strides)
 
-    def y(self, rows: npt.NDArray[np.int64]) -> Array:
+    @cached_property
+    def all_y(self) -> Array:
         job = self.job
-        kind = plan.KINDS[job["y_kind"]]
-        if job["y_labels"]:
-            labels = memory(job["y"], (job["rows"],), kind, (job["y_row"],))[rows].astype(np.int64)
-            target = np.zeros((len(rows), self.outputs), self.dtype)
-            target[np.arange(len(rows)), labels] = 1
-            return target
         shape, strides = (job["rows"], self.outputs), (job["y_row"], job["y_column"])
-        return memory(job["y"], shape, kind, strides)[rows].astype(self.dtype)
+        if job["y_labels"]:
+            shape, strides = shape[:1], strides[:1]
+        return memory(job["y"], shape, plan.KINDS[job["y_kind"]], strides)
 
-    def sample_weight(self, rows: npt.NDArray[np.int64]) -> Array:
-        if not self.job["sample_weight"]:
-            return np.ones(len(rows), self.dtype)
-        return memory(self.job["sample_weight"], (self.job["rows"],), np.float64)[rows].astype(self.dtype)
+    @cached_property
+    def all_weights(self) -> Array | None:
+        address = self.job["sample_weight"]
+        return memory(address, (self.job["rows"],), np.float64) if address else None
+
+    def x(self, rows: slice | npt.NDArray[np.int64]) -> Array:
+        return np.require(self.all_x[rows], self.dtype, ["C", "A"])
+
+    def y(self, rows: slice | npt.NDArray[np.int64]) -> Array:
+        y = self.all_y[rows]
+        if not self.job["y_labels"]:
+            return y.astype(self.dtype, copy=False)
+        target = np.zeros((len(y), self.outputs), self.dtype)
+        target[np.arange(len(y)), y] = 1
+        return target
+
+    def sample_weight(self, rows: slice | npt.NDArray[np.int64], count: int) -> Array:
+        if self.all_weights is None:
+            return np.ones(count, self.dtype)
+        return self.all_weights[rows].astype(self.dtype)
 
     # --- Forward, loss, backward, update ---
 
@@ -248,8 +261,9 @@ class Run:
         for step in range(job["first_step"], job["last_step"]):
             epoch, number = divmod(step, job["steps_per_epoch"])
             position = number * job["batch_size"]
-            rows = self.rows(epoch, position, min(job["batch_size"], job["rows"] - position))
-            target, weight = self.y(rows), self.sample_weight(rows)
+            count = min(job["batch_size"], job["rows"] - position)
+            rows = self.rows(epoch, position, count)
+            target, weight = self.y(rows), self.sample_weight(rows, count)
             before, after = self.forward(self.x(rows))
             results = memory(job["results"] + (epoch - job["first_epoch"]) * columns * 8, (columns,), np.float64)
             results += self.scores(before, after, target, weight)
@@ -257,7 +271,7 @@ class Run:
             if job["mode"] == TRAIN:
                 self.update(gradient, job["iterations"] + step - job["first_step"] + 1)
                 synchronisation[plan.DONE] = step + 1
-                if position + len(rows) == job["rows"] and self.end_epoch(epoch, results[0]):
+                if position + count == job["rows"] and self.end_epoch(epoch, results[0]):
                     return 1
         return 0
 
@@ -277,11 +291,12 @@ class Run:
         columns = 1 + len(self.metric_codes)
         for block in range(job["first_step"], job["last_step"]):
             position = block * job["capacity"]
-            rows = self.rows(0, position, min(job["capacity"], job["rows"] - position))
+            count = min(job["capacity"], job["rows"] - position)
+            rows = self.rows(0, position, count)
             before, after = self.forward(self.x(rows))
             if job["mode"] == EVALUATE:
                 results = memory(job["results"] + block * columns * 8, (columns,), np.float64)
-                results[:] = self.scores(before, after, self.y(rows), self.sample_weight(rows))
+                results[:] = self.scores(before, after, self.y(rows), self.sample_weight(rows, count))
                 continue
             start = job["output"] + position * job["output_row"] * size
             memory(start, after[-1].shape, self.dtype, (job["output_row"] * size, size))[:] = after[-1]
