@@ -797,6 +797,20 @@ def panel_vectors(layer: Layer) -> integer:
     return vectors
 
 
+def claim_rows(rows: integer, columns: integer, stride: integer, memory: integer):
+    """Ask for cache lines that will be written to and that another core has read."""
+    for row in range(rows):
+        for at in range(0, columns * SIZE, 64):
+            claim(memory + row * stride * SIZE + at)
+
+
+def claim_panel(layer: Layer, job: Job, unit: integer, units: integer, column: integer, columns: integer):
+    claim_rows(units, columns, layer.stride, job.parameters + (layer.weights + unit * layer.stride + column) * SIZE)
+    if layer.transposed >= 0:
+        transposed = job.transposed + (layer.transposed + column * layer.transposed_stride + unit) * SIZE
+        claim_rows(columns, units, layer.transposed_stride, transposed)
+
+
 def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer, parts: integer):
     """This thread's panels of every matrix: their gradient, the new weights, the transposed copy.
 
@@ -825,6 +839,8 @@ def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer
                 if job.replicated or work * job.threads // job.parameter_count == thread:
                     column = vector * LANES
                     place = layer.weights + unit * layer.stride + column
+                    if job.threads > 1 and not job.replicated:
+                        claim_panel(layer, job, unit, units, column, vectors * LANES)
                     if parts == 0:
                         gradient = scratch + PANEL
                         gradient_row = vectors * LANES

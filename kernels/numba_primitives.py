@@ -404,7 +404,12 @@ def _threading() -> dict[str, tuple[list[types.Type], types.Type, Callable]]:
         elif arm:
             _call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), state)
 
+    def claim(builder: Any, p: Any) -> None:
+        flags = [ir.Constant(ir.IntType(32), flag) for flag in (1, 3, 1)]  # to write, into the first level, data
+        _call(builder, "llvm.prefetch.p0", ir.VoidType(), builder.inttoptr(p, ir.IntType(8).as_pointer()), *flags)
+
     return {
+        "claim": ([integer], void, claim),
         "atomic_add": ([integer] * 3, integer, atomic_add),
         "atomic_get": ([integer] * 2, integer, atomic_get),
         "atomic_put": ([integer] * 3, void, atomic_put),

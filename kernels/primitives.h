@@ -34,6 +34,9 @@ INLINE int64_t atomic_add(int64_t p, int64_t i, int64_t value) {
 INLINE int64_t atomic_get(int64_t p, int64_t i) { return __atomic_load_n((int64_t *)p + i, __ATOMIC_ACQUIRE); }
 INLINE void atomic_put(int64_t p, int64_t i, int64_t value) { __atomic_store_n((int64_t *)p + i, value, __ATOMIC_RELEASE); }
 
+/* Ask for a cache line to write to it: stores wait for one another, such requests do not. */
+INLINE void claim(int64_t p) { __builtin_prefetch((const void *)p, 1, 3); }
+
 INLINE void relax(void) {
 #if defined(__x86_64__)
     _mm_pause();

@@ -43,8 +43,8 @@ COMMON_FLAGS = ("-O3", "-fwrapv", "-fno-strict-aliasing", "-ffp-contract=off", "
 
 _X86 = {
     # Registers: 8 rows x 3 vectors of sums, 3 vectors of b and one of a fill 28 of 32; 4 x 3 all 16 of AVX2.
-    "v4": InstructionSet(64, 8, 3, ("-march=x86-64-v4", "-mprefer-vector-width=512")),
-    "v3": InstructionSet(32, 4, 3, ("-march=x86-64-v3",)),
+    "v4": InstructionSet(64, 8, 3, ("-march=x86-64-v4", "-mprfchw", "-mprefer-vector-width=512")),
+    "v3": InstructionSet(32, 4, 3, ("-march=x86-64-v3", "-mprfchw")),
     "baseline": InstructionSet(16, 4, 2, ()),
 }
 _OTHER = {"baseline": InstructionSet(16, 8, 3, ())}
@@ -516,7 +516,7 @@ SHARED_PRIMITIVES = {
     "i": "get_integer:ii atomic_add:iii atomic_get:ii flush_denormals:",
     "d": "get_double:ii to_double:i power:dd square_root:d",
     "b": "is_finite:d",
-    "void": "put_double:iid put_integer:iii atomic_put:iii relax: give_way: restore_denormals:i",
+    "void": "put_double:iid put_integer:iii atomic_put:iii claim:i relax: give_way: restore_denormals:i",
 }
 
 
