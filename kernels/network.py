@@ -839,7 +839,7 @@ def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer
                 if job.replicated or work * job.threads // job.parameter_count == thread:
                     column = vector * LANES
                     place = layer.weights + unit * layer.stride + column
-                    if job.threads > 1 and not job.replicated:
+                    if job.threads > 1 and not job.replicated and units * vectors <= CLAIMED_VECTORS:
                         claim_panel(layer, job, unit, units, column, vectors * LANES)
                     if parts == 0:
                         gradient = scratch + PANEL

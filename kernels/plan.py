@@ -104,6 +104,9 @@ WIDTH_MULTIPLE = 16  # rows are padded to this many values
 # between its own on; a panel of weights has at most this many rows and columns.
 PACK_DEPTH, PACK_ROWS, PACK_STRIDE = 1024, 32, 1024
 PANEL_UNITS, PANEL_COLUMNS = 128, 192
+CLAIMED_VECTORS = (
+    640  # a panel of up to this many is asked for before its gradient is computed; more overflow the cache
+)
 
 
 def scratch_layout() -> tuple[dict[str, int], int]:
