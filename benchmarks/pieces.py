@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
-from typing import Any
 
 import numba
 
 from fastnn.kernels import render
 from fastnn.kernels.machine import instruction_set
-from fastnn.kernels.numba_primitives import OPTIONS, vocabulary
+from fastnn.kernels.numba_backend import as_intrinsic
 
 ISA, INSTRUCTION_SET = instruction_set()
 LANES = INSTRUCTION_SET.vector_bytes // 4
@@ -18,14 +18,14 @@ LANES = INSTRUCTION_SET.vector_bytes // 4
 
 def compiled(entry: str, *names: str) -> Callable[[int, int, int], int]:
     """The source of ``entry(a, b, c)``, all integers, which may call the vocabulary and the kernels of these names."""
-    scope: dict[str, Any] = vocabulary("float32", LANES).copy()
-    for function in render.render(render.Source(), "float32", INSTRUCTION_SET):
-        if function.name in names:
-            arguments = ", ".join(name for name, _ in function.arguments)
-            exec(f"def {function.name}({arguments}):\n{function.body}", scope)
-            scope[function.name] = numba.njit(**OPTIONS)(scope[function.name])
-    exec(entry, scope)
-    run: Callable[[int, int, int], int] = numba.njit("int64(int64, int64, int64)", nogil=True, error_model="numpy")(
-        scope["entry"]
-    )
+    (function,) = render.functions(ast.parse(entry)).values()
+    arguments = [(argument.arg, "integer") for argument in function.args.args]
+    own = render.Rendered("entry", arguments, "integer", render.text(function.body))
+    kernels = [f for f in render.render(render.Source(), "float32", INSTRUCTION_SET) if f.name in names]
+    call = as_intrinsic(lambda: [*kernels, own], "entry", "float32", INSTRUCTION_SET)
+
+    @numba.njit("int64(int64, int64, int64)", nogil=True, error_model="numpy")
+    def run(a, b, c):
+        return call(a, b, c)
+
     return run

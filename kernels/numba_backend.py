@@ -1,4 +1,4 @@
-"""The kernels through Numba: rendered into a file of the cache folder, compiled there once, loaded from then on.
+"""The kernels through Numba: one function of a file in the cache folder, compiled once, loaded from then on.
 
 The file's folder is named by a digest of everything its machine code follows from, so a kernel that is stale after an
 upgrade or an edit is never found; Numba itself looks at the processor.
@@ -13,11 +13,12 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from .machine import instruction_set
-from .render import HERE, numba_source
+from .render import ENTRY, HERE, InstructionSet, Rendered, Source, render
 
 Run = Callable[[int, int, int], int]
 
@@ -39,15 +40,54 @@ def _own_folder() -> Path:
     return Path(base) / "fastnn"
 
 
+SOURCES = ("plan", "formulas", "elementary", "network", "render", "llvm", "llvm_primitives", "numba_backend")
+
+MODULE = """\
+# Written by fastnn: Numba keeps what it makes of this file beside it.
+from numba import njit
+from fastnn.kernels.numba_backend import intrinsic_for
+
+kernels = intrinsic_for("{dtype}")
+
+
+@njit("int64(int64, int64, int64)", nogil=True, cache=True, error_model="numpy")
+def run(layers, job, thread):
+    return kernels(layers, job, thread)
+"""
+
+
+def intrinsic_for(dtype: str) -> Any:
+    """The kernels' entry as a Numba intrinsic."""
+    chosen = instruction_set()[1]
+    return as_intrinsic(lambda: render(Source(), dtype, chosen), ENTRY, dtype, chosen)
+
+
+def as_intrinsic(rendered: Callable[[], Iterable[Rendered]], entry: str, dtype: str, chosen: InstructionSet) -> Any:
+    """One of some rendered functions, of three integers, as an intrinsic, which brings all of them along."""
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    from .llvm import translate
+
+    def call(context: Any, layers: Any, job: Any, thread: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.call(translate(builder.module, rendered(), dtype, chosen)[entry], arguments)
+
+        return types.int64(types.int64, types.int64, types.int64), emit
+
+    return intrinsic(call)
+
+
 def load(dtype: str) -> Run:
     """The kernels' entry for "float32" or "float64", compiled if the cache does not hold it.  Raises ImportError."""
     import llvmlite
     import numba
 
-    text = numba_source(dtype, instruction_set()[1])
-    primitives = (HERE / "numba_primitives.py").read_text(encoding="utf-8")
-    versions = f"{numba.__version__} {llvmlite.__version__} {sys.version}"
-    digest = hashlib.sha256("\0".join((text, primitives, versions)).encode()).hexdigest()[:20]
+    text = MODULE.format(dtype=dtype)
+    sources = (HERE / f"{name}.py" for name in SOURCES)
+    versions = f"{numba.__version__} {llvmlite.__version__} {sys.version} {instruction_set()[0]}"
+    parts = [text, versions, *(source.read_text(encoding="utf-8") for source in sources)]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
     path = _write(digest, f"{dtype}.py", text)
     name = f"fastnn_{dtype}_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)

@@ -1,7 +1,7 @@
 """The vocabulary that formulas are written in, on NumPy arrays.
 
 formulas.py is plain Python over these names.  The NumPy backend runs it as it stands; render.py turns the same text
-into vector code, where each name is an instruction or a few (numba_primitives.py, primitives.h, elementary.py).
+into vector code, where each name is an instruction or a few (llvm_primitives.py, primitives.h, elementary.py).
 
 ``maximum`` and ``minimum`` let a NaN in the first argument through, so that divergence is never hidden.
 """

@@ -1,4 +1,4 @@
-"""Renders formulas.py, elementary.py and network.py into Numba source and Cython source.
+"""Renders formulas.py, elementary.py and network.py into one small language: for llvm.py, and as Cython source.
 
 Standard library only: setup.py runs it before anything is installed.  The sources are read as syntax trees, never
 imported.  Three things happen to them:
@@ -239,6 +239,7 @@ class Rendered:
     arguments: list[tuple[str, str]]
     result: str | None
     body: str
+    inlined: bool = False
 
 
 def signature(function: ast.FunctionDef) -> tuple[list[tuple[str, str]], str | None]:
@@ -300,7 +301,7 @@ def formula(source: Source, function: ast.FunctionDef, name: str) -> Rendered:
     function = without_docstring(function)
     arguments = [(a.arg, "vector") for a in function.args.args]
     body = [Vectorise(source.numbers).visit(s) for s in function.body]
-    return Rendered(name, arguments, "vector", text(body))
+    return Rendered(name, arguments, "vector", text(body), inlined=True)
 
 
 def dispatcher(name: str, rows: list[Row], arguments: list[tuple[str, str]], result: str | None) -> Rendered:
@@ -409,27 +410,9 @@ def transposition(lanes: int) -> Rendered:
     return Rendered("transpose_square", arguments, None, indent(lines))
 
 
-# --- The two languages -----------------------------------------------------------------------------------------------
+# --- Cython ----------------------------------------------------------------------------------------------------------
 
 ENTRY = "run"
-
-
-def numba_source(dtype: str, instruction_set: InstructionSet) -> str:
-    """A module whose ``run`` is compiled by Numba and cached on disk."""
-    lanes = instruction_set.vector_bytes // (4 if dtype == "float32" else 8)
-    parts = [
-        '"""Rendered by fastnn.kernels.render; not to be edited."""',
-        "from numba import njit",
-        "from fastnn.kernels.numba_primitives import OPTIONS, vocabulary",
-        f'globals().update(vocabulary("{dtype}", {lanes}))',
-    ]
-    for f in render(Source(), dtype, instruction_set):
-        head = f"def {f.name}({', '.join(name for name, _ in f.arguments)}):\n{f.body}"
-        if f.name == ENTRY:
-            parts.append(f'@njit("int64(int64, int64, int64)", nogil=True, cache=True, error_model="numpy")\n{head}')
-        else:
-            parts.append(f"@njit(**OPTIONS)\n{head}")
-    return "\n\n".join(parts) + "\n"
 
 
 def cython_source(isa: str) -> str:

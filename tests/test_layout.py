@@ -85,14 +85,19 @@ def test_backends_have_the_same_entry():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("isa", render.INSTRUCTION_SETS)
-def test_both_renderings_of_the_kernels_have_the_same_functions(dtype, isa):
+def test_both_translations_of_the_kernels_have_the_same_functions(dtype, isa):
     """And each the same arguments in the same order, of the types that the common subset gives them."""
+    ir = pytest.importorskip("llvmlite.ir")
+    llvm = importlib.import_module("fastnn.kernels.llvm")
     instruction_set = render.INSTRUCTION_SETS[isa]
     rendered = {f.name: f for f in render.render(render.Source(), dtype, instruction_set)}
-    found = re.findall(r"^def (\w+)\((.*)\):$", render.numba_source(dtype, instruction_set), re.MULTILINE)
-    assert {name: arguments.split(", ") for name, arguments in found} == {
-        name: [argument for argument, _ in f.arguments] for name, f in rendered.items()
-    }
+    functions = llvm.translate(ir.Module(), rendered.values(), dtype, instruction_set)
+    lanes = instruction_set.vector_bytes // (4 if dtype == "float32" else 8)
+    real = "float" if dtype == "float32" else "double"
+    llvm_types = {"integer": "i64", "double": "double", "vector": f"<{lanes} x {real}>", None: "void"}
+    assert {
+        name: [str(f.function_type.return_type), *(str(a.type) for a in f.args)] for name, f in functions.items()
+    } == {name: [llvm_types[f.result], *(llvm_types[kind] for _, kind in f.arguments)] for name, f in rendered.items()}
     pattern = rf"^cdef (\w+) (\w+)_{dtype}\((.*)\) noexcept nogil:$"
     found = re.findall(pattern, render.cython_source(isa), re.MULTILINE)
     types = {"vector": f"vector_{dtype}", None: "void"}
@@ -110,10 +115,13 @@ def test_changed_kernels_are_never_served_from_the_cache_of_the_old_ones(monkeyp
     monkeypatch.setenv("FASTNN_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(numba_backend, "HERE", tmp_path)
 
+    for name in numba_backend.SOURCES:
+        (tmp_path / f"{name}.py").write_text("")
+
     def result(value, primitives):
         text = f"from numba import njit\n\n@njit(cache=True)\ndef run():\n    return {value}\n"
-        (tmp_path / "numba_primitives.py").write_text(primitives)
-        monkeypatch.setattr(numba_backend, "numba_source", lambda dtype, instruction_set: text)
+        (tmp_path / "llvm_primitives.py").write_text(primitives)
+        monkeypatch.setattr(numba_backend, "MODULE", text)
         run = numba_backend.load("float32")
         return run(), Path(run.__code__.co_filename)
 
@@ -172,7 +180,7 @@ print(path, path.read_text() == "a = 1", oct(path.parent.parent.stat().st_mode &
 def test_auto_goes_on_where_numba_has_no_place_for_its_cache(numba_backend, monkeypatch):
     pytest.importorskip("numba")
     text = "raise RuntimeError('cannot cache function: no locator available')\n"
-    monkeypatch.setattr(numba_backend, "numba_source", lambda dtype, instruction_set: text)
+    monkeypatch.setattr(numba_backend, "MODULE", text)
     with pytest.raises(ImportError, match="no locator available; FASTNN_CACHE_DIR"):
         numba_backend.load("float32")
 

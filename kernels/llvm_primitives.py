@@ -1,0 +1,284 @@
+"""The vocabulary of primitives.py in LLVM: what emits the instructions of each name.
+
+Nothing here knows a network.  Addresses are 64-bit integers, indices count values.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+
+from .plan import KINDS
+from .render import MACHINE
+
+Lower = Callable[..., Any]
+"""Takes an LLVM builder and the arguments' values, and returns the result's."""
+
+INTEGER = ir.IntType(64)
+DOUBLE = ir.DoubleType()
+INDEX = ir.IntType(32)
+
+
+def vector_type(dtype: str, lanes: int) -> ir.VectorType:
+    return ir.VectorType(ir.FloatType() if dtype == "float32" else DOUBLE, lanes)
+
+
+def _call(builder: Any, name: str, result: ir.Type, *args: Any) -> Any:
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(result, [a.type for a in args]), name)
+    return builder.call(function, args)
+
+
+def _pointer(builder: Any, address: Any, index: Any, kind: ir.Type) -> Any:
+    return builder.gep(builder.inttoptr(address, kind.as_pointer()), [index])
+
+
+def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
+    """Every primitive for ``dtype`` ("float32" or "float64") at ``lanes`` values a vector, by name."""
+    single = dtype == "float32"
+    wide = vector_type(dtype, lanes)
+    real = wide.element
+    bits = ir.IntType(32 if single else 64)
+    wide_bits = ir.VectorType(bits, lanes)
+    mantissa_bits, bias = (23, 127) if single else (52, 1023)
+    size = 4 if single else 8
+    suffix = f"v{lanes}{'f32' if single else 'f64'}"
+    reals = {"float32": ir.FloatType(), "float64": DOUBLE}
+
+    def constant(value: Any) -> ir.Constant:
+        return ir.Constant(wide, [ir.Constant(real, value)] * lanes)
+
+    def constant_bits(value: int) -> ir.Constant:
+        return ir.Constant(wide_bits, [ir.Constant(bits, value)] * lanes)
+
+    def narrow(builder: Any, value: Any) -> Any:
+        return builder.fptrunc(value, real) if single else value
+
+    def widen(builder: Any, value: Any) -> Any:
+        return builder.fpext(value, DOUBLE) if single else value
+
+    def fill(builder: Any, scalar: Any) -> Any:
+        one = builder.insert_element(ir.Constant(wide, ir.Undefined), scalar, ir.Constant(INDEX, 0))
+        zeros = ir.Constant(ir.VectorType(INDEX, lanes), [0] * lanes)
+        return builder.shuffle_vector(one, ir.Constant(wide, ir.Undefined), zeros)
+
+    def load(builder: Any, address: Any, index: Any) -> Any:
+        pointer = builder.bitcast(_pointer(builder, address, index, real), wide.as_pointer())
+        return builder.load(pointer, align=size)
+
+    def store(builder: Any, address: Any, index: Any, value: Any) -> None:
+        pointer = builder.bitcast(_pointer(builder, address, index, real), wide.as_pointer())
+        builder.store(value, pointer, align=size)
+
+    def broadcast(builder: Any, address: Any, index: Any) -> Any:
+        return fill(builder, builder.load(_pointer(builder, address, index, real), align=size))
+
+    def elementwise(name: str) -> Lower:
+        return lambda builder, *args: _call(builder, f"llvm.{name}.{suffix}", wide, *args)
+
+    def shuffled(builder: Any, a: Any, order: list[int]) -> Any:
+        indices = ir.Constant(ir.VectorType(INDEX, lanes), order)
+        return builder.shuffle_vector(a, ir.Constant(wide, ir.Undefined), indices)
+
+    def butterfly(combine: Lower) -> Lower:
+        def lower(builder: Any, a: Any) -> Any:
+            distance = lanes // 2
+            while distance:
+                a = combine(builder, a, shuffled(builder, a, [i ^ distance for i in range(lanes)]))
+                distance //= 2
+            return a
+
+        return lower
+
+    def greater(builder: Any, a: Any, b: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", b, a), b, a)
+
+    def two_to_the(builder: Any, n: Any) -> Any:
+        # n + bias in the low bits of a large number: no conversion, whose result on NaN would be undefined.
+        low = builder.bitcast(builder.fadd(n, constant(1.5 * 2.0**mantissa_bits + bias)), wide_bits)
+        return builder.bitcast(builder.shl(low, constant_bits(mantissa_bits)), wide)
+
+    def exponent(builder: Any, a: Any) -> Any:
+        raw = builder.lshr(builder.bitcast(a, wide_bits), constant_bits(mantissa_bits))
+        return builder.sitofp(builder.sub(raw, constant_bits(bias)), wide)
+
+    def mantissa(builder: Any, a: Any) -> Any:
+        fraction = builder.and_(builder.bitcast(a, wide_bits), constant_bits((1 << mantissa_bits) - 1))
+        return builder.bitcast(builder.or_(fraction, constant_bits(bias << mantissa_bits)), wide)
+
+    def lanes_below(builder: Any, n: Any) -> Any:
+        small = ir.VectorType(INDEX, lanes)
+        one = builder.insert_element(ir.Constant(small, ir.Undefined), builder.trunc(n, INDEX), ir.Constant(INDEX, 0))
+        zeros = ir.Constant(ir.VectorType(INDEX, lanes), [0] * lanes)
+        limit = builder.shuffle_vector(one, ir.Constant(small, ir.Undefined), zeros)
+        return builder.icmp_signed("<", ir.Constant(small, list(range(lanes))), limit)
+
+    def reader(kind: str, wrap: Lower) -> Lower:
+        """Loads one value of a kind (``wrap``: of as many as a vector has lanes) as a real."""
+
+        def lower(builder: Any, address: Any) -> Any:
+            value = builder.load(builder.inttoptr(address, wrap(stored(kind)).as_pointer()), align=1)
+            if kind in reals:
+                if reals[kind] == real:
+                    return value
+                return (builder.fptrunc if single else builder.fpext)(value, wrap(real))
+            return (builder.uitofp if kind.startswith("u") else builder.sitofp)(value, wrap(real))
+
+        return lower
+
+    def integer_reader(kind: str) -> Lower:
+        def lower(builder: Any, address: Any) -> Any:
+            value = builder.load(builder.inttoptr(address, stored(kind).as_pointer()), align=1)
+            if kind in reals:
+                return builder.fptosi(value, INTEGER)
+            if value.type == INTEGER:
+                return value
+            return (builder.zext if kind.startswith("u") else builder.sext)(value, INTEGER)
+
+        return lower
+
+    def stored(kind: str) -> ir.Type:
+        return reals[kind] if kind in reals else ir.IntType(int(kind.removeprefix("u").removeprefix("int")))
+
+    def exchange(distance: int, high: bool) -> Lower:
+        """Rows a and b of a square, ``distance`` apart, with the blocks beside the diagonal exchanged."""
+
+        def source(lane: int) -> int:
+            if high:
+                return lanes + lane if lane & distance else lane ^ distance
+            return lanes + (lane ^ distance) if lane & distance else lane
+
+        order = ir.Constant(ir.VectorType(INDEX, lanes), [source(lane) for lane in range(lanes)])
+        return lambda builder, a, b: builder.shuffle_vector(a, b, order)
+
+    def lane_numbers(builder: Any) -> Any:
+        return ir.Constant(wide, [ir.Constant(real, float(i)) for i in range(lanes)])
+
+    def compare(sign: str) -> Lower:
+        return lambda builder, a, b: builder.fcmp_ordered(sign, a, b)
+
+    def get(kind: ir.Type) -> Lower:
+        return lambda builder, address, index: builder.load(_pointer(builder, address, index, kind))
+
+    def put(kind: ir.Type) -> Lower:
+        return lambda builder, address, index, value: builder.store(value, _pointer(builder, address, index, kind))
+
+    table: dict[str, Lower] = {
+        "load": load,
+        "store": store,
+        "broadcast": broadcast,
+        "splat": lambda builder, value: fill(builder, narrow(builder, value)),
+        "first": lambda b, a: widen(b, b.extract_element(a, ir.Constant(INDEX, 0))),
+        "sum_lanes": butterfly(lambda builder, a, b: builder.fadd(a, b)),
+        "max_lanes": butterfly(greater),
+        "lanes_below": lanes_below,
+        "where": lambda builder, m, a, b: builder.select(m, a, b),
+        "fma": elementwise("fma"),
+        "sqrt": elementwise("sqrt"),
+        "absolute": elementwise("fabs"),
+        "copysign": elementwise("copysign"),
+        "rint": elementwise("rint"),
+        "maximum": greater,
+        "minimum": lambda builder, a, b: builder.select(builder.fcmp_ordered("<", b, a), b, a),
+        "less": compare("<"),
+        "less_equal": compare("<="),
+        "greater": compare(">"),
+        "greater_equal": compare(">="),
+        "equal": compare("=="),
+        "lane_numbers": lane_numbers,
+        "two_to_the": two_to_the,
+        "exponent": exponent,
+        "mantissa": mantissa,
+        "get": lambda builder, p, i: widen(builder, builder.load(_pointer(builder, p, i, real))),
+        "put": lambda builder, p, i, v: builder.store(narrow(builder, v), _pointer(builder, p, i, real)),
+        "copy": lambda builder, p, i, q, j: builder.store(
+            builder.load(_pointer(builder, p, i, real)), _pointer(builder, q, j, real)
+        ),
+        "write": lambda builder, p, i, v: builder.store(v, _pointer(builder, p, i, real)),
+        "get_integer": get(INTEGER),
+        "get_double": get(DOUBLE),
+        "put_double": put(DOUBLE),
+        "put_integer": put(INTEGER),
+        "to_double": lambda builder, value: builder.sitofp(value, DOUBLE),
+        "power": lambda b, x, n: _call(b, "llvm.pow.f64", DOUBLE, x, n),
+        "square_root": lambda b, x: _call(b, "llvm.sqrt.f64", DOUBLE, x),
+        "is_finite": lambda b, x: b.fcmp_ordered("==", b.fsub(x, x), ir.Constant(DOUBLE, 0.0)),
+        **_threading(),
+    }
+    for distance in (d for d in (1, 2, 4, 8) if d < lanes):
+        table[f"exchange_low_{distance}"] = exchange(distance, False)
+        table[f"exchange_high_{distance}"] = exchange(distance, True)
+    for kind in KINDS:
+        table[f"read_{kind}"] = reader(kind, lambda scalar: scalar)
+        table[f"read_vector_{kind}"] = reader(kind, lambda s: ir.VectorType(s, lanes))
+        table[f"read_integer_{kind}"] = integer_reader(kind)
+    return table
+
+
+def _threading() -> dict[str, Lower]:
+    """Atomics, a polite wait and the floating-point state: what the barrier and the kernel's entry need."""
+    x86, arm = MACHINE == "x86_64", MACHINE in ("aarch64", "arm64")
+
+    def atomic_add(builder: Any, p: Any, i: Any, value: Any) -> Any:
+        return builder.atomic_rmw("add", _pointer(builder, p, i, INTEGER), value, "seq_cst")
+
+    def atomic_get(builder: Any, p: Any, i: Any) -> Any:
+        return builder.load_atomic(_pointer(builder, p, i, INTEGER), "acquire", 8)
+
+    def atomic_put(builder: Any, p: Any, i: Any, value: Any) -> None:
+        builder.store_atomic(value, _pointer(builder, p, i, INTEGER), "release", 8)
+
+    def relax(builder: Any) -> None:
+        if x86:
+            _call(builder, "llvm.x86.sse2.pause", ir.VoidType())
+        elif arm:
+            _call(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(INDEX, 1))
+
+    def give_way(builder: Any) -> None:
+        if sys.platform == "win32":
+            _call(builder, "SwitchToThread", INDEX)
+        else:
+            _call(builder, "sched_yield", INDEX)
+
+    def flush_denormals(builder: Any) -> Any:
+        if x86:  # MXCSR: flush to zero (bit 15) and denormals are zero (bit 6)
+            slot = builder.alloca(INDEX)
+            raw = builder.bitcast(slot, ir.IntType(8).as_pointer())
+            _call(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), raw)
+            before = builder.load(slot)
+            builder.store(builder.or_(before, ir.Constant(INDEX, 0x8040)), slot)
+            _call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), raw)
+            return builder.zext(before, INTEGER)
+        if arm:  # FPCR: flush to zero (bit 24)
+            before = _call(builder, "llvm.aarch64.get.fpcr", INTEGER)
+            _call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), builder.or_(before, INTEGER(1 << 24)))
+            return before
+        return INTEGER(0)
+
+    def restore_denormals(builder: Any, state: Any) -> None:
+        if x86:
+            slot = builder.alloca(INDEX)
+            builder.store(builder.trunc(state, INDEX), slot)
+            raw = builder.bitcast(slot, ir.IntType(8).as_pointer())
+            _call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), raw)
+        elif arm:
+            _call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), state)
+
+    def claim(builder: Any, p: Any) -> None:
+        flags = [ir.Constant(INDEX, flag) for flag in (1, 3, 1)]  # to write, into the first level, data
+        _call(builder, "llvm.prefetch.p0", ir.VoidType(), builder.inttoptr(p, ir.IntType(8).as_pointer()), *flags)
+
+    return {
+        "claim": claim,
+        "atomic_add": atomic_add,
+        "atomic_get": atomic_get,
+        "atomic_put": atomic_put,
+        "relax": relax,
+        "give_way": give_way,
+        "flush_denormals": flush_denormals,
+        "restore_denormals": restore_denormals,
+    }
