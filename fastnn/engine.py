@@ -108,6 +108,12 @@ def address(array: Array | None) -> int:
     return 0 if array is None else int(array.__array_interface__["data"][0])
 
 
+def end_address(array: Array) -> int:
+    """The first byte behind the array's last one."""
+    reach = sum(max(0, (n - 1) * stride) for n, stride in zip(array.shape, array.strides, strict=True))
+    return address(array) + reach + array.itemsize
+
+
 class LayerPlan(NamedTuple):
     """One layer: its activation alone where it is not dense."""
 
@@ -156,9 +162,11 @@ def point_at(job: Any, data: Data) -> None:
     x, y = data.x, data.y
     job.x, job.x_kind = address(x), KIND_CODES[x.dtype]
     job.x_row, job.x_column = x.strides
+    job.x_end = end_address(x)
     if y is not None:
         job.y, job.y_kind, job.y_labels = address(y), KIND_CODES[y.dtype], data.labels
-        job.y_row, job.y_column = y.strides[0], 0 if y.ndim == 1 else y.strides[1]
+        job.y_row, job.y_column = y.strides[0], y.itemsize if y.ndim == 1 else y.strides[1]
+        job.y_end = end_address(y)
     job.sample_weight = address(data.weight)
     job.rows, job.origin = len(x), 0
 

@@ -42,31 +42,26 @@ def exp_float32(x):
     lowest = -87.3365402  # below it exp(x) is less than the smallest normal number
     clamped = maximum(x, lowest)
     n = rint(minimum(clamped * 1.44269502, 127.0))
-    r = fma(n, -1.42860677e-06, fma(n, -0.693145752, clamped))
-    p = fma(r, exp_polynomial(r), 1.0)
-    return where(x < lowest, 0.0, p * two_to_the(n))
-
-
-def exp_polynomial_float32(r):
-    """(exp(r) - 1) / r for r between -ln(2) / 2 and ln(2)."""
-    p = fma(r, 0.00160304515, 0.00834121555)
-    p = fma(r, p, 0.0416242704)
-    p = fma(r, p, 0.166667908)
-    p = fma(r, p, 0.500001967)
-    return fma(r, p, 1.0)
+    p = exp_polynomial(fma(n, -1.42860677e-06, fma(n, -0.693145752, clamped)))
+    scale = two_to_the(n)
+    return where(x < lowest, 0.0, fma(scale, p, scale))
 
 
 def expm1_float32(x):
-    clamped = maximum(x, -20.0)  # where the result is -1 to the last bit
+    clamped = maximum(x, -87.3365402)  # as in exp: an activation that needs both pays for one
     n = rint(minimum(clamped * 1.44269502, 127.0))
-    r = fma(n, -1.42860677e-06, fma(n, -0.693145752, clamped))
+    p = exp_polynomial(fma(n, -1.42860677e-06, fma(n, -0.693145752, clamped)))
+    scale = two_to_the(n)
+    return fma(scale, p, scale - 1.0)
+
+
+def exp_polynomial_float32(r):
+    """exp(r) - 1 for r between -ln(2) / 2 and ln(2)."""
     squared = r * r
     p = fma(r, 0.000221067981, 0.00139157881)
     p = fma(squared, p, fma(r, 0.00832913909, 0.041666653))
     p = fma(squared, p, fma(r, 0.16666685, 0.5))
-    p = fma(squared, p, r)
-    scale = two_to_the(n)
-    return fma(scale, p, scale - 1.0)
+    return fma(squared, p, r)
 
 
 def log_of_parts_float32(f, e):
@@ -108,7 +103,7 @@ def log1p_float32(x):
 
 def tanh_float32(x):
     t = expm1(-2.0 * absolute(x))
-    return copysign(t / (t + 2.0), x)
+    return copysign(t * (1.0 / (t + 2.0)), x)
 
 
 def erfc_float32(x):
@@ -130,7 +125,7 @@ def erfc_float32(x):
     lost = fma(a, a, -square)
     n = rint(square * -1.44269502)
     r = fma(n, -1.42860677e-06, fma(n, -0.693145752, -square)) - lost
-    y = (y + fma(y, r * exp_polynomial(r), y_lost)) * two_to_the(n)
+    y = (y + fma(y, exp_polynomial(r), y_lost)) * two_to_the(n)
     y = where(a > 9.1946, 0.0, y)
     return where(x < 0.0, 2.0 - y, y)
 
@@ -139,16 +134,15 @@ def exp_float64(x):
     lowest = -708.39641853226408  # below it exp(x) is less than the smallest normal number
     clamped = maximum(x, lowest)
     n = rint(minimum(clamped * 1.4426950408889634, 1023.0))
-    r = fma(n, -5.4979230187083712e-14, fma(n, -0.69314718055989033, clamped))
-    p = exp_polynomial(r)
-    return where(x < lowest, 0.0, (p + 1.0) * two_to_the(n))
+    p = exp_polynomial(fma(n, -5.4979230187083712e-14, fma(n, -0.69314718055989033, clamped)))
+    scale = two_to_the(n)
+    return where(x < lowest, 0.0, fma(scale, p, scale))
 
 
 def expm1_float64(x):
-    clamped = maximum(x, -40.0)  # where the result is -1 to the last bit
+    clamped = maximum(x, -708.39641853226408)
     n = rint(minimum(clamped * 1.4426950408889634, 1023.0))
-    r = fma(n, -5.4979230187083712e-14, fma(n, -0.69314718055989033, clamped))
-    p = exp_polynomial(r)
+    p = exp_polynomial(fma(n, -5.4979230187083712e-14, fma(n, -0.69314718055989033, clamped)))
     scale = two_to_the(n)
     return fma(scale, p, scale - 1.0)
 
@@ -205,7 +199,7 @@ def log1p_float64(x):
 
 def tanh_float64(x):
     t = expm1(-2.0 * absolute(x))
-    return copysign(t / (t + 2.0), x)
+    return copysign(t * (1.0 / (t + 2.0)), x)
 
 
 def erfc_float64(x):

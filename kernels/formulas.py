@@ -32,8 +32,8 @@ from .primitives import (
 )
 
 # --- Activations: the value, and the slope (derivative) --------------------------------------------------------------
-# A slope in x is computed beside the value, while exp(x) is at hand, and kept for the way back;
-# a slope in y costs no memory.
+# A slope in x is computed beside the value and kept for the way back; what both of them write alike, such as exp(x) or
+# the one division, is computed once.  A slope in y costs no memory.
 
 
 def linear_value(x: Array) -> Array:
@@ -62,12 +62,13 @@ def leaky_relu_slope(x: Array, parameter: float) -> Array:
 
 def sigmoid_value(x: Array) -> Array:
     small = exp(-absolute(x))
-    return where(x >= 0.0, 1.0, small) / (1.0 + small)
+    return where(x >= 0.0, 1.0, small) * (1.0 / (1.0 + small))
 
 
 def sigmoid_slope(x: Array) -> Array:
     small = exp(-absolute(x))
-    return small / ((1.0 + small) * (1.0 + small))
+    inverse = 1.0 / (1.0 + small)
+    return small * inverse * inverse
 
 
 def tanh_value(x: Array) -> Array:
@@ -75,8 +76,8 @@ def tanh_value(x: Array) -> Array:
 
 
 def tanh_slope(x: Array) -> Array:
-    small = exp(-2.0 * absolute(x))  # 1 - tanh(x)**2 would cancel
-    return 4.0 * small / ((1.0 + small) * (1.0 + small))
+    inverse = 1.0 / (expm1(-2.0 * absolute(x)) + 2.0)
+    return 4.0 * exp(-2.0 * absolute(x)) * inverse * inverse  # 1 - tanh(x)**2 would cancel
 
 
 def elu_value(x: Array, parameter: float) -> Array:
@@ -121,27 +122,26 @@ def gelu_slope(x: Array) -> Array:
 
 
 def silu_value(x: Array) -> Array:
-    small = exp(-absolute(x))
-    return x * where(x >= 0.0, 1.0, small) / (1.0 + small)
+    return x * sigmoid_value(x)
 
 
 def silu_slope(x: Array) -> Array:
     small = exp(-absolute(x))
-    value = where(x >= 0.0, 1.0, small) / (1.0 + small)
-    complement = where(x >= 0.0, small, 1.0) / (1.0 + small)
-    return value * (1.0 + x * complement)
+    complement = where(x >= 0.0, small, 1.0) * (1.0 / (1.0 + small))
+    return sigmoid_value(x) * (1.0 + x * complement)
 
 
 def mish_value(x: Array) -> Array:
     e = exp(minimum(x, 30.0))  # tanh(softplus(x)) = e (e + 2) / (e (e + 2) + 2), which is 1 from here on
     n = e * (e + 2.0)
-    return x * n / (n + 2.0)
+    return x * n * (1.0 / (n + 2.0))
 
 
 def mish_slope(x: Array) -> Array:
     e = exp(minimum(x, 30.0))
     n = e * (e + 2.0)
-    return n / (n + 2.0) + x * 4.0 * e * (e + 1.0) / ((n + 2.0) * (n + 2.0))
+    inverse = 1.0 / (n + 2.0)
+    return n * inverse + x * 4.0 * e * (e + 1.0) * inverse * inverse
 
 
 @dataclass(frozen=True)

@@ -413,16 +413,29 @@ def shuffled(position: integer, rows: integer, mask: integer, shift: integer, ke
 
 
 @each("KINDS")
-def read_row(count: integer, source: integer, step: integer, target: integer):
-    """count values of any type, step bytes apart, as reals."""
+def read_row(count: integer, source: integer, step: integer, end: integer, target: integer):
+    """count values of any type, step bytes apart, as reals; 0 behind them, up to a whole vector.
+
+    The last vector may reach behind the row, where ``end``, the end of the data, is not in the way.
+    """
     at = 0
     if step == KIND_SIZE:
         while at + LANES <= count:
             store(target, at, read_vector(source + at * KIND_SIZE))
             at += LANES
+        if at < count and source + (at + LANES) * KIND_SIZE <= end:
+            store(target, at, where(lanes_below(count - at), read_vector(source + at * KIND_SIZE), splat(0.0)))
+            at = count
     while at < count:
         write(target, at, read(source + at * step))
         at += 1
+
+
+def order_key(job: Job, epoch: integer) -> integer:
+    """What the order of an epoch's rows follows from."""
+    if job.shuffle:
+        return mixed(job.seed + mixed(epoch))
+    return 0
 
 
 def place_of_row(job: Job, position: integer, key: integer) -> integer:
@@ -443,11 +456,11 @@ def gather_inputs(
     position: integer,
 ):
     """Rows of x, by place in the epoch, into the workspace, with a 1 behind each."""
-    key = mixed(job.seed + mixed(epoch))
+    key = order_key(job, epoch)
     for row in range(first_row, first_row + rows):
         source = job.x + place_of_row(job, position + row, key) * job.x_row
         target = base + row * job.input_stride * SIZE
-        read_row(width, source, job.x_column, target)
+        read_row(width, source, job.x_column, job.x_end, target)
         put(target, width, 1.0)
 
 
@@ -462,7 +475,7 @@ def gather_targets(
     position: integer,
 ):
     """Rows of y, by place in the epoch, with its weight behind each; class numbers as one-hot rows."""
-    key = mixed(job.seed + mixed(epoch))
+    key = order_key(job, epoch)
     for row in range(first_row, first_row + rows):
         place = place_of_row(job, position + row, key)
         target = base + (job.target * job.capacity + row * job.target_stride) * SIZE
@@ -474,7 +487,7 @@ def gather_targets(
             if label >= 0 and label < outputs:  # it was when it was checked, but the array is the user's
                 put(target, label, 1.0)
         else:
-            read_row(outputs, source, job.y_column, target)
+            read_row(outputs, source, job.y_column, job.y_end, target)
         weight = 1.0
         if job.sample_weight != 0:
             weight = get_double(job.sample_weight, place)
@@ -1025,14 +1038,31 @@ def wait(job: Job) -> integer:
 
 
 def add_scores(job: Job, epoch: integer, batch_rows: integer):
-    """Add the scores of a batch to those of its epoch, in the order of its rows."""
+    """Add the scores of a batch to those of its epoch."""
     columns = 1 + job.metric_count
     results = job.results + (epoch - job.first_epoch) * columns * 8
     for column in range(columns):
-        total = 0.0
-        for row in range(batch_rows):
-            total = total + get_double(job.scores, row * columns + column)
+        total = sum_of_scores(batch_rows, columns, job.scores + column * 8)
         put_double(results, column, get_double(results, column) + total)
+
+
+def sum_of_scores(rows: integer, step: integer, scores: integer) -> double:
+    """Their sum, in four chains, for an addition takes four times as long as the next can begin after it."""
+    a = 0.0
+    b = 0.0
+    c = 0.0
+    d = 0.0
+    row = 0
+    while row + 4 <= rows:
+        a = a + get_double(scores, row * step)
+        b = b + get_double(scores, (row + 1) * step)
+        c = c + get_double(scores, (row + 2) * step)
+        d = d + get_double(scores, (row + 3) * step)
+        row += 4
+    while row < rows:
+        a = a + get_double(scores, row * step)
+        row += 1
+    return (a + b) + (c + d)
 
 
 def all_finite(count: integer, source: integer) -> integer:
@@ -1145,10 +1175,8 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
             first_score = thread * job.capacity
             score_rows(job, last, base, 0, rows, first_score, rows)
             for column in range(columns):
-                total = 0.0
-                for row in range(rows):
-                    total = total + get_double(job.scores, (first_score + row) * columns + column)
-                put_double(job.results, block * columns + column, total)
+                scores = job.scores + (first_score * columns + column) * 8
+                put_double(job.results, block * columns + column, sum_of_scores(rows, columns, scores))
     return 0
 
 

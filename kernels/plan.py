@@ -54,10 +54,12 @@ JOB_FIELDS: dict[str, str] = {
     "x": "i8",
     "x_row": "i8",  # bytes from row to row
     "x_column": "i8",
+    "x_end": "i8",  # the first byte behind the data
     "x_kind": "i8",  # code: place in KINDS
     "y": "i8",
     "y_row": "i8",
     "y_column": "i8",
+    "y_end": "i8",
     "y_kind": "i8",
     "y_labels": "i8",  # 1: y holds class numbers
     "sample_weight": "i8",  # doubles, or 0

@@ -362,7 +362,7 @@ def indent(lines: list[str]) -> str:
 def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Rendered]:
     """Every tile: rows x vectors of sums held in registers over the whole depth; and the choice among them."""
     arguments = [(name, "integer") for name in ("depth", "a", "a_row", "a_step", "b", "b_step", "more", "c", "c_row")]
-    heights = [h for h in (8, 4, 2, 1) if h <= instruction_set.tile_rows]
+    heights = [h for h in (8, 4, 3, 2, 1) if h <= instruction_set.tile_rows]
     widths = range(1, instruction_set.tile_vectors + 1)
     for height in heights:
         for width in widths:
