@@ -9,6 +9,7 @@ import math
 import numbers
 import operator
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -271,8 +272,8 @@ def check_finite(array: Array, name: str, dtype: str = "float64") -> None:
     """Refuse NaN, infinity, and what would become infinite in a dtype; the message says where it stands."""
     if array.dtype.kind != "f":
         return
-    largest = min(np.finfo(dtype).max, np.finfo(array.dtype).max, key=np.longdouble).astype(array.dtype)
-    if largest == np.finfo(array.dtype).max and _sums_to_finite(array):
+    largest, all_fit = _largest(dtype, array.dtype)
+    if all_fit and _sums_to_finite(array):
         return
     at = _first_outside(array, -largest, largest)
     if at is None:
@@ -297,6 +298,13 @@ def _holds_numbers(frame: object) -> bool:
     return all(getattr(kind, "kind", "O") in "biuf" for kind in (kinds if np.iterable(kinds) else [kinds]))
 
 
+@cache
+def _largest(dtype: str, given: np.dtype[Any]) -> tuple[Any, bool]:
+    """The largest value of an array that another dtype holds too, and whether that is all that it may have."""
+    largest = min(np.finfo(dtype).max, np.finfo(given).max, key=np.longdouble).astype(given)
+    return largest, bool(largest == np.finfo(given).max)
+
+
 def _blocks(array: Array) -> Iterator[tuple[int, Array]]:
     """Blocks of rows, each with its first row's number."""
     rows = max(1, BLOCK_BYTES // max(1, array.nbytes // len(array)))
@@ -310,6 +318,9 @@ def _sums_to_finite(array: Array) -> bool:
     Memory sets the pace, and several threads read it faster than one: up to 8 share the reading, however many a model
     is compiled for; FASTNN_NUM_THREADS limits them too.
     """
+    if array.nbytes <= BLOCK_BYTES:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return math.isfinite(np.add.reduce(array, axis=None))
     blocks = [block for _, block in _blocks(array)]
     finite = np.ones(len(blocks), bool)
 

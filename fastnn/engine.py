@@ -207,7 +207,7 @@ class Engine:
         self.metrics = np.zeros(0, np.int64)
         self.iterations = 0
         self._buffers: dict[str, Array] = {}
-        self._synchronisation = aligned(plan.SYNCHRONISATION_WORDS, np.int64)
+        self._synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
         job = self.job
         job.layer_count, job.parameter_count = len(self.plans), self.parameter_count
         job.parameters, job.transposed = address(self.parameters), address(self.transposed)
@@ -372,8 +372,9 @@ class Engine:
             return min(self.threads, 256)
         return max(1, min(processors(), most, int(operations / OPERATIONS_A_THREAD)))
 
-    def _prepare_training(self, batch_size: int, threads: int, chunk: int) -> None:
+    def _prepare_training(self, batch_size: int, threads: int, chunk: int, replicate: bool = False) -> None:
         """Point the job at workspaces for steps of up to batch_size rows."""
+        turns = 1 + replicate  # replicated, every other step has gradients and scores of its own
         job, dtype, size = self.job, self.dtype, self.dtype.itemsize
         capacity = chunk or -(-batch_size // 8) * 8
         job.chunk, job.capacity = chunk, capacity
@@ -381,10 +382,10 @@ class Engine:
         job.workspace = address(self.workspace(capacity, threads if chunk else 1))
         chunks = -(-batch_size // chunk) if chunk else 1
         job.gradient_levels = chunks.bit_length() + 1
-        parts = threads * job.gradient_levels if chunk else 1
+        parts = turns * threads * job.gradient_levels if chunk else 1
         job.gradients = address(self.buffer("gradients", parts * self.parameter_count, dtype))
         self._prepare_scratch(threads)
-        job.scores = address(self.buffer("scores", batch_size * (1 + job.metric_count), np.float64))
+        job.scores = address(self.buffer("scores", turns * batch_size * (1 + job.metric_count), np.float64))
 
     def _prepare_scratch(self, threads: int) -> None:
         self.job.scratch_size = SCRATCH_SIZE
@@ -414,7 +415,7 @@ class Engine:
         with Crew(threads) as crew:
             job.threads, job.replicated = crew.size, replicate
             jobs = [job] + [self._replica(number) if replicate else job for number in range(1, crew.size)]
-            crew.run(part, abort)
+            crew.run(part, abort, lambda: synchronisation[plan.LEFT] == crew.size)
 
     def _replica(self, number: int) -> Any:
         """The job with copies of all that training changes."""
@@ -539,6 +540,7 @@ REPLICATED_BYTES = 2**17
 CONVERTED_BYTES = 2**20
 """How much of data that the kernels cannot read as it lies is converted at a time."""
 SCRATCH_SIZE: int = plan.scratch_layout()[1]
+SYNCHRONISATION_WORDS: int = plan.SYNCHRONISATION_WORDS
 
 
 class Training:
@@ -604,7 +606,7 @@ class Training:
             if len(self.backup) != engine.parameter_count + len(engine.slots):
                 self._keep_good()  # another optimizer, with other slots
             engine.changes += 1
-            engine._prepare_training(self.batch_size, self.threads, self.chunk)
+            engine._prepare_training(self.batch_size, self.threads, self.chunk, self.replicate)
             job.mode, job.batch_size, job.seed = MODE["train"], self.batch_size, self.seed
             job.steps_per_epoch, job.backup = self.steps_per_epoch, address(self.backup)
             columns = self.results.shape[1]

@@ -12,7 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from .engine import MODE, SCRATCH_SIZE, Array, Data, Engine, JobRecord, address, aligned, point_at
+from .engine import (
+    MODE,
+    SCRATCH_SIZE,
+    SYNCHRONISATION_WORDS,
+    Array,
+    Data,
+    Engine,
+    JobRecord,
+    address,
+    aligned,
+    point_at,
+)
 
 __all__ = ["Predictor", "Step", "plain"]
 
@@ -38,7 +49,7 @@ class _Prepared:
         size = engine.dtype.itemsize
         capacity = -(-rows // 8) * 8
         self.workspace = aligned(capacity * engine.row_values, engine.dtype)
-        self.synchronisation = aligned(64, np.int64)
+        self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
         job.mode, job.threads, job.chunk, job.shuffle, job.origin = MODE[mode], 1, 0, 0, 0
         job.capacity, job.workspace = capacity, address(self.workspace)
         job.workspace_size = capacity * engine.row_values * size

@@ -88,9 +88,10 @@ class Crew:
         _idle.extend(self.helpers)
         self.helpers = []
 
-    def run(self, part: Part, abort: Callable[[], None]) -> None:
+    def run(self, part: Part, abort: Callable[[], None], over: Callable[[], bool] = lambda: False) -> None:
         """part(0) here and part(1), part(2) ... in the helpers, to the end of all.
 
+        ``over`` may know after part(0) that all others have done their work, which spares the wait for word of it.
         Where one does not come (Ctrl-C, an error), ``abort`` lets those out that wait for it.  Whatever is raised, and
         however often, no task is at work any more when this ends.
         """
@@ -106,6 +107,8 @@ class Crew:
                             for helper, task in zip(self.helpers, tasks, strict=True):
                                 helper.tasks.put(task)
                             part(0)
+                        if error is None and over():
+                            return
                         if error is not None:
                             abort()
                         for task in tasks:

@@ -824,7 +824,7 @@ def claim_panel(layer: Layer, job: Job, unit: integer, units: integer, column: i
         claim_rows(columns, units, layer.transposed_stride, transposed)
 
 
-def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer, parts: integer):
+def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer, parts: integer, gradients: integer):
     """This thread's panels of every matrix: their gradient, the new weights, the transposed copy.
 
     ``parts`` 0: the gradient of the whole batch is computed here, panel by panel, while each is in cache.
@@ -877,10 +877,10 @@ def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer
                         for row in range(units):
                             at = (place + row * layer.stride) * SIZE
                             sum_parts(
-                                parts, part_size, gradient_row, job.gradients + at, gradient + row * gradient_row * SIZE
+                                parts, part_size, gradient_row, gradients + at, gradient + row * gradient_row * SIZE
                             )
                     else:
-                        gradient = job.gradients + place * SIZE
+                        gradient = gradients + place * SIZE
                         gradient_row = layer.stride
                         add_parts(parts, part_size, units, vectors, gradient, gradient_row)
                     if job.mode != GRADIENT:
@@ -892,7 +892,7 @@ def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer
                             copy_vectors(
                                 vectors,
                                 gradient + row * gradient_row * SIZE,
-                                job.gradients + (place + row * layer.stride) * SIZE,
+                                gradients + (place + row * layer.stride) * SIZE,
                             )
                 work += units * vectors * LANES
                 vector += vectors
@@ -974,7 +974,14 @@ def chunks_a_thread(job: Job, batch_rows: integer) -> integer:
 
 
 def train_chunks(
-    layers: integer, job: Job, thread: integer, epoch: integer, position: integer, batch_rows: integer
+    layers: integer,
+    job: Job,
+    thread: integer,
+    epoch: integer,
+    position: integer,
+    batch_rows: integer,
+    first_score: integer,
+    gradients_: integer,
 ) -> integer:
     """This thread's chunks through the whole network, into its gradient; returns how many threads had any."""
     chunks = (batch_rows + job.chunk - 1) // job.chunk
@@ -982,7 +989,7 @@ def train_chunks(
     base = job.workspace + thread * job.workspace_size
     scratch = job.scratch + thread * job.scratch_size
     vector_size = job.parameter_count * SIZE
-    gradients = job.gradients + thread * job.gradient_levels * vector_size
+    gradients = gradients_ + thread * job.gradient_levels * vector_size
     level = 0
     done = 0
     last = layers + (job.layer_count - 1) * LAYER_SIZE
@@ -993,7 +1000,7 @@ def train_chunks(
             rows = job.chunk
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
         forward(layers, job, base, 0, rows, 1, scratch)
-        score_rows(job, last, base, 0, rows, start, batch_rows)
+        score_rows(job, last, base, 0, rows, first_score + start, batch_rows)
         backward(layers, job, base, 0, rows, scratch)
         chunk_gradient(layers, job, base, rows, scratch, gradients + level * vector_size)
         level += 1
@@ -1037,12 +1044,26 @@ def wait(job: Job) -> integer:
     return 0
 
 
-def add_scores(job: Job, epoch: integer, batch_rows: integer):
+def leave(job: Job, thread: integer):
+    """The caller's thread stays until all others have gone, or the run was aborted."""
+    if job.threads > 1:
+        left = atomic_add(job.synchronisation, LEFT, 1) + 1
+        spins = 0
+        while thread == 0 and left < job.threads and not atomic_get(job.synchronisation, ABORTED):
+            spins += 1
+            if spins < 2000:
+                relax()
+            else:
+                give_way()
+            left = atomic_get(job.synchronisation, LEFT)
+
+
+def add_scores(job: Job, epoch: integer, first_score: integer, batch_rows: integer):
     """Add the scores of a batch to those of its epoch."""
     columns = 1 + job.metric_count
     results = job.results + (epoch - job.first_epoch) * columns * 8
     for column in range(columns):
-        total = sum_of_scores(batch_rows, columns, job.scores + column * 8)
+        total = sum_of_scores(batch_rows, columns, job.scores + (first_score * columns + column) * 8)
         put_double(results, column, get_double(results, column) + total)
 
 
@@ -1104,6 +1125,7 @@ def end_epoch(job: Job, thread: integer, epoch: integer) -> integer:
 def train(layers: integer, job: Job, thread: integer) -> integer:
     last = layers + (job.layer_count - 1) * LAYER_SIZE
     scratch = job.scratch + thread * job.scratch_size
+    part_size = job.gradient_levels * job.parameter_count * SIZE
     for step in range(job.first_step, job.last_step):
         epoch = step // job.steps_per_epoch
         position = (step - epoch * job.steps_per_epoch) * job.batch_size
@@ -1111,8 +1133,13 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         if batch_rows > job.batch_size:
             batch_rows = job.batch_size
         parts = 0
+        gradients = job.gradients
+        first_score = 0
+        if job.replicated and step % 2:  # gradients and scores of every other step are elsewhere: see below
+            gradients += job.threads * part_size
+            first_score = job.batch_size
         if job.chunk > 0:
-            parts = train_chunks(layers, job, thread, epoch, position, batch_rows)
+            parts = train_chunks(layers, job, thread, epoch, position, batch_rows, first_score, gradients)
         else:
             tiles = (batch_rows + TILE_ROWS - 1) // TILE_ROWS
             first_row = tiles * thread // job.threads * TILE_ROWS
@@ -1131,13 +1158,16 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         if job.mode == TRAIN:
             update_number = job.iterations + step - job.first_step + 1
             prepare(job.optimizer, job.hyper, to_double(update_number), scratch)
-        update_share(layers, job, thread, batch_rows, parts)
+        update_share(layers, job, thread, batch_rows, parts, gradients)
         if thread == 0:
-            add_scores(job, epoch, batch_rows)
+            add_scores(job, epoch, first_score, batch_rows)
             put_integer(job.synchronisation, DONE, step + 1)
-        if wait(job):
-            return 1
-        if job.mode == TRAIN and position + batch_rows == job.rows:
+        # Replicated, nothing that is read after this is written again before all have met in the next step.
+        epoch_ends = job.mode == TRAIN and position + batch_rows == job.rows
+        if not job.replicated or epoch_ends:
+            if wait(job):
+                return 1
+        if epoch_ends:
             if end_epoch(job, thread, epoch):
                 return 1
     return 0
@@ -1188,8 +1218,9 @@ def run(layers: integer, job: Job, thread: integer) -> integer:
         ended = infer(layers, job, thread)
     elif job.mode == UPDATE:
         prepare(job.optimizer, job.hyper, to_double(job.iterations + 1), job.scratch)
-        update_share(layers, job, thread, 1, 1)
+        update_share(layers, job, thread, 1, 1, job.gradients)
     else:
         ended = train(layers, job, thread)
+    leave(job, thread)
     restore_denormals(state)
     return ended

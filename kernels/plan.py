@@ -96,8 +96,8 @@ MODES = ("train", "evaluate", "predict", "gradient", "update")
 KINDS = ("float32", "float64", "uint8", "int32", "int64")
 
 # Words of the synchronisation block, each on a cache line of its own.
-ARRIVED, GENERATION, ABORTED, DIVERGED, DONE = 0, 16, 32, 48, 56
-SYNCHRONISATION_WORDS = 64
+ARRIVED, GENERATION, ABORTED, DIVERGED, DONE, LEFT = 0, 16, 32, 48, 56, 64
+SYNCHRONISATION_WORDS = 80
 
 TURNED_OUTPUTS = 4  # layers of up to this many units are stored transposed
 WIDTH_MULTIPLE = 16  # rows are padded to this many values

@@ -128,7 +128,7 @@ class Source:
         self.constants: dict[str, int | float] = {
             **{mode.upper(): i for i, mode in enumerate(plan["MODES"])},  # type: ignore[arg-type, var-annotated]
             **{r.name.upper(): r.code for r in [*self.activations, *self.losses]},
-            **{k: plan[k] for k in ("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE")},  # type: ignore[dict-item]
+            **{k: plan[k] for k in ("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE", "LEFT")},  # type: ignore[dict-item]
             "LAYER_SIZE": 8 * len(self.records["Layer"]),
             **{k: plan[k] for k in ("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS", "CLAIMED_VECTORS")},  # type: ignore[dict-item]
             **plan["scratch_layout"]()[0],  # type: ignore[operator]
