@@ -110,7 +110,7 @@ def address(array: Array | None) -> int:
 
 def end_address(array: Array) -> int:
     """The first byte behind the array's last one."""
-    reach = sum(max(0, (n - 1) * stride) for n, stride in zip(array.shape, array.strides, strict=True))
+    reach: int = sum(max(0, (n - 1) * stride) for n, stride in zip(array.shape, array.strides, strict=True))
     return address(array) + reach + array.itemsize
 
 
