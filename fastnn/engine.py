@@ -195,6 +195,7 @@ class Engine:
         _engines.add(self)
         self.changes = 0  # of the parameters, as seen from outside of a run
         self._capacity = 0
+        self.stale = False  # the transposed copies are not in step with the matrices
         self.prepared: dict[Any, Any] = {}  # see quick.py
         self._optimizer: tuple[str, Sequence[float]] | None = None
         self.layers = (LayerRecord * len(self.plans))()
@@ -295,6 +296,12 @@ class Engine:
     def refresh_all(self) -> None:
         for number in range(len(self.plans)):
             self.refresh(number)
+        self.stale = False
+
+    def follow(self) -> None:
+        """Bring the transposed copies in step, if a run has gone on without them."""
+        if self.stale:
+            self.refresh_all()
 
     # --- What to train for ---
 
@@ -385,6 +392,11 @@ class Engine:
         parts = turns * threads * job.gradient_levels if chunk else 1
         job.gradients = address(self.buffer("gradients", parts * self.parameter_count, dtype))
         self._prepare_scratch(threads)
+        job.transposing = bool(chunk) or batch_size < threads * TURNED_ROWS
+        if job.transposing:
+            self.follow()
+        else:
+            self.stale = True
         job.scores = address(self.buffer("scores", turns * batch_size * (1 + job.metric_count), np.float64))
 
     def _prepare_scratch(self, threads: int) -> None:
@@ -535,6 +547,8 @@ SLICE_SECONDS = 0.05
 """How long a compiled run may go on before Python has control again."""
 OPERATIONS_A_THREAD = 700_000
 """Arithmetic in a step below which another thread costs more than it brings."""
+TURNED_ROWS = 64
+"""Rows a thread from which on the way back turns the matrices itself, which spares what the update would write."""
 REPLICATED_BYTES = 2**17
 """Parameters up to this size are cheaper updated by every thread than exchanged."""
 CONVERTED_BYTES = 2**20

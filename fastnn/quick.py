@@ -50,7 +50,7 @@ class _Prepared:
         capacity = -(-rows // 8) * 8
         self.workspace = aligned(capacity * engine.row_values, engine.dtype)
         self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
-        job.mode, job.threads, job.chunk, job.shuffle, job.origin = MODE[mode], 1, 0, 0, 0
+        job.mode, job.threads, job.chunk, job.shuffle, job.origin, job.transposing = MODE[mode], 1, 0, 0, 0, 1
         job.capacity, job.workspace = capacity, address(self.workspace)
         job.workspace_size = capacity * engine.row_values * size
         self.scratch = aligned(SCRATCH_SIZE, np.uint8)
@@ -119,6 +119,7 @@ class Step(_Prepared):
         engine, job = self.engine, self.job
         count = engine.parameter_count
         with engine.busy:
+            engine.follow()
             if self.changes != engine.changes:
                 self.backup[:count] = engine.parameters
                 self.backup[count:] = engine.slots

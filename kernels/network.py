@@ -23,6 +23,7 @@ def product(
     a_block: integer,
     b: integer,
     b_step: integer,
+    turned: integer,
     more: integer,
     pack: integer,
     c: integer,
@@ -34,7 +35,8 @@ def product(
     Every element is one chain of fused multiply-adds in the order of k, whatever tile or block it falls into: results
     do not depend on how rows and columns are split.
 
-    Rows of b that lie far apart are brought together first (``pack``), where enough tiles use them again.
+    Rows of b that lie far apart are brought together first (``pack``), where enough tiles use them again.  With
+    ``turned``, b has that many columns and is stored transposed, b[k, j] at j * b_step + k: it is turned on that way.
     """
     first = 0
     while first < depth:
@@ -50,7 +52,12 @@ def product(
                 wide = TILE_VECTORS
             panel = b + (first * b_step + column * LANES) * SIZE
             panel_step = b_step
-            if rows >= PACK_ROWS and b_step * SIZE > PACK_STRIDE:
+            if turned:
+                at = b + (column * LANES * b_step + first) * SIZE
+                turn_panel(steps, wide, turned - column * LANES, at, b_step, pack)
+                panel = pack
+                panel_step = wide * LANES
+            elif rows >= PACK_ROWS and b_step * SIZE > PACK_STRIDE:
                 gather_panel(steps, wide, panel, b_step, pack)
                 panel = pack
                 panel_step = wide * LANES
@@ -79,6 +86,21 @@ def gather_panel(steps: integer, vectors: integer, source: integer, source_step:
     for step in range(steps):
         for vector in range(vectors):
             store(target, (step * vectors + vector) * LANES, load(source, step * source_step + vector * LANES))
+
+
+def turn_panel(
+    steps: integer, vectors: integer, columns: integer, source: integer, source_row: integer, target: integer
+):
+    """The same from some vectors of columns, each of which is a row of steps values; 0 behind the last column."""
+    for vector in range(vectors):
+        for step in range(0, steps, LANES):
+            transpose_square(
+                columns - vector * LANES,
+                source + (vector * LANES * source_row + step) * SIZE,
+                source_row,
+                target + (step * vectors + vector) * LANES * SIZE,
+                vectors * LANES,
+            )
 
 
 def vectors_for(columns: integer) -> integer:
@@ -544,6 +566,7 @@ def forward(
                 job.parameters + layer.weights * SIZE,
                 layer.stride,
                 0,
+                0,
                 scratch + PACK,
                 product_target,
                 stride,
@@ -631,11 +654,15 @@ def backward(layers: integer, job: Job, base: integer, first_row: integer, rows:
         previous = layers + (number - 1) * LAYER_SIZE
         source = base + (layer.delta * job.capacity + first_row * layer.output_stride) * SIZE
         if layer.rows > 0:
-            matrix = job.transposed + layer.transposed * SIZE
-            matrix_stride = layer.transposed_stride
+            matrix = job.parameters + layer.weights * SIZE
+            matrix_stride = layer.stride
+            turned = layer.inputs
             if layer.turned:
-                matrix = job.parameters + layer.weights * SIZE
-                matrix_stride = layer.stride
+                turned = 0
+            elif job.transposing:
+                turned = 0
+                matrix = job.transposed + layer.transposed * SIZE
+                matrix_stride = layer.transposed_stride
             delta = base + (previous.delta * job.capacity + first_row * previous.output_stride) * SIZE
             product(
                 rows,
@@ -647,6 +674,7 @@ def backward(layers: integer, job: Job, base: integer, first_row: integer, rows:
                 16 * layer.output_stride,
                 matrix,
                 matrix_stride,
+                turned,
                 0,
                 scratch + PACK,
                 delta,
@@ -697,6 +725,7 @@ def weight_gradient(
             source + column * SIZE,
             source_stride,
             0,
+            0,
             scratch + PACK,
             gradient,
             gradient_row,
@@ -728,6 +757,7 @@ def weight_gradient(
             16 * rows,
             base + (layer.delta * job.capacity + first * layer.output_stride + column) * SIZE,
             layer.output_stride,
+            0,
             first > 0,
             scratch + PACK,
             gradient,
@@ -819,7 +849,7 @@ def claim_rows(rows: integer, columns: integer, stride: integer, memory: integer
 
 def claim_panel(layer: Layer, job: Job, unit: integer, units: integer, column: integer, columns: integer):
     claim_rows(units, columns, layer.stride, job.parameters + (layer.weights + unit * layer.stride + column) * SIZE)
-    if layer.transposed >= 0:
+    if layer.transposed >= 0 and job.transposing:
         transposed = job.transposed + (layer.transposed + column * layer.transposed_stride + unit) * SIZE
         claim_rows(columns, units, layer.transposed_stride, transposed)
 
@@ -885,7 +915,7 @@ def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer
                         add_parts(parts, part_size, units, vectors, gradient, gradient_row)
                     if job.mode != GRADIENT:
                         update_panel(layer, job, scratch, unit, units, column, vectors, gradient, gradient_row)
-                        if layer.transposed >= 0:
+                        if layer.transposed >= 0 and job.transposing:
                             transpose(layer, job, unit, units, column, vectors)
                     elif parts == 0:
                         for row in range(units):

@@ -38,6 +38,7 @@ JOB_FIELDS: dict[str, str] = {
     "parameter_count": "i8",
     "parameters": "i8",
     "transposed": "i8",
+    "transposing": "i8",  # 1: the transposed copies follow the matrices; 0: the way back turns the matrices itself
     "slots": "i8",  # one vector of parameter_count values after another
     "slot_count": "i8",
     "backup": "i8",  # the parameters and slots of the last good epoch
