@@ -583,7 +583,9 @@ class Training:
         self.threads = engine.thread_count(operations, most)
         size = engine.parameter_count * engine.dtype.itemsize
         self.replicate = bool(self.chunk) and self.threads <= 4 and size <= REPLICATED_BYTES
-        self.seconds_a_step = operations / 5e9 + 2e-6  # a guess, until measured
+        self.seconds_a_step = (
+            operations / (5e9 if engine.backend == "numpy" else 5e10) + 2e-6
+        )  # a guess, until measured
         self.backup = aligned(0, engine.dtype)
         self.keep_good()
 
