@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import activations, callbacks, initializers, layers, losses, metrics, models, optimizers, utils
+    from . import activations, callbacks, initializers, layers, losses, metrics, models, optimizers, plot, utils
     from .errors import DivergenceWarning, ModelFileError
     from .layers import Input
     from .models import Sequential, load_model
@@ -36,6 +36,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "plot",
     "utils",
 ]
 

@@ -372,6 +372,7 @@ class Sequential:
         engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
         self.stop_training = False
         self.history = history
+        history.samples = len(train)
         chain.on_train_begin()
         try:
             history.interrupted = training.run(
@@ -386,6 +387,7 @@ class Sequential:
                 seed=int(self._rng.integers(2**61)),
                 callbacks=chain,
                 stopping=lambda: self.stop_training,
+                timed=history.seconds.append,
             )
         finally:
             chain.on_train_end()

@@ -54,14 +54,18 @@ def run(
     seed: int,
     callbacks: CallbackList,
     stopping: Callable[[], bool],
+    timed: Callable[[float], object] = lambda seconds: None,
 ) -> bool:
     """Train over the epochs, reporting each to the callbacks; ``stopping`` says whether one has asked to stop.
+
+    ``timed`` gets the seconds that each epoch's steps took, before the callbacks hear of it.
 
     Returns whether Ctrl-C ended it: after the steps at hand, with the epochs so far reported.
     """
     training = engine.train(data, batch_size, len(epochs), shuffle, seed)
     each_epoch = callbacks.needs_epochs or validation is not None
     reported = 0  # epochs
+    seconds = [0.0] * len(epochs)
 
     def report() -> None:
         """Tell the callbacks of the epochs that have ended."""
@@ -72,6 +76,7 @@ def run(
             if validation is not None:
                 logs |= named(engine.evaluate(validation), metrics, "val_")
             reported += 1  # before the call: Ctrl-C may strike in it
+            timed(seconds[reported - 1])
             callbacks.on_epoch_end(epochs[reported - 1], logs)
             if each_epoch:
                 training.keep_good()  # a callback may have set weights
@@ -84,7 +89,7 @@ def run(
                 callbacks.on_epoch_begin(epochs[epoch])
                 engine.set_optimizer(optimizer.row, optimizer.hyper())  # a callback may have changed it
             while training.step < end and not training.diverged:
-                _slice(training, end)
+                _slice(training, end, seconds)
                 _progress(training, metrics, callbacks, epochs)
             report()
             if training.diverged:
@@ -101,15 +106,26 @@ def run(
     return False
 
 
-def _slice(training: Training, end: int) -> None:
-    """Steps for about SLICE_SECONDS, and how long one takes."""
+def _slice(training: Training, end: int, seconds: list[float]) -> None:
+    """Steps for about SLICE_SECONDS, and how long one takes; their time is added to that of their epochs."""
     first = training.step
     steps = max(1, int(SLICE_SECONDS / training.seconds_a_step))
     begin = time.perf_counter()
-    training.advance(min(end, first + steps))
-    taken = training.step - first
-    if taken:
-        training.seconds_a_step = max((time.perf_counter() - begin) / taken, 1e-9)
+    try:
+        training.advance(min(end, first + steps))
+    finally:  # Ctrl-C strikes when the steps have been taken
+        taken = training.step - first
+        if taken:
+            a_step = (time.perf_counter() - begin) / taken
+            training.seconds_a_step = max(a_step, 1e-9)
+            in_epoch = training.steps_per_epoch
+            here, there = first // in_epoch, (training.step - 1) // in_epoch
+            if here == there:
+                seconds[here] += taken * a_step
+            else:
+                seconds[here] += ((here + 1) * in_epoch - first) * a_step
+                seconds[here + 1 : there] = [in_epoch * a_step] * (there - here - 1)
+                seconds[there] += (training.step - there * in_epoch) * a_step
 
 
 def _progress(training: Training, metrics: Sequence[Metric], callbacks: CallbackList, epochs: range) -> None:
