@@ -41,6 +41,8 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except BrokenPipeError:  # whoever read has seen enough
+            raise
         except (ValueError, OSError, ModuleNotFoundError) as error:
             raise click.ClickException(str(error)) from error
 
@@ -207,6 +209,22 @@ def demo(epochs: int, picture: Path) -> None:
 
     _can_write(picture)
     run(epochs, picture, click.echo)
+
+
+@commands.command()
+@click.option("--section", "sections", type=click.IntRange(1, 7), multiple=True, help="Only this one; may be repeated.")
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="learn", help="Folder of the pictures."
+)
+@click.option("--no-pictures", is_flag=True, help="Only the text.")
+def learn(sections: tuple[int, ...], output: Path, no_pictures: bool) -> None:
+    """Walk through how a machine learns, in seven sections.
+
+    Every number is computed while you read, and each section draws a picture.
+    """
+    from .learn import run
+
+    run(sections, None if no_pictures else output, click.echo)
 
 
 @commands.command()

@@ -94,7 +94,9 @@ def decision_boundary(model: Any, x: npt.ArrayLike, y: npt.ArrayLike, ax: Any = 
     plane = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
     shares, gaps = _shares(model, np.asarray(model.predict(plane), float), values)
     tints = _rgb([COLOURS[k % len(COLOURS)] for k in range(shares.shape[1])])
-    picture = 1 - 0.55 * (shares @ (1 - tints))
+    two = np.sort(shares, axis=1)[:, -2:]
+    strength = 0.08 + 0.47 * (two[:, 1] - two[:, 0])
+    picture = 1 - strength[:, np.newaxis] * (1 - tints[shares.argmax(axis=1)])
     extent = (left, right, bottom, top)
     ax.imshow(
         picture.clip(0, 1).reshape(GRID, GRID, 3),
@@ -407,7 +409,7 @@ def _whole_numbers(ax: Any) -> None:
 
 def _trail(ax: Any, x: Array, y: Array) -> Any:
     """A path with its beginning and its end."""
-    marker = "." if len(x) <= 60 else None
+    marker = "." if len(x) <= 100 else None
     ax.plot(x, y, "-", color=RED, linewidth=1.3, marker=marker, markersize=7, zorder=2)
     ax.plot(
         x[:1],
@@ -470,9 +472,9 @@ def _plural(word: str, count: int) -> str:
 
 
 def _named(layer: Any) -> str:
-    """A layer's name, and its activation where that is not in it."""
+    """A layer's name, and its activation below."""
     activation = getattr(getattr(layer, "activation", None), "name", "linear")
-    return layer.name if activation == "linear" else f"{layer.name}, {activation}"
+    return str(layer.name) if activation == "linear" else f"{layer.name}\n{activation}"
 
 
 def _shortened(array: Array) -> str:
@@ -607,7 +609,7 @@ def _draw_weights(
         ax.text(
             left + along * (right - left),
             start + along * (end - start),
-            _number(weight),
+            f"{weight:.3g}",
             fontsize=8,
             ha="center",
             va="center",
@@ -618,7 +620,7 @@ def _draw_weights(
     if layer.bias is not None:
         for unit, height in zip(shown[column + 1], places[column + 1], strict=True):
             ax.annotate(
-                f"b {_number(float(layer.bias[unit]))}",
+                f"b {layer.bias[unit]:.3g}",
                 (column + 1, height),
                 (0, diameter / 2 + 2),
                 textcoords="offset points",
