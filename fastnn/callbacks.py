@@ -111,7 +111,7 @@ class History(Callback):
         Returns
         -------
         matplotlib.axes.Axes
-            With a logarithmic y axis where all values are positive and the largest is over 50 times the smallest.
+            Its y axis logarithmic where a single metric's values are positive, the largest over 50 times the smallest.
 
         Raises
         ------

@@ -24,6 +24,7 @@ Array = npt.NDArray[Any]
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 COLOURS = (ORANGE, BLUE, GREEN, "#CC79A7", "#56B4E9", RED, "#F0E442", "#555555")
 MARKERS = "osD^vPX*"
+LABEL = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
 INK, PALE = "#222222", "#999999"
 GRID = 200  # points a side, where a function of two variables is drawn
 UNITS = 9  # of a layer at most are drawn, besides a gap for the others
@@ -50,7 +51,7 @@ def history(history: Any, ax: Any = None, metric: str | Sequence[str] = "loss") 
                 ax.plot(epochs, scores[key], style, color=colour, marker=marker, markersize=4, label=_words(key))
                 drawn += scores[key]
     values = np.array(drawn)
-    if values.min() > 0 and values.max() > 50 * values.min():
+    if len(names) == 1 and values.min() > 0 and values.max() > 50 * values.min():
         ax.set_yscale("log")
     _whole_numbers(ax)
     ax.set(xlabel="epoch", ylabel=_words(names[0]) if len(names) == 1 else "")
@@ -614,7 +615,7 @@ def _draw_weights(
             ha="center",
             va="center",
             color=INK,
-            bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+            bbox=LABEL,
             zorder=2,
         )
     if layer.bias is not None:
@@ -628,6 +629,7 @@ def _draw_weights(
                 va="bottom",
                 fontsize=8,
                 color="#555555",
+                bbox=LABEL,
                 zorder=2,
             )
 

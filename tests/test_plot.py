@@ -1,7 +1,9 @@
 """Pictures show what they say: lines, contours and numbers are read back from the axes."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from matplotlib.figure import Figure
 
 X = np.array([[0, 0], [1, 1], [0, 1], [1, 0]], dtype="float64")
 Y = np.array([0, 1, 1, 0])
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "looking.md"
 
 
 @pytest.fixture
@@ -442,3 +445,18 @@ def test_missing_matplotlib_is_named_with_its_extra(line, name, monkeypatch):
 def test_importing_plot_imports_no_matplotlib():
     code = "import sys, fastnn.plot; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="an sdist has no docs")
+def test_the_example_of_the_page_draws_its_picture(monkeypatch, tmp_path):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.chdir(tmp_path)
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+    exec(compile(example, PAGE.name, "exec"), names)
+    pyplot.close(names["figure"])
+    assert all(ax.has_data() for ax in names["axes"].flat)
+    assert names["history"].history["val_accuracy"][-1] > 0.9
+    assert (tmp_path / "looking.png").read_bytes().startswith(b"\x89PNG")
