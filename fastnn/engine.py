@@ -204,6 +204,7 @@ class Engine:
         self.parameters = aligned(self.parameter_count, dtype)
         self.transposed = aligned(self._transposed_count, dtype)
         self.slots = aligned(0, dtype)
+        self.spare_backup = aligned(0, dtype)
         self.hyper = np.zeros(16)
         self.metrics = np.zeros(0, np.int64)
         self.iterations = 0
@@ -586,8 +587,13 @@ class Training:
         self.seconds_a_step = (
             operations / (5e9 if engine.backend == "numpy" else 5e10) + 2e-6
         )  # a guess, until measured
-        self.backup = aligned(0, engine.dtype)
+        self.backup = engine.spare_backup
+        engine.spare_backup = aligned(0, engine.dtype)
         self.keep_good()
+
+    def close(self) -> None:
+        """Leave what is large to the next run: new memory costs more than filling it."""
+        self.engine.spare_backup = self.backup
 
     def keep_good(self) -> None:
         """Keep the parameters, slots and count of updates as they are now as the last good ones."""

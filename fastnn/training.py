@@ -103,6 +103,7 @@ def run(
         return True
     finally:
         optimizer.iterations = engine.iterations
+        training.close()
     return False
 
 

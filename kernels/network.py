@@ -337,7 +337,8 @@ def score_rows(
 ):
     """The loss and the metrics of each row into the scores, and the loss's gradient into the delta.
 
-    ``layer`` is the last one; its delta holds what its activation was given, the logits, on the way in.
+    ``layer`` is the last one; its delta holds what its activation was given, the logits, on the way in: its output
+    does where that is linear.
     """
     stride = layer.output_stride
     delta = base + (layer.delta * job.capacity + first_row * stride) * SIZE
@@ -362,7 +363,7 @@ def score_rows(
             put_double(scores, row * score_row, loss * weight)
     else:
         source = output
-        if job.loss_on_logits:
+        if job.loss_on_logits and layer.activation != LINEAR:
             source = delta
         loss_rows(
             job.loss,
@@ -479,11 +480,16 @@ def gather_inputs(
 ):
     """Rows of x, by place in the epoch, into the workspace, with a 1 behind each."""
     key = order_key(job, epoch)
+    x = job.x
+    x_row = job.x_row
+    column = job.x_column
+    end = job.x_end
+    stride = job.input_stride * SIZE
+    target = base + first_row * stride
     for row in range(first_row, first_row + rows):
-        source = job.x + place_of_row(job, position + row, key) * job.x_row
-        target = base + row * job.input_stride * SIZE
-        read_row(width, source, job.x_column, job.x_end, target)
+        read_row(width, x + place_of_row(job, position + row, key) * x_row, column, end, target)
         put(target, width, 1.0)
+        target += stride
 
 
 @each("KINDS")
@@ -498,22 +504,30 @@ def gather_targets(
 ):
     """Rows of y, by place in the epoch, with its weight behind each; class numbers as one-hot rows."""
     key = order_key(job, epoch)
+    y = job.y
+    y_row = job.y_row
+    column = job.y_column
+    end = job.y_end
+    labels = job.y_labels
+    weights = job.sample_weight
+    stride = job.target_stride * SIZE
+    target = base + job.target * job.capacity * SIZE + first_row * stride
     for row in range(first_row, first_row + rows):
         place = place_of_row(job, position + row, key)
-        target = base + (job.target * job.capacity + row * job.target_stride) * SIZE
-        source = job.y + place * job.y_row
-        if job.y_labels:
+        source = y + place * y_row
+        if labels:
             for at in range(0, outputs, LANES):
                 store(target, at, splat(0.0))
             label = read_integer(source)
             if label >= 0 and label < outputs:  # it was when it was checked, but the array is the user's
                 put(target, label, 1.0)
         else:
-            read_row(outputs, source, job.y_column, job.y_end, target)
+            read_row(outputs, source, column, end, target)
         weight = 1.0
-        if job.sample_weight != 0:
-            weight = get_double(job.sample_weight, place)
+        if weights != 0:
+            weight = get_double(weights, place)
         put(target, outputs, weight)
+        target += stride
 
 
 def gather(
@@ -549,7 +563,7 @@ def forward(
         columns = vectors_for(layer.outputs) * LANES
         output = base + (layer.output * job.capacity + first_row * stride) * SIZE
         product_target = output
-        if number == job.layer_count - 1:
+        if number == job.layer_count - 1 and layer.activation != LINEAR:  # what it is given is kept in the delta
             product_target = base + (layer.delta * job.capacity + first_row * stride) * SIZE
         if layer.turned:
             dot_rows(layer, rows, source, source_stride, job.parameters + layer.weights * SIZE, product_target, stride)
@@ -572,7 +586,7 @@ def forward(
                 stride,
             )
             source = product_target
-        elif product_target != output:
+        elif number == job.layer_count - 1:
             activate(LINEAR, rows, columns, stride, 0.0, source, product_target)
             source = product_target
         if layer.activation == SOFTMAX:

@@ -229,6 +229,8 @@ def is_vector(node: ast.expr) -> bool:
 
 
 TYPES = {"integer", "double", "vector"}
+INLINED = {"read_row", "place_of_row"}
+"""Functions of network.py that a loop calls for every row."""
 
 
 @dataclass(frozen=True)
@@ -290,9 +292,9 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
         for row in rows:
             body = copy.deepcopy(function).body
             kernel = Kernel(source, constants, row)
-            yield Rendered(
-                f"{name}_{row.name}" if row else name, arguments, result, text([kernel.visit(s) for s in body])
-            )
+            rendered_name = f"{name}_{row.name}" if row else name
+            statements = text([kernel.visit(s) for s in body])
+            yield Rendered(rendered_name, arguments, result, statements, inlined=name in INLINED)
         if rows != [None] and name != "read_row":
             yield dispatcher(name, [r for r in rows if r], arguments, result)
 
@@ -438,7 +440,8 @@ def cython_source(isa: str) -> str:
                 f"    cdef {cython_type(kind, dtype)} {name}\n" for name, kind in local_types(f, results).items()
             )
             body = rename(f.body, names, dtype)
-            parts.append(f"cdef {result} {f.name}_{dtype}({arguments}) noexcept nogil:\n{variables}{body}")
+            inline = "inline " if f.inlined else ""
+            parts.append(f"cdef {inline}{result} {f.name}_{dtype}({arguments}) noexcept nogil:\n{variables}{body}")
         parts.append(
             f"def {dtype}(integer layers, integer job, integer thread):\n"
             f"    cdef integer ended\n"
