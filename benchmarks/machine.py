@@ -54,10 +54,10 @@ def blas_rate(budget: float = 1.0) -> float:
     return 2 * size**3 / best_seconds(lambda: np.dot(a, b, out=c), budget) / 1e9
 
 
-def facts() -> dict[str, Any]:
-    """What the machine is."""
+def facts(packages: tuple[str, ...] = PACKAGES) -> dict[str, Any]:
+    """What the machine is, and the versions of packages."""
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

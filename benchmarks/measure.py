@@ -22,11 +22,10 @@ import machine
 import report
 import results
 from cases import CASES, chosen
+from interleaved import VARIABLES
 from peers import PEERS
 
 from fastnn.team import processors
-
-VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def timed(peer: str, threads: int, cases: str, seconds: float) -> Iterator[tuple[str, float]]:

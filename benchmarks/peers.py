@@ -167,6 +167,20 @@ class Sklearn:
         return self.model.predict(self.x)
 
 
+TORCH_NAMES = {
+    "relu": "ReLU",
+    "leaky_relu": "LeakyReLU",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "elu": "ELU",
+    "selu": "SELU",
+    "softplus": "Softplus",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "mish": "Mish",
+}
+
+
 class Torch:
     def __init__(self, case: Case) -> None:
         import torch
@@ -177,7 +191,7 @@ class Torch:
         self.torch, self.case, self.steps = torch, case, case.steps
         x, y = case.data()
         self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
-        nonlinear = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[case.activation]
+        nonlinear = getattr(torch.nn, TORCH_NAMES[case.activation])
         layers: list[Any] = []
         for a, b in case.shapes:
             layers += [torch.nn.Linear(a, b, dtype=getattr(torch, case.dtype)), nonlinear()]
@@ -228,7 +242,9 @@ class Jax:
         jax.config.update("jax_enable_x64", case.dtype == "float64")
         x, y = case.data()
         self.x, self.y, self.rows, self.steps = jnp.array(x), jnp.array(y), case.batch, case.steps * case.epochs
-        nonlinear = {"relu": jax.nn.relu, "tanh": jnp.tanh}[case.activation]
+        nonlinear = getattr(jax.nn, case.activation)
+        if case.activation == "gelu":
+            nonlinear = partial(jax.nn.gelu, approximate=False)
         rng = np.random.default_rng(0)
         self.parameters = [
             (jnp.array((rng.standard_normal((a, b)) / np.sqrt(a)).astype(case.dtype)), jnp.zeros(b, case.dtype))

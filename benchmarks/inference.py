@@ -1,0 +1,253 @@
+"""Predicting with every case's network: fastnn beside PyTorch and ONNX Runtime, in one run.
+
+Three kinds of work: a batch of the case's size, one of 10,000 rows, and one row a call. Each library, at all processors
+and at one, has a process of its own; they are measured in turn, and a figure is the median over the rounds of the best
+block, at the better number of threads. Every network ends in its softmax. The peers get what is best for them: PyTorch
+a tensor and inference_mode, ONNX Runtime the better of `run` and of buffers that were bound beforehand.
+A whole run is kept as inference.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import ExitStack
+from datetime import date
+from functools import partial
+from importlib.util import find_spec
+from statistics import geometric_mean
+from typing import Any
+
+import machine
+import numpy as np
+import results
+from cases import CASES, Case, chosen
+from interleaved import Found, Question, Worker, in_turn
+from report import line, number
+
+from fastnn.team import processors
+
+KEPT = results.ROOT / "benchmarks" / "inference.json"
+ROWS = 10_000
+
+Weights = list[tuple[Any, Any]]
+
+
+def prepared(case: Case) -> tuple[Any, Weights]:
+    """ROWS rows of inputs, and each layer's kernel (inputs, units) and bias (units,)."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((max(ROWS, case.batch), case.sizes[0]), case.dtype)
+    weights = [
+        ((rng.standard_normal((a, b)) / np.sqrt(a)).astype(case.dtype), rng.standard_normal(b).astype(case.dtype) / 10)
+        for a, b in case.shapes
+    ]
+    return x, weights
+
+
+class Fastnn:
+    def __init__(self, case: Case, backend: str) -> None:
+        from fastnn import Sequential
+        from fastnn.layers import Dense, Input
+
+        x, weights = prepared(case)
+        hidden = [Dense(units, activation=case.activation) for units in case.sizes[1:-1]]
+        output = Dense(case.sizes[-1], activation="softmax" if case.classes else "linear")
+        self.model = Sequential([Input((case.sizes[0],)), *hidden, output], seed=0)
+        self.model.compile(loss="mse", backend=backend, dtype=case.dtype)
+        self.model.set_weights([array for layer in weights for array in layer])
+        self.x, self.x_batch, self.x_one = x[:ROWS], x[: case.batch].copy(), x[:1].copy()
+        self.predictor = self.model.predictor()
+
+    def batch(self) -> Any:
+        return self.model.predict(self.x_batch, verbose=0)
+
+    def many(self) -> Any:
+        return self.model.predict(self.x, verbose=0)
+
+    def one(self) -> Any:
+        return self.model.predict(self.x_one, verbose=0)
+
+    def one_prepared(self) -> Any:
+        return self.predictor(self.x_one)
+
+
+class Torch:
+    def __init__(self, case: Case) -> None:
+        import torch
+
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+        torch.set_flush_denormal(True)
+        x, weights = prepared(case)
+        nonlinear = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[case.activation]
+        layers: list[Any] = []
+        for w, b in weights:
+            linear = torch.nn.Linear(*w.shape, dtype=getattr(torch, case.dtype))
+            linear.weight.data, linear.bias.data = torch.from_numpy(w.T.copy()), torch.from_numpy(b)
+            layers += [linear, nonlinear()]
+        layers[-1:] = [torch.nn.Softmax(dim=1)] if case.classes else []
+        self.torch, self.model = torch, torch.nn.Sequential(*layers).eval()
+        self.x, self.x_batch, self.x_one = (torch.from_numpy(x[:rows].copy()) for rows in (ROWS, case.batch, 1))
+
+    def _run(self, x: Any) -> Any:
+        with self.torch.inference_mode():
+            return self.model(x)
+
+    def batch(self) -> Any:
+        return self._run(self.x_batch)
+
+    def many(self) -> Any:
+        return self._run(self.x)
+
+    def one(self) -> Any:
+        return self._run(self.x_one)
+
+
+class OnnxRuntime:
+    def __init__(self, case: Case, bound: bool) -> None:
+        import onnxruntime
+
+        x, weights = prepared(case)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
+        self.session = onnxruntime.InferenceSession(
+            onnx_model(case, weights), options, providers=["CPUExecutionProvider"]
+        )
+        for name, rows in (("batch", case.batch), ("many", ROWS), ("one", 1)):
+            part = x[:rows].copy()
+            setattr(self, name, self._bound(part, case.sizes[-1]) if bound else partial(self._run, {"x": part}))
+
+    def _run(self, feed: dict[str, Any]) -> Any:
+        return self.session.run(None, feed)
+
+    def _bound(self, x: Any, units: int) -> Any:
+        """A call without arguments, into an array that is there already."""
+        from onnxruntime import OrtValue
+
+        binding = self.session.io_binding()
+        binding.bind_ortvalue_input("x", OrtValue.ortvalue_from_numpy(x))
+        binding.bind_ortvalue_output("y", OrtValue.ortvalue_from_numpy(np.zeros((len(x), units), x.dtype)))
+        return partial(self.session.run_with_iobinding, binding)
+
+
+def onnx_model(case: Case, weights: Weights) -> bytes:
+    """The network as an ONNX file's content."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    kind = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}[case.dtype]
+    nodes, arrays, name = [], [], "x"
+    for index, (w, b) in enumerate(weights):
+        arrays += [numpy_helper.from_array(w, f"w{index}"), numpy_helper.from_array(b, f"b{index}")]
+        last = index == len(weights) - 1
+        product = "y" if last and not case.classes else f"z{index}"
+        nodes.append(helper.make_node("Gemm", [name, f"w{index}", f"b{index}"], [product]))
+        name = product
+        if not last:
+            name = f"a{index}"
+            nodes.append(helper.make_node({"relu": "Relu", "tanh": "Tanh"}[case.activation], [product], [name]))
+        elif case.classes:
+            nodes.append(helper.make_node("Softmax", [product], ["y"], axis=1))
+    x = helper.make_tensor_value_info("x", kind, ["rows", case.sizes[0]])
+    y = helper.make_tensor_value_info("y", kind, ["rows", case.sizes[-1]])
+    graph = helper.make_graph(nodes, "network", [x], [y], arrays)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+PEERS: dict[str, tuple[Any, list[str]]] = {
+    "fastnn numba": (partial(Fastnn, backend="numba"), ["numba"]),
+    "fastnn cython": (partial(Fastnn, backend="cython"), []),
+    "PyTorch": (Torch, ["torch"]),
+    "ONNX Runtime": (partial(OnnxRuntime, bound=False), ["onnxruntime", "onnx"]),
+    "ONNX Runtime bound": (partial(OnnxRuntime, bound=True), ["onnxruntime", "onnx"]),
+}
+"""What makes each, and the packages without which it is left out."""
+
+WORKS = {"batch": "a batch", "many": f"{ROWS:,} rows", "one": "one row"}
+
+
+def questions(work: str, peers: list[str]) -> list[Question]:
+    """One row goes through `predict` and through a predictor too."""
+    asked = [Question(peer, peer, work) for peer in peers]
+    if work == "one":
+        asked += [Question(f"{peer} predictor", peer, "one_prepared") for peer in peers if results.is_ours(peer)]
+    return asked
+
+
+def advantages(least: Found) -> dict[str, float]:
+    """By fastnn's columns: the best peer's time over its own."""
+    best = results.best(least)
+    peers = [time for column, time in best.items() if not results.is_ours(column)]
+    return {column: min(peers) / time for column, time in best.items() if peers and results.is_ours(column)}
+
+
+def measure(cases: list[Case], peers: list[str], rounds: int, seconds: float) -> results.Results:
+    """Of each work its rows, as a results file has them."""
+    found: dict[str, Any] = {work: [] for work in WORKS}
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(Worker(peer, PEERS[peer][0], threads))
+            for peer in peers
+            for threads in sorted({1, processors()})
+        ]
+        for case in cases:
+            print(case.name, file=sys.stderr)
+            for work in WORKS:
+                least, middle, missing = in_turn(workers, (case,), questions(work, peers), rounds, seconds)
+                for column, reason in missing.items():
+                    print(f"{case.name}, {WORKS[work]}, {column}: {reason}", file=sys.stderr)
+                rows = {"batch": case.batch, "many": ROWS, "one": 1}[work]
+                flops = sum(2 * rows * a * b for a, b in case.shapes)
+                found[work].append({**results.row(case.name, flops, least), "medians": middle})
+    facts = machine.facts((*machine.PACKAGES, "onnxruntime"))
+    return {"machine": facts, "measured": str(date.today()), "rounds": rounds, **found}
+
+
+def table(found: results.Results, work: str) -> str:
+    """Microseconds a call, and how many times as long the best peer takes."""
+    rows = found[work]
+    columns = list(dict.fromkeys(column for row in rows for column in row["microseconds"]))
+    ours = [column for column in columns if results.is_ours(column)]
+    lines = [
+        f"Predicting {WORKS[work]}: microseconds a call, least (median of the blocks), at the better number of threads",
+        "",
+        line(["network, batch", *columns, *(f"best peer / {column}" for column in ours)]),
+        line(["---", *["---:"] * (len(columns) + len(ours))]),
+    ]
+    ratios: dict[str, list[float]] = {column: [] for column in ours}
+    for row in rows:
+        least, middle = results.best(row["microseconds"]), results.best(row["medians"])
+        cells = [f"{number(least.get(column))} ({number(middle.get(column))})" for column in columns]
+        advantage = advantages(row["microseconds"])
+        for column, ratio in advantage.items():
+            ratios[column].append(ratio)
+        lines.append(line([row["case"], *cells, *(ratio_cell(advantage.get(column)) for column in ours)]))
+    means = [ratio_cell(geometric_mean(ratios[column]) if ratios[column] else None) for column in ours]
+    return "\n".join([*lines, line(["geometric mean", *[""] * len(columns), *means])])
+
+
+def ratio_cell(ratio: float | None) -> str:
+    if ratio is None:
+        return "-"
+    return f"{ratio:.2f}" if ratio >= 1 else f"**{ratio:.2f}**"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default="*", help='patterns of names, separated by commas: "784-*,* b1"')
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=0.04, help="for a case, a kind of work, a peer, a round")
+    parser.add_argument("--short", action="store_true", help="one round, a moment each; nothing is kept")
+    options = parser.parse_args()
+    rounds, seconds = (1, 0.02) if options.short else (options.rounds, options.seconds)
+    peers = [peer for peer, (_, needed) in PEERS.items() if all(map(find_spec, needed))]
+    found = measure(chosen(options.cases), peers, rounds, seconds)
+    for work in WORKS:
+        print(table(found, work), end="\n\n")
+    if not options.short and chosen(options.cases) == CASES:
+        results.save(found, KEPT)
+
+
+if __name__ == "__main__":
+    main()
