@@ -1,0 +1,59 @@
+"""More threads than processors, and processors busy with something else: training ends, with the same bits."""
+
+import contextlib
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import naive
+import numpy as np
+import pytest
+
+from fastnn.team import processors
+
+# sizes, batch size: steps split by rows, and by chunks
+WORK = [([30, 70, 70, 3], 96), ([30, 64, 64, 3], 512)]
+STEPS = 12
+LONG = 60
+"""Seconds after which a busy process ends by itself, should the test be killed."""
+
+
+@contextlib.contextmanager
+def busy(count):
+    """So many processes that do nothing but take a processor's time."""
+    code = f"import time\nprint(flush=True)\nend = time.time() + {LONG}\nwhile time.time() < end: pass"
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+            stack.callback(process.__exit__, None, None, None)
+            stack.callback(process.kill)
+            process.stdout.readline()  # it has begun
+        yield
+
+
+def trained(network, sizes, batch_size, **options):
+    """Bytes of all that training and predicting give."""
+    x, y = naive.random_data("sparse_categorical_crossentropy", STEPS * batch_size, sizes[0], sizes[-1])
+    activations = [*["tanh"] * (len(sizes) - 2), "softmax"]
+    weights = naive.random_weights(sizes)
+    model = network(sizes, activations, weights, loss="sparse_categorical_crossentropy", optimizer="adam", **options)
+    history = model.fit(x, y, batch_size=batch_size, verbose=0).history
+    return [a.tobytes() for a in (*model.get_weights(), model.predict(x), np.array(history["loss"]))]
+
+
+@pytest.mark.parametrize(("sizes", "batch_size"), WORK)
+@pytest.mark.parametrize("threads", [2, 8])
+def test_training_beside_busy_processes_completes_with_the_same_bits(network, backend, sizes, batch_size, threads):
+    quiet = trained(network, sizes, batch_size, backend=backend, threads=1)
+    with busy(min(processors(), 4)):
+        assert trained(network, sizes, batch_size, backend=backend, threads=threads) == quiet
+
+
+def test_more_threads_than_processors_train_several_models_at_once(network, backend):
+    """Each of them waits for threads that have no processor."""
+    def run(threads):
+        return trained(network, *WORK[0], backend=backend, threads=threads)
+
+    alone = run(1)
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(run, [8, 8, 8])) == 3 * [alone]
