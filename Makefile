@@ -27,6 +27,21 @@ bench-parts: .venv/built ## time forward, backprop, update, step and predict (ma
 	$(BIN)/python -m pytest benchmarks -q -W default --benchmark-warmup=on --benchmark-max-time=0.3 \
 		--benchmark-columns=min,median,ops $(ARGS)
 
+bench-inference: .venv/built ## time predicting beside PyTorch and ONNX Runtime, where they are installed (--short)
+	$(BIN)/python benchmarks/inference.py $(ARGS)
+
+bench-odd: .venv/built ## time training networks of odd sizes, every activation, float64, beside PyTorch and JAX
+	$(BIN)/python benchmarks/odd.py $(ARGS)
+
+bench-elementary: .venv/built ## time exp, tanh, log and every activation beside NumPy's
+	$(BIN)/python benchmarks/elementary.py $(ARGS)
+
+bench-threads: .venv/built ## compare the chosen number of threads with each forced one
+	$(BIN)/python benchmarks/threads.py $(ARGS)
+
+bench-load: .venv/built ## time training while the processors are busy with something else
+	$(BIN)/python benchmarks/load.py $(ARGS)
+
 lint: .venv/installed ## check format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -53,4 +68,5 @@ clean: ## remove .venv and whatever was built
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@case "$$FASTNN_NO_EXTENSION" in ""|0) ls kernels/_cython_*.so >/dev/null 2>&1;; esac && touch $@ || true
 
-.PHONY: help demo test bench bench-report bench-compare bench-scaling bench-parts lint clean
+.PHONY: help demo test bench bench-report bench-compare bench-scaling bench-parts bench-inference bench-odd
+.PHONY: bench-elementary bench-threads bench-load lint clean

@@ -77,7 +77,6 @@ class Torch:
         import torch
 
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        torch.set_flush_denormal(True)
         x, weights = prepared(case)
         nonlinear = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[case.activation]
         layers: list[Any] = []
