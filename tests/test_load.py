@@ -51,6 +51,7 @@ def test_training_beside_busy_processes_completes_with_the_same_bits(network, ba
 
 def test_more_threads_than_processors_train_several_models_at_once(network, backend):
     """Each of them waits for threads that have no processor."""
+
     def run(threads):
         return trained(network, *WORK[0], backend=backend, threads=threads)
 
