@@ -73,13 +73,13 @@ def normal_density(z):
 
 def mish_gate(z):
     """tanh(softplus(z))."""
-    e = np.exp(np.minimum(z, 200))
+    e = np.exp(np.minimum(z, 2000))
     return e * (e + 2) / (e * (e + 2) + 2)
 
 
 def mish_bend(z):
     """z times the slope of mish_gate."""
-    e = np.exp(np.minimum(z, 200))
+    e = np.exp(np.minimum(z, 2000))
     return z * 4 * e * (e + 1) / (e * (e + 2) + 2) ** 2
 
 
