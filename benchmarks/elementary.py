@@ -27,8 +27,8 @@ ROWS, UNITS = 8, COUNT // 8
 BAR = 1.5
 DTYPES = ("float32", "float64")
 
-FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "erfc")
-HELPERS = ("exp_polynomial", "log_of_parts", "log_at_the_edges", "expm1")
+FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "normal_tail")
+HELPERS = ("exp_polynomial", "log_of_parts", "log_at_the_edges", "expm1", "erfc_of_parts")
 LIKE = {"sigmoid": "exp", "tanh": "tanh", "elu": "expm1", "selu": "expm1", "softmax": "exp"}
 """The function of NumPy's that is most of an activation."""
 
@@ -48,7 +48,7 @@ def numpy_work(name: str, dtype: str) -> Callable[[], Any] | None:
     if function is None and find_spec("scipy"):
         from scipy import special
 
-        function = getattr(special, name)
+        function = getattr(special, {"normal_tail": "erfc"}.get(name, name))  # the same work
     if function is None:
         return None
     x = values(name, dtype)

@@ -138,7 +138,9 @@ def as_array(value: ArrayLike | None, name: str) -> Array:
     return array
 
 
-def features(x: ArrayLike | None, inputs: int | None = None, name: str = "x", dtype: str = "float64") -> Array:
+def features(
+    x: ArrayLike | None, inputs: int | None = None, name: str = "x", dtype: str = "float64", finite: bool = True
+) -> Array:
     """Inputs (rows, inputs), as they are; a flat array is one column where one is wanted, or any number.
 
     Parameters
@@ -151,6 +153,8 @@ def features(x: ArrayLike | None, inputs: int | None = None, name: str = "x", dt
         The argument, for errors.
     dtype : str
         What the values must fit into.
+    finite : bool
+        Look for NaN and the like.
 
     Raises
     ------
@@ -168,7 +172,8 @@ def features(x: ArrayLike | None, inputs: int | None = None, name: str = "x", dt
         raise ValueError(f"{name} is empty, of shape {array.shape}; wants {wanted}")
     if inputs is not None and array.shape[1] != inputs:
         raise ValueError(f"{name} has shape {array.shape}, but the model has {inputs} inputs; wants {wanted}")
-    check_finite(array, name, dtype)
+    if finite:
+        check_finite(array, name, dtype)
     return array
 
 

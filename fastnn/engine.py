@@ -380,6 +380,10 @@ class Engine:
             return min(self.threads, 256)
         return max(1, min(processors(), most, int(operations / OPERATIONS_A_THREAD)))
 
+    def inference_threads(self, rows: int) -> int:
+        """The same for predicting so many rows."""
+        return self.thread_count(self.row_operations / 12 * rows, -(-rows // 8))
+
     def _prepare_training(self, batch_size: int, threads: int, chunk: int, replicate: bool = False) -> None:
         """Point the job at workspaces for steps of up to batch_size rows."""
         turns = 1 + replicate  # replicated, every other step has gradients and scores of its own
@@ -464,9 +468,17 @@ class Engine:
         """
         job, size = self.job, self.dtype.itemsize
         operations = self.row_operations / 3
-        capacity = min(-(-len(data) // 8) * 8, max(8, min(256, 2**19 // (self.row_values * size) // 8 * 8)))
-        blocks = -(-len(data) // capacity)
-        threads = self.thread_count(operations * len(data) / 4, blocks)
+        # As many rows as stay in the second cache, but enough to be worth reading the weights for.
+        least = 128 if self.parameter_count * size > 2**18 else 32
+        capacity = min(-(-len(data) // 8) * 8, max(least, min(256, 2**19 // (self.row_values * size) // 8 * 8)))
+        if output is None:  # how the sums of scores are made must not depend on the number of threads
+            blocks = -(-len(data) // capacity)
+            threads = self.thread_count(operations * len(data) / 4, blocks)
+        else:
+            threads = self.inference_threads(len(data))
+            blocks = -(-len(data) // capacity // threads) * threads
+            capacity = -(-len(data) // blocks // 8) * 8
+            blocks = -(-len(data) // capacity)
         columns = 1 + len(self.metrics)
         job.mode, job.capacity, job.shuffle, job.chunk = mode, capacity, 0, 0
         job.workspace_size = capacity * self.row_values * size

@@ -429,9 +429,9 @@ class Sequential:
         engine, plan = self._engine, self._loss_plan
         if engine is None or plan is None or plan.labels or plan.probabilities:
             return None
-        if not (quick.plain(x, engine.inputs, engine.dtype) and quick.plain(y, engine.outputs, engine.dtype)):
+        if not (quick.fits(x, engine.inputs, engine.dtype) and quick.fits(y, engine.outputs, engine.dtype)):
             return None
-        return Data(x, y) if len(x) == len(y) else None
+        return Data(x, y) if len(x) == len(y) and quick.finite(x) and quick.finite(y) else None
 
     def _step(self, engine: Engine, batch: Data) -> Array | None:
         """One step; the means of the loss before it and of the metrics, None if it diverged."""
@@ -494,19 +494,29 @@ class Sequential:
     # --- Predicting, and looking inside ---
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> Array:
-        """The network's output for each row of x: (rows, units of the last layer), of the model's dtype."""
+        """The network's output for each row of x: (rows, units of the last layer), of the model's dtype.
+
+        Raises
+        ------
+        TypeError, ValueError
+            x has another shape or holds something else than real numbers; it has a NaN or an infinite value, and the
+            output has therefore, too.
+        """
         if batch_size is not None:
             data.batch_size(batch_size)
         engine = self._engine
-        if engine is not None and quick.plain(x, engine.inputs, engine.dtype) and len(x) == 1:
+        output: Array | None = None
+        if engine is not None and quick.fits(x, engine.inputs, engine.dtype):
             with engine.busy:
-                one = engine.prepared.get("predict")
-                if one is None:
-                    one = engine.prepared["predict"] = quick.Predictor(engine, 1)
-                row: Array = one(x)
-            return row
-        features = data.features(x, self._inputs, "x", self.dtype)
-        return self._built(features).predict(Data(features))
+                prepared = quick.predictor(engine, len(x))
+                if prepared is not None:
+                    output = prepared(x)
+        if output is None:
+            features = data.features(x, self._inputs, "x", finite=False)
+            output = self._built(features).predict(Data(features))
+        if not quick.finite(output) and not np.isfinite(output).all():  # then look for what did it
+            data.features(x, self._inputs, "x", self.dtype)
+        return output
 
     def predictor(self, rows: int = 1) -> quick.Predictor:
         """A function that predicts a fixed number of rows in the least time, for control loops and the like.

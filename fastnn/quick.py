@@ -25,19 +25,23 @@ from .engine import (
     point_at,
 )
 
-__all__ = ["Predictor", "Step", "plain"]
+__all__ = ["Predictor", "Step", "finite", "fits", "predictor"]
 
 
-def plain(array: Any, width: int, dtype: np.dtype[Any]) -> bool:
-    """Whether it is a finite (rows, width) array of the dtype: then nothing else need be checked."""
+def fits(array: Any, width: int, dtype: np.dtype[Any]) -> bool:
+    """Whether it is a (rows, width) array of the dtype, with some rows."""
     return (
         type(array) is np.ndarray
         and array.dtype is dtype
         and array.ndim == 2
         and array.shape[1] == width
-        and 0 < array.size <= 8192
-        and math.isfinite(np.vdot(array, array))  # no warning where it overflows, unlike a sum
+        and len(array) > 0
     )
+
+
+def finite(array: Array) -> bool:
+    """Whether all of a small array is, as far as a glance shows: a value whose square overflows is doubtful too."""
+    return array.size <= 8192 and math.isfinite(np.vdot(array, array))  # no warning, unlike a sum
 
 
 class _Prepared:
@@ -80,6 +84,17 @@ class Predictor(_Prepared):
         self.x[:] = x
         self.run(self.layers_address, self.job_address, 0)
         return self.output.copy()
+
+
+def predictor(engine: Engine, rows: int) -> Predictor | None:
+    """The engine's own for so many rows, where they stay in the second cache and one thread is enough for them."""
+    held: Predictor | None = engine.prepared.get(rows)
+    small = rows * engine.row_values * engine.dtype.itemsize <= 2**20
+    if held is None and small and engine.inference_threads(rows) == 1:
+        if len(engine.prepared) > 8:  # every batch another size: keep no more
+            engine.prepared.clear()
+        held = engine.prepared[rows] = Predictor(engine, rows)
+    return held
 
 
 class Step(_Prepared):

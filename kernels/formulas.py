@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from .primitives import (
     Array,
     absolute,
-    erfc,
     exp,
     expm1,
+    fma,
     log,
     log1p,
     maximum,
     minimum,
+    normal_tail,
     power,
     sqrt,
     square_root,
@@ -108,17 +109,18 @@ def softplus_slope(x: Array) -> Array:
     return sigmoid_value(x)
 
 
-SQRT_HALF = 0.70710678118654752440
 INVERSE_SQRT_2_PI = 0.39894228040143267794
 
 
 def gelu_value(x: Array) -> Array:
-    return 0.5 * x * erfc(-x * SQRT_HALF)
+    return 0.5 * x * normal_tail(-x)
 
 
 def gelu_slope(x: Array) -> Array:
     near = maximum(minimum(x, 40.0), -40.0)  # beyond it the bell is 0, and x * exp(-x * x) would be inf * 0
-    return 0.5 * erfc(-x * SQRT_HALF) + near * INVERSE_SQRT_2_PI * exp(-0.5 * near * near)
+    square = near * near
+    bell = exp(-0.5 * square) * (1.0 - 0.5 * fma(near, near, -square))  # with what rounding the square lost
+    return 0.5 * normal_tail(-x) + near * INVERSE_SQRT_2_PI * bell
 
 
 def silu_value(x: Array) -> Array:
@@ -132,16 +134,17 @@ def silu_slope(x: Array) -> Array:
 
 
 def mish_value(x: Array) -> Array:
-    e = exp(minimum(x, 30.0))  # tanh(softplus(x)) = e (e + 2) / (e (e + 2) + 2), which is 1 from here on
+    e = exp(minimum(x, 40.0))  # tanh(softplus(x)) = e (e + 2) / (e (e + 2) + 2), which is 1 from here on
     n = e * (e + 2.0)
-    return x * n * (1.0 / (n + 2.0))
+    return x * (n * (1.0 / (n + 2.0)))
 
 
 def mish_slope(x: Array) -> Array:
-    e = exp(minimum(x, 30.0))
+    near = minimum(x, 40.0)
+    e = exp(near)
     n = e * (e + 2.0)
     inverse = 1.0 / (n + 2.0)
-    return n * inverse + x * 4.0 * e * (e + 1.0) * inverse * inverse
+    return n * inverse + near * (4.0 * e * (e + 1.0) * inverse * inverse)
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ PROBABILITY_FLOOR = 1e-7  # Keras clips probabilities to [1e-7, 1 - 1e-7]
 
 def binary_crossentropy_value(y: Array, target: Array) -> Array:
     p = maximum(minimum(y, 1.0 - PROBABILITY_FLOOR), PROBABILITY_FLOOR)
-    return -target * log(p) - (1.0 - target) * log(1.0 - p)
+    return -target * log(p) - (1.0 - target) * log1p(-p)
 
 
 def binary_crossentropy_gradient(y: Array, target: Array) -> Array:

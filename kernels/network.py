@@ -45,14 +45,12 @@ def product(
             steps = PACK_DEPTH
         column = 0
         while column < vectors:
-            wide = vectors - column
-            if wide == TILE_VECTORS + 1:  # 3 + 1 would leave a tile with too few sums to hide the latency of each
-                wide = (TILE_VECTORS + 1) // 2
-            if wide > TILE_VECTORS:
-                wide = TILE_VECTORS
+            wide = tile_width(rows, vectors - column)
             panel = b + (first * b_step + column * LANES) * SIZE
             panel_step = b_step
             if turned:
+                if wide > TILE_VECTORS:  # more than ``pack`` has room for
+                    wide = TILE_VECTORS
                 at = b + (column * LANES * b_step + first) * SIZE
                 turn_panel(steps, wide, turned - column * LANES, at, b_step, pack)
                 panel = pack
@@ -79,6 +77,21 @@ def product(
             column += wide
         more = 1
         first += steps
+
+
+def tile_width(rows: integer, vectors: integer) -> integer:
+    """How wide the next tile is, of so many rows and remaining vectors."""
+    if rows <= 2:
+        wide = WIDE_SUMS // rows
+        while wide > TILE_VECTORS:
+            if vectors >= wide:
+                return wide
+            wide = wide // 2
+    elif vectors == TILE_VECTORS + 1:  # 3 + 1 would leave a tile with too few sums to hide the latency of each
+        return (TILE_VECTORS + 1) // 2
+    if vectors > TILE_VECTORS:
+        return TILE_VECTORS
+    return vectors
 
 
 def gather_panel(steps: integer, vectors: integer, source: integer, source_step: integer, target: integer):

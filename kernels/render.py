@@ -38,6 +38,23 @@ class InstructionSet:
     tile_vectors: int
     flags: tuple[str, ...]
 
+    def shapes(self) -> dict[int, list[int]]:
+        """The tiles that there are: for each height their widths, tallest first.
+
+        A batch of one or two rows is computed in wider tiles, for else too few sums would hide the latency of each.
+        """
+        widths = {
+            height: list(range(1, self.tile_vectors + 1)) for height in (8, 4, 3, 2, 1) if height <= self.tile_rows
+        }
+        for height in (1, 2):
+            widths[height] += [width for width in (4, 8, 16) if width * height <= self.wide_sums]
+        return widths
+
+    @property
+    def wide_sums(self) -> int:
+        """How many sums a tile of one or two rows may have."""
+        return 16 if self.tile_rows == 8 else 8
+
 
 COMMON_FLAGS = ("-O3", "-fwrapv", "-fno-strict-aliasing", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 
@@ -270,6 +287,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
         "SIZE": size,
         "TILE_ROWS": instruction_set.tile_rows,
         "TILE_VECTORS": instruction_set.tile_vectors,
+        "WIDE_SUMS": instruction_set.wide_sums,
         "PANEL_VECTORS": source.constants["PANEL_COLUMNS"] // lanes,
     }
     for name, function in source.elementary.items():
@@ -364,9 +382,8 @@ def indent(lines: list[str]) -> str:
 def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Rendered]:
     """Every tile: rows x vectors of sums held in registers over the whole depth; and the choice among them."""
     arguments = [(name, "integer") for name in ("depth", "a", "a_row", "a_step", "b", "b_step", "more", "c", "c_row")]
-    heights = [h for h in (8, 4, 3, 2, 1) if h <= instruction_set.tile_rows]
-    widths = range(1, instruction_set.tile_vectors + 1)
-    for height in heights:
+    shapes = instruction_set.shapes()
+    for height, widths in shapes.items():
         for width in widths:
             pairs = [(i, j) for i in range(height) for j in range(width)]
             lines = [f"a{i} = a + {i} * a_row * {size}" for i in range(height)]
@@ -382,7 +399,7 @@ def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Re
             lines += [f"store(c, {i} * c_row + {j * lanes}, c{i}_{j})" for i, j in pairs]
             yield Rendered(f"tile_{height}x{width}", arguments, None, indent(lines))
     lines = []
-    for height in heights:
+    for height, widths in shapes.items():
         lines.append(f"if rows >= {height}:")
         for width in widths:
             lines.append(f"    {'elif' if width > 1 else 'if'} vectors == {width}:")
