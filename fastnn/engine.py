@@ -114,6 +114,41 @@ def end_address(array: Array) -> int:
     return address(array) + reach + array.itemsize
 
 
+class _Station:
+    """Where a helper stands by: see team.Station."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.words = aligned(plan.STATION_WORDS, np.int64)
+        self.words[plan.CALLED] = plan.GONE
+        self.calls = 0
+        self.jobs = (JobRecord * 2)()
+        for job, mode in zip(self.jobs, ("stand_by", "engage"), strict=True):
+            job.mode, job.synchronisation = MODE[mode], address(self.words)
+
+    def stand_by(self) -> None:
+        self.words[plan.CALLED] = 0
+        self.run(0, ctypes.addressof(self.jobs[0]), 0)
+
+    def call(self, part: Any, number: int) -> bool:
+        return self._call(part.layers, part.jobs[number], number)
+
+    def dismiss(self) -> None:
+        self._call(0, 0, 0)
+
+    def _call(self, layers: int, job: int, thread: int) -> bool:
+        words = self.words
+        words[plan.CALLED_LAYERS], words[plan.CALLED_JOB], words[plan.CALLED_THREAD] = layers, job, thread
+        self.calls += bool(job)
+        if self.run(0, ctypes.addressof(self.jobs[1]), 0):
+            return True
+        self.calls -= bool(job)
+        return False
+
+    def works(self) -> bool:
+        return bool(self.words[plan.FINISHED] < self.calls)
+
+
 class LayerPlan(NamedTuple):
     """One layer: its activation alone where it is not dense."""
 
@@ -429,10 +464,15 @@ class Engine:
                 abort()
                 raise
 
+        def station(held: Any) -> Any:
+            return held if held is not None and held.run is self.run else _Station(self.run)
+
         with Crew(threads) as crew:
             job.threads, job.replicated = crew.size, replicate
             jobs = [job] + [self._replica(number) if replicate else job for number in range(1, crew.size)]
-            crew.run(part, abort, lambda: synchronisation[plan.LEFT] == crew.size)
+            addresses = [ctypes.addressof(record) for record in jobs]
+            part.layers, part.jobs = layers, addresses  # type: ignore[attr-defined]
+            crew.run(part, abort, lambda: synchronisation[plan.LEFT] == crew.size, station)
 
     def _replica(self, number: int) -> Any:
         """The job with copies of all that training changes."""

@@ -9,11 +9,29 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from queue import SimpleQueue
+from typing import Protocol
 
 Part = Callable[[int], object]
+
+
+class Station(Protocol):
+    """Where a helper waits in compiled code for a moment after its task, and can be called from without Python."""
+
+    def stand_by(self) -> None:
+        """Wait, and do what one is called for, until no call has come for a while."""
+
+    def call(self, part: Part, number: int) -> bool:
+        """Have the helper that stands by do part(number), or what is the same; whether one stands by."""
+
+    def dismiss(self) -> None:
+        """Send whoever stands by to its tasks."""
+
+    def works(self) -> bool:
+        """Whether it is still at what it was called for."""
 
 
 class _Task:
@@ -48,6 +66,7 @@ class _Helper(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="fastnn", daemon=True)
         self.tasks: SimpleQueue[_Task] = SimpleQueue()
+        self.station: Station | None = None
 
     def run(self) -> None:
         while True:
@@ -55,6 +74,8 @@ class _Helper(threading.Thread):
             if task.claim("helper"):
                 task.do()
             del task  # an idle helper keeps no data alive
+            if self.station is not None and self.tasks.empty():
+                self.station.stand_by()
 
 
 _idle: list[_Helper] = []
@@ -88,15 +109,23 @@ class Crew:
         _idle.extend(self.helpers)
         self.helpers = []
 
-    def run(self, part: Part, abort: Callable[[], None], over: Callable[[], bool] = lambda: False) -> None:
+    def run(
+        self,
+        part: Part,
+        abort: Callable[[], None],
+        over: Callable[[], bool] = lambda: False,
+        station: Callable[[Station | None], Station] | None = None,
+    ) -> None:
         """part(0) here and part(1), part(2) ... in the helpers, to the end of all.
 
         ``over`` may know after part(0) that all others have done their work, which spares the wait for word of it.
+        ``station`` says where a helper shall stand by after its task, given where it does: None, for one elsewhere.
         Where one does not come (Ctrl-C, an error), ``abort`` lets those out that wait for it.  Whatever is raised, and
         however often, no task is at work any more when this ends.
         """
         error: BaseException | None = None
-        tasks = [_Task(part, number) for number in range(1, self.size)]
+        tasks: list[_Task] = []
+        called: list[Station] = []
         begun = False
         while True:
             try:
@@ -104,8 +133,19 @@ class Crew:
                     try:
                         if not begun:
                             begun = True
-                            for helper, task in zip(self.helpers, tasks, strict=True):
-                                helper.tasks.put(task)
+                            for number, helper in enumerate(self.helpers, 1):
+                                held = helper.station
+                                if station is not None:
+                                    helper.station = station(held)
+                                if held is not None and station is not None and held is helper.station:
+                                    called.append(held)
+                                    if held.call(part, number):
+                                        continue
+                                    called.pop()
+                                elif held is not None:
+                                    held.dismiss()
+                                tasks.append(_Task(part, number))
+                                helper.tasks.put(tasks[-1])
                             part(0)
                         if error is None and over():
                             return
@@ -115,6 +155,9 @@ class Crew:
                             if error is None or not task.claim("caller"):  # after an error: has it begun?
                                 task.wait()
                                 error = error or task.error
+                        for place in called:
+                            while place.works():
+                                time.sleep(1e-5)
                         break
                     except BaseException as raised:  # the others still have to come home
                         error = raised

@@ -238,11 +238,11 @@ def _threading() -> dict[str, Lower]:
         elif arm:
             _call(builder, "llvm.aarch64.hint", ir.VoidType(), ir.Constant(INDEX, 1))
 
-    def give_way(builder: Any) -> None:
+    def rest(builder: Any) -> None:
         if sys.platform == "win32":
             _call(builder, "SwitchToThread", INDEX)
         else:
-            _call(builder, "sched_yield", INDEX)
+            _call(builder, "usleep", INDEX, ir.Constant(INDEX, 1))
 
     def flush_denormals(builder: Any) -> Any:
         if x86:  # MXCSR: flush to zero (bit 15) and denormals are zero (bit 6)
@@ -278,7 +278,7 @@ def _threading() -> dict[str, Lower]:
         "atomic_get": atomic_get,
         "atomic_put": atomic_put,
         "relax": relax,
-        "give_way": give_way,
+        "rest": rest,
         "flush_denormals": flush_denormals,
         "restore_denormals": restore_denormals,
     }

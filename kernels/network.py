@@ -1080,7 +1080,8 @@ def wait(job: Job) -> integer:
     """Meet the other threads; 1 if the run was aborted meanwhile.
 
     The last one to arrive begins the next generation.  The others spin, since all come within microseconds; if one does
-    not, it may be waiting for this very processor.
+    not, it may be waiting for this very processor.  To sleep for a moment leaves it to that one, and the system wakes
+    the sleeper where there is room; to yield would send this thread behind whatever else runs here, for milliseconds.
     """
     if job.threads == 1:
         return 0
@@ -1092,12 +1093,12 @@ def wait(job: Job) -> integer:
     spins = 0
     while atomic_get(job.synchronisation, GENERATION) == generation:
         spins += 1
-        if spins < 2000:
+        if spins < BARRIER_SPINS:
             relax()
         else:
             if atomic_get(job.synchronisation, ABORTED):
                 return 1
-            give_way()
+            rest()
     return 0
 
 
@@ -1108,10 +1109,10 @@ def leave(job: Job, thread: integer):
         spins = 0
         while thread == 0 and left < job.threads and not atomic_get(job.synchronisation, ABORTED):
             spins += 1
-            if spins < 2000:
+            if spins < BARRIER_SPINS:
                 relax()
             else:
-                give_way()
+                rest()
             left = atomic_get(job.synchronisation, LEFT)
 
 
@@ -1267,8 +1268,39 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
     return 0
 
 
+def stand_by(job: Job) -> integer:
+    """A helper's wait for the next run, for a moment: then it is there at once, and without Python.
+
+    Returns 1 once it has been called, 0 if nobody did.
+    """
+    spins = 0
+    while atomic_get(job.synchronisation, CALLED) == 0 and spins < STANDBY_SPINS:
+        relax()
+        spins += 1
+    return atomic_add(job.synchronisation, CALLED, GONE) == CALL
+
+
 def run(layers: integer, job: Job, thread: integer) -> integer:
     """The entry: this thread's part of the job.  1 if the run ended early (aborted, or diverged)."""
+    if job.mode == ENGAGE:  # by adding to the word of a helper: 1 if it stands by, and comes
+        return atomic_add(job.synchronisation, CALLED, CALL) == 0
+    if job.mode == STAND_BY:
+        words = job.synchronisation
+        while stand_by(job):
+            layers_ = get_integer(words, CALLED_LAYERS)
+            job_ = get_integer(words, CALLED_JOB)
+            thread_ = get_integer(words, CALLED_THREAD)
+            atomic_put(words, CALLED, 0)  # before the work: the caller goes on as soon as that is done
+            if job_ == 0:
+                return 0
+            work(layers_, job_, thread_)
+            atomic_add(words, FINISHED, 1)
+        return 0
+    return work(layers, job, thread)
+
+
+def work(layers: integer, job: Job, thread: integer) -> integer:
+    """Any other mode."""
     state = flush_denormals()
     ended = 0
     if job.mode == EVALUATE or job.mode == PREDICT:

@@ -21,7 +21,7 @@ from .primitives import Array
 ACTIVATIONS = list(formulas.ACTIVATIONS.items())
 LOSSES = list(formulas.LOSSES.items())
 OPTIMIZERS = list(formulas.OPTIMIZERS.values())
-TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE = range(len(plan.MODES))
+TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE = range(5)
 
 
 def load(dtype: str) -> Callable[[int, int, int], int]:

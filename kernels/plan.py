@@ -91,7 +91,7 @@ JOB_FIELDS: dict[str, str] = {
     "synchronisation": "i8",
 }
 
-MODES = ("train", "evaluate", "predict", "gradient", "update")
+MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by", "engage")
 
 # What the kernels read where it lies; anything else is converted, a block at a time, before they see it.
 KINDS = ("float32", "float64", "uint8", "int32", "int64")
@@ -99,6 +99,15 @@ KINDS = ("float32", "float64", "uint8", "int32", "int64")
 # Words of the synchronisation block, each on a cache line of its own.
 ARRIVED, GENERATION, ABORTED, DIVERGED, DONE, LEFT = 0, 16, 32, 48, 56, 64
 SYNCHRONISATION_WORDS = 80
+
+# Words of a helper that stands by, in place of a job's synchronisation.  Whoever adds to the first one first has it.
+CALLED, FINISHED, CALLED_LAYERS, CALLED_JOB, CALLED_THREAD = 0, 8, 16, 17, 18
+STATION_WORDS = 24
+CALL, GONE = 2, 1
+BARRIER_SPINS = 4000
+STANDBY_SPINS = (
+    20_000  # a quarter of a millisecond, or up to one: what lies between the calls of a program that goes on calling
+)
 
 TURNED_OUTPUTS = 4  # layers of up to this many units are stored transposed
 WIDTH_MULTIPLE = 16  # rows are padded to this many values

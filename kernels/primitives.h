@@ -14,7 +14,7 @@
 #if defined(_WIN32)
 #include <windows.h>
 #else
-#include <sched.h>
+#include <unistd.h>
 #endif
 
 #define INLINE static inline __attribute__((always_inline, unused))
@@ -45,11 +45,11 @@ INLINE void relax(void) {
 #endif
 }
 
-INLINE void give_way(void) {
+INLINE void rest(void) {
 #if defined(_WIN32)
     SwitchToThread();
 #else
-    sched_yield();
+    usleep(1);
 #endif
 }
 

@@ -147,7 +147,9 @@ class Source:
             **{r.name.upper(): r.code for r in [*self.activations, *self.losses]},
             **{k: plan[k] for k in ("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE", "LEFT")},  # type: ignore[dict-item]
             "LAYER_SIZE": 8 * len(self.records["Layer"]),
-            **{k: plan[k] for k in ("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS", "CLAIMED_VECTORS")},  # type: ignore[dict-item]
+            **{k: plan[k] for k in ("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS", "CLAIMED_VECTORS")},
+            **{k: plan[k] for k in ("CALLED", "FINISHED", "CALLED_LAYERS", "CALLED_JOB", "CALLED_THREAD")},  # type: ignore[dict-item]
+            **{k: plan[k] for k in ("CALL", "GONE", "STANDBY_SPINS", "BARRIER_SPINS")},  # type: ignore[dict-item]  # type: ignore[dict-item]
             **plan["scratch_layout"]()[0],  # type: ignore[operator]
         }
 
@@ -519,7 +521,7 @@ SHARED_PRIMITIVES = {
     "i": "get_integer:ii atomic_add:iii atomic_get:ii flush_denormals:",
     "d": "get_double:ii to_double:i power:dd square_root:d",
     "b": "is_finite:d",
-    "void": "put_double:iid put_integer:iii atomic_put:iii claim:i relax: give_way: restore_denormals:i",
+    "void": "put_double:iid put_integer:iii atomic_put:iii claim:i relax: rest: restore_denormals:i",
 }
 
 
