@@ -1,6 +1,7 @@
 """No step allocates: not in what Python counts, not in the C library's heap, and no machine code knows an allocator."""
 
 import ctypes
+import gc
 import importlib
 import re
 import struct
@@ -66,12 +67,17 @@ def heap():
 @compiled
 @pytest.mark.parametrize(("threads", "optimizer"), [(1, "sgd")])
 def test_nothing_is_left_on_the_heap_by_many_steps(fit):
-    growth = []
-    for steps in (FEW, MANY):
-        before = heap()
-        fit(steps)
-        growth.append(heap() - before)
-    assert growth[1] < growth[0] + BATCH * MANY / 16
+    def growth(steps):
+        """The least of some: earlier tests' threads and caches come and go meanwhile."""
+        found = []
+        for _ in range(5):
+            gc.collect()
+            before = heap()
+            fit(steps)
+            found.append(heap() - before)
+        return min(found)
+
+    assert growth(MANY) < growth(FEW) + BATCH * MANY / 16
 
 
 # --- The machine code: what its symbol table wants of others --------------------------------------------------------
