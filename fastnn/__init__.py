@@ -12,7 +12,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import activations, callbacks, initializers, layers, losses, metrics, models, optimizers, plot, utils
+    from . import (
+        activations,
+        callbacks,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        plot,
+        regularizers,
+        utils,
+    )
     from .errors import DivergenceWarning, ModelFileError
     from .layers import Input
     from .models import Sequential, load_model
@@ -37,6 +49,7 @@ __all__ = [
     "models",
     "optimizers",
     "plot",
+    "regularizers",
     "utils",
 ]
 

@@ -12,16 +12,17 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fastnn.kernels import plan
-from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS
+from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE
 from fastnn.kernels.numpy_backend import mixed, shuffled
 
 from .team import Crew, processors
@@ -150,13 +151,69 @@ class _Station:
 
 
 class LayerPlan(NamedTuple):
-    """One layer: its activation alone where it is not dense."""
+    """One layer, of a kind in plan.LAYER_KINDS, and its activation.
+
+    Noise acts in place on what the layer before it gives, so that one must keep nothing of its output for the way back.
+    """
 
     units: int
-    activation: str
+    activation: str = "linear"
     parameter: float = 0.0
-    use_bias: bool = True
-    dense: bool = True
+    use_bias: bool = True  # of a normalisation: beta
+    kind: str = "dense"
+    constants: Mapping[str, float] = MappingProxyType({})  # fields of the layer's record
+    use_gamma: bool = False
+
+    @property
+    def dense(self) -> bool:
+        return self.kind == "dense"
+
+    @property
+    def noise(self) -> bool:
+        return self.kind in ("dropout", "gaussian_noise")
+
+    def suits(self, before: LayerPlan) -> bool:
+        """Whether this noise may act in place on what that layer gives: its slope must not follow from its output.
+
+        A relu's may: what is dropped there stays 0, and what is scaled keeps its sign.
+        """
+        if before.activation == "relu":
+            return self.kind == "dropout" and self.constants["dropped"] == 0
+        return before.activation == "linear" or ACTIVATIONS[before.activation].keeps_slope
+
+    @property
+    def normalizes(self) -> bool:
+        return self.kind in ("batch_normalization", "layer_normalization")
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has parameters."""
+        return self.dense or (self.normalizes and (self.use_bias or self.use_gamma))
+
+
+def noise_of_dropout(rate: float) -> dict[str, float]:
+    """Constants of dropout: what is kept is scaled so that the mean stays."""
+    return {"threshold": _threshold(rate), "scale": 1 / (1 - rate), "shift": 0.0, "dropped": 0.0}
+
+
+def noise_of_alpha_dropout(rate: float) -> dict[str, float]:
+    """Constants of dropout to selu's lower end, after which mean 0 and variance 1 are restored."""
+    low = -SELU_ALPHA * SELU_SCALE
+    scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5
+    shift = -scale * low * rate
+    return {"threshold": _threshold(rate), "scale": scale, "shift": shift, "dropped": scale * low + shift}
+
+
+def _threshold(rate: float) -> float:
+    """Below it are as many of the multiples of 2**-23 as below the rate; float32 has it exactly."""
+    return math.ceil(rate * 2**23) / 2**23
+
+
+class Average(NamedTuple):
+    """A moving average of the parameters; it overwrites them every ``frequency`` updates, unless that is 0."""
+
+    momentum: float
+    frequency: int
 
 
 @dataclass
@@ -232,7 +289,7 @@ class Engine:
         self._capacity = 0
         self.stale = False  # the transposed copies are not in step with the matrices
         self.prepared: dict[Any, Any] = {}  # see quick.py
-        self._optimizer: tuple[str, Sequence[float]] | None = None
+        self._optimizer: tuple[Any, ...] | None = None
         self.layers = (LayerRecord * len(self.plans))()
         self.job = JobRecord()
         self._lay_out()
@@ -240,6 +297,7 @@ class Engine:
         self.transposed = aligned(self._transposed_count, dtype)
         self.slots = aligned(0, dtype)
         self.spare_backup = aligned(0, dtype)
+        self.state = aligned(self._state_count, dtype)
         self.hyper = np.zeros(16)
         self.metrics = np.zeros(0, np.int64)
         self.iterations = 0
@@ -248,45 +306,78 @@ class Engine:
         job = self.job
         job.layer_count, job.parameter_count = len(self.plans), self.parameter_count
         job.parameters, job.transposed = address(self.parameters), address(self.transposed)
+        job.first_trained, job.partial_values = self._first_trained, self._partial_values
+        job.state, job.state_count = address(self.state), self._state_count
+        job.average, job.target_scale = -1, 1.0
         job.hyper, job.synchronisation = address(self.hyper), address(self._synchronisation)
 
     def _lay_out(self) -> None:
         """Fill the layers' records: where each finds its parameters and its rows of a workspace."""
         codes = list(ACTIVATIONS)
-        width, parameters, transposed = self.inputs, 0, 0
+        width, parameters, transposed, state, partials, statistics, sums = self.inputs, 0, 0, 0, 0, 0, 0
+        trained = [number for number, layer in enumerate(self.plans) if layer.trained]
+        self._first_trained = trained[0] if trained else len(self.plans)
         self.input_stride = padded(width + 1)
         self.row_values = self.input_stride
         self.row_operations = 0
+        before = LayerRecord(output_stride=self.input_stride)
         for number, (record, layer) in enumerate(zip(self.layers, self.plans, strict=True)):
+            record.kind = plan.LAYER_KINDS.index(layer.kind)
             record.inputs, record.outputs = width, layer.units
+            record.input, record.input_stride = before.output, before.output_stride
+            record.activation, record.parameter = codes.index(layer.activation), layer.parameter
+            for field, value in layer.constants.items():
+                setattr(record, field, value)
             record.rows = width + layer.use_bias if layer.dense else 0
             record.turned = layer.dense and layer.units <= plan.TURNED_OUTPUTS
-            shape = (layer.units, record.rows) if record.turned else (record.rows, layer.units)
-            record.height, record.width = shape if layer.dense else (0, 0)
+            shape = (0, layer.units)
+            if layer.dense:
+                record.bias = width
+                shape = (layer.units, record.rows) if record.turned else (record.rows, layer.units)
+            elif layer.normalizes:
+                record.bias = int(layer.use_gamma)
+                shape = (layer.use_gamma + layer.use_bias, layer.units)
+            record.height, record.width = shape
             record.stride = padded(record.width)
             record.weights = parameters
             parameters += record.height * record.stride
+            record.sums = sums
+            sums += record.height * -(-record.width // plan.PANEL_COLUMNS)
             record.transposed = -1
             if layer.dense:
-                self.row_operations += 2 * record.height * record.stride * (3 if number else 2)
-                if number and not record.turned:
+                further = number > self._first_trained
+                self.row_operations += 2 * record.height * record.stride * (3 if further else 2)
+                if further and not record.turned:
                     record.transposed, record.transposed_stride = transposed, padded(width)
                     transposed += padded(layer.units) * record.transposed_stride
-            record.activation, record.parameter = codes.index(layer.activation), layer.parameter
-            record.output_stride = padded(layer.units + 1)
+            if layer.kind == "batch_normalization":
+                record.state, record.partials, record.statistics = state, partials, statistics
+                state += 2 * record.stride
+                partials += plan.PARTIAL_VECTORS * record.stride
+                statistics += plan.STATISTICS_VECTORS * record.stride
+            elif layer.kind == "layer_normalization":
+                record.kept = self.row_values
+                self.row_values += plan.KEPT_VALUES
             record.slope = -1
-            regions = ["output", "delta"] + ["slope"] * ACTIVATIONS[layer.activation].keeps_slope
-            for region in regions:
-                setattr(record, region, self.row_values)
-                self.row_values += record.output_stride
-            width = layer.units
+            if layer.noise:
+                record.output, record.delta = before.output, before.delta
+                record.output_stride = before.output_stride
+            else:
+                record.output_stride = padded(layer.units + 1)
+                for region in ["output", "delta"] + ["slope"] * ACTIVATIONS[layer.activation].keeps_slope:
+                    setattr(record, region, self.row_values)
+                    self.row_values += record.output_stride
+            width, before = layer.units, record
         self.outputs = width
         self.target = self.row_values
         self.target_stride = padded(width + 1)
         self.row_values += self.target_stride
         self.parameter_count, self._transposed_count = max(parameters, WIDTH_MULTIPLE), transposed
+        self._state_count, self._partial_values, self.sum_count = state, partials, sums * plan.SUMS
+        self.scratch_size = SCRATCH_SIZE + -(-statistics * self.dtype.itemsize // 64) * 64
         job = self.job
         job.input_stride, job.target, job.target_stride = self.input_stride, self.target, self.target_stride
+        job.penalized = any(record.penalized for record in self.layers)
 
     # --- Parameters ---
 
@@ -306,17 +397,51 @@ class Engine:
 
     def bias(self, number: int, vector: Array | None = None) -> Array | None:
         """A layer's bias (units,): a view; None where it has none."""
-        if not self.plans[number].use_bias:
+        if not (self.plans[number].use_bias and self.plans[number].trained):
             return None
         view: Array = self.matrix(number, vector)[-1]
         view.flags.writeable = False
         return view
 
-    def assign(self, number: int, kernel: Array, bias: Array | None) -> None:
-        matrix = self.matrix(number)
-        matrix[: self.layers[number].inputs] = kernel
-        if bias is not None:
-            matrix[-1] = bias
+    def gamma(self, number: int, vector: Array | None = None) -> Array | None:
+        """A normalisation's factors (units,): a view, not to be written; None where it has none."""
+        if not self.plans[number].use_gamma:
+            return None
+        view: Array = self.matrix(number, vector)[0]
+        view.flags.writeable = False
+        return view
+
+    def moving(self, number: int) -> tuple[Array, Array]:
+        """The moving mean and variance of a batch normalisation, (units,) each: views."""
+        record = self.layers[number]
+        starts = (record.state, record.state + record.stride)
+        mean, variance = (self.state[start : start + record.outputs] for start in starts)
+        mean.flags.writeable = variance.flags.writeable = False
+        return mean, variance
+
+    def penalty(self) -> float:
+        """The sum of the penalties on the weights."""
+        total = 0.0
+        for number, record in enumerate(self.layers):
+            if record.penalized:
+                matrix = self.matrix(number).astype(np.float64)
+                for part, l1, l2 in (
+                    (matrix[: record.bias], record.kernel_l1, record.kernel_l2),
+                    (matrix[record.bias :], record.bias_l1, record.bias_l2),
+                ):
+                    total += l1 * np.abs(part).sum() + l2 * np.square(part).sum()
+        return float(total)
+
+    def assign(self, number: int, arrays: Sequence[Array]) -> None:
+        """A layer's weights: kernel, or gamma; bias, or beta; moving mean and variance; those of them that it has."""
+        record, matrix, rest = self.layers[number], self.matrix(number), list(arrays)
+        for rows in (slice(0, record.bias), slice(record.bias, None)):
+            if len(matrix[rows]):
+                matrix[rows] = rest.pop(0)
+        if self.plans[number].kind == "batch_normalization":
+            for view, array in zip(self.moving(number), rest, strict=True):
+                view.flags.writeable = True
+                view[:] = array
         self.changes += 1
         self.refresh(number)
 
@@ -341,32 +466,80 @@ class Engine:
 
     # --- What to train for ---
 
-    def set_loss(self, loss: str, on_logits: bool, parameter: float, metrics: Sequence[str]) -> None:
-        """The loss and the metrics, by their names in LOSSES."""
+    def set_loss(
+        self, loss: str, on_logits: bool, parameter: float, metrics: Sequence[str], smoothing: float = 0.0
+    ) -> None:
+        """The loss and the metrics, by their names in LOSSES.
+
+        ``smoothing``: this part of each target is spread over the classes; over yes and no for a loss of each output.
+        """
         codes = list(LOSSES)
         self.metrics = np.array([codes.index(m) for m in metrics], np.int64)
         job = self.job
         job.loss, job.loss_on_logits, job.loss_parameter = codes.index(loss), on_logits, parameter
         job.loss_scale = 1 / self.outputs if LOSSES[loss].mean else 1.0
+        classes = 2 if LOSSES[loss].mean else self.outputs
+        job.target_scale, job.target_shift = 1 - smoothing, smoothing / classes
         job.metric_count, job.metrics = len(metrics), address(self.metrics)
 
-    def set_optimizer(self, optimizer: str, hyper: Sequence[float]) -> None:
-        """The optimizer, by its name in OPTIMIZERS; its slots begin at 0 unless they are there already."""
-        if self._optimizer == (optimizer, hyper):
+    def set_optimizer(
+        self,
+        optimizer: str,
+        hyper: Sequence[float],
+        clip: tuple[str, float] = ("", 0.0),
+        average: Average | None = None,
+    ) -> None:
+        """The optimizer, by its name in OPTIMIZERS; its slots begin at 0 unless they are there already.
+
+        ``clip`` is a name in plan.CLIPS and the limit; ``average`` asks for a moving average of the parameters.
+        """
+        asked = (optimizer, list(hyper), clip, average)
+        if self._optimizer == asked:
             return
         with self.busy:
-            self._set_optimizer(optimizer, hyper)
+            if self._optimizer is None or (self._optimizer[0], *self._optimizer[2:]) != (optimizer, clip, average):
+                self.prepared.clear()  # they hold what was set before
+            self._optimizer = asked
+            self._set_optimizer(*asked)
 
-    def _set_optimizer(self, optimizer: str, hyper: Sequence[float]) -> None:
-        self._optimizer = optimizer, list(hyper)
+    def _set_optimizer(
+        self, optimizer: str, hyper: Sequence[float], clip: tuple[str, float], average: Average | None
+    ) -> None:
         self.hyper[: len(hyper)] = hyper
         job = self.job
-        count = len(OPTIMIZERS[optimizer].slots)
+        count = len(OPTIMIZERS[optimizer].slots) + (average is not None)
         if len(self.slots) != count * self.parameter_count:
             self.slots = aligned(count * self.parameter_count, self.dtype)
-            self.prepared.clear()  # they hold the old ones' address
+            if average is not None:
+                self.slots[-self.parameter_count :] = self.parameters  # where steps have been taken without one
         job.optimizer, job.slot_count = list(OPTIMIZERS).index(optimizer), count
         job.slots = address(self.slots)
+        job.clip, job.clip_limit = plan.CLIPS.index(clip[0]), clip[1]
+        job.average = -1 if average is None else count - 1
+        if average is not None:
+            job.average_momentum, job.average_frequency = average.momentum, average.frequency
+
+    def use_average(self) -> None:
+        """Let the moving average of the parameters, where there is one, take their place."""
+        if self.job.average >= 0 and self.iterations:
+            with self.busy:
+                self.parameters[:] = self.slots[-self.parameter_count :]
+                self.changes += 1
+                self.refresh_all()
+
+    def keep(self, backup: Array) -> None:
+        """Copy all that training changes into a vector of ``kept_count`` values."""
+        np.concatenate([self.parameters, self.slots, self.state], out=backup)
+
+    def put_back(self, backup: Array) -> None:
+        """The opposite of keep."""
+        ends = np.cumsum([len(self.parameters), len(self.slots)])
+        self.parameters[:], self.slots[:], self.state[:] = np.split(backup, ends)
+        self.refresh_all()
+
+    @property
+    def kept_count(self) -> int:
+        return len(self.parameters) + len(self.slots) + len(self.state)
 
     # --- Jobs ---
 
@@ -395,6 +568,8 @@ class Engine:
         A function of the network and the batch alone, never of the threads: it decides the order of sums.
         Chunks pay where the gradient is smaller than what rows exchange otherwise, and stays in cache.
         """
+        if self._partial_values:  # chunks of a batch do not know of each other
+            return 0
         size = self.dtype.itemsize
         small = self.parameter_count * size <= 2**19 and self.parameter_count < batch_size * self.row_values // 4
         huge = batch_size * self.row_values * size > 2**28
@@ -437,11 +612,14 @@ class Engine:
             self.follow()
         else:
             self.stale = True
+        blocks = -(-batch_size // ROW_BLOCK)
+        job.partials = address(self.buffer("partials", blocks * self._partial_values, dtype))
+        job.sums = address(self.buffer("sums", self.sum_count, np.float64))
         job.scores = address(self.buffer("scores", turns * batch_size * (1 + job.metric_count), np.float64))
 
     def _prepare_scratch(self, threads: int) -> None:
-        self.job.scratch_size = SCRATCH_SIZE
-        self.job.scratch = address(self.buffer("scratch", threads * SCRATCH_SIZE, np.uint8))
+        self.job.scratch_size = self.scratch_size
+        self.job.scratch = address(self.buffer("scratch", threads * self.scratch_size, np.uint8))
 
     def _call(self, threads: int, replicate: bool = False) -> None:
         """Run the job on so many threads; ``replicate`` gives each its own parameters and slots."""
@@ -492,6 +670,8 @@ class Engine:
         with self.busy:
             sums = self._infer(data, MODE["evaluate"], None)
         means: Array = sums.sum(axis=0) / len(data)
+        if self.job.penalized:
+            means[0] += self.penalty()
         return means
 
     def predict(self, data: Data) -> Array:
@@ -606,6 +786,8 @@ REPLICATED_BYTES = 2**17
 """Parameters up to this size are cheaper updated by every thread than exchanged."""
 CONVERTED_BYTES = 2**20
 """How much of data that the kernels cannot read as it lies is converted at a time."""
+CLIPS: tuple[str, ...] = plan.CLIPS[1:]
+ROW_BLOCK: int = plan.ROW_BLOCK
 SCRATCH_SIZE: int = plan.scratch_layout()[1]
 SYNCHRONISATION_WORDS: int = plan.SYNCHRONISATION_WORDS
 
@@ -635,10 +817,9 @@ class Training:
         most = -(-self.batch_size // (self.chunk or 1))
         self.threads = engine.thread_count(operations, most)
         size = engine.parameter_count * engine.dtype.itemsize
-        self.replicate = bool(self.chunk) and self.threads <= 4 and size <= REPLICATED_BYTES
-        self.seconds_a_step = (
-            operations / (5e9 if engine.backend == "numpy" else 5e10) + 2e-6
-        )  # a guess, until measured
+        self.small = bool(self.chunk) and self.threads <= 4 and size <= REPLICATED_BYTES
+        rate = 5e9 if engine.backend == "numpy" else 5e10
+        self.seconds_a_step = operations / rate + 2e-6  # a guess, until measured
         self.backup = engine.spare_backup
         engine.spare_backup = aligned(0, engine.dtype)
         self.keep_good()
@@ -654,33 +835,33 @@ class Training:
 
     def _keep_good(self) -> None:
         engine = self.engine
-        count = engine.parameter_count
-        if len(self.backup) != count + len(engine.slots):
-            self.backup = aligned(count + len(engine.slots), engine.dtype)
-        self.backup[:count], self.backup[count:] = engine.parameters, engine.slots
+        if len(self.backup) != engine.kept_count:
+            self.backup = aligned(engine.kept_count, engine.dtype)
+        engine.keep(self.backup)
         self._kept_at = self.step, engine.iterations
 
     def restore_good(self) -> None:
         """Back to the parameters, slots and count of updates of the last good epoch, if what is there is not finite."""
         engine = self.engine
         with engine.busy:
-            count = engine.parameter_count
-            if not self.diverged and np.isfinite(engine.parameters).all() and np.isfinite(engine.slots).all():
+            kept = (engine.parameters, engine.slots, engine.state)
+            if not self.diverged and all(np.isfinite(vector).all() for vector in kept):
                 return
             good = self.diverged - 1 if self.diverged else self.step // self.steps_per_epoch
             step, iterations = self._kept_at
             engine.iterations = iterations + max(0, good * self.steps_per_epoch - step)
-            engine.parameters[:], engine.slots[:] = self.backup[:count], self.backup[count:]
-            engine.refresh_all()
+            engine.put_back(self.backup)
 
     def advance(self, last: int) -> None:
         """Take the steps up to ``last``, or to where the run diverged."""
         engine, job = self.engine, self.engine.job
         with engine.busy:
-            if len(self.backup) != engine.parameter_count + len(engine.slots):
+            if len(self.backup) != engine.kept_count:
                 self._keep_good()  # another optimizer, with other slots
             engine.changes += 1
-            engine._prepare_training(self.batch_size, self.threads, self.chunk, self.replicate)
+            # Norms and penalties are sums over all threads' panels, for which they must meet.
+            replicate = self.small and job.clip <= plan.CLIPS.index("clipvalue") and not job.penalized
+            engine._prepare_training(self.batch_size, self.threads, self.chunk, replicate)
             job.mode, job.batch_size, job.seed = MODE["train"], self.batch_size, self.seed
             job.steps_per_epoch, job.backup = self.steps_per_epoch, address(self.backup)
             columns = self.results.shape[1]
@@ -697,7 +878,7 @@ class Training:
                 job.first_epoch = first // self.steps_per_epoch
                 job.results = address(self.results) + job.first_epoch * columns * 8
                 try:
-                    engine._call(self.threads, self.replicate)
+                    engine._call(self.threads, replicate)
                 finally:  # Ctrl-C strikes when the kernel has returned: see what it did
                     self._take_stock(first)
 

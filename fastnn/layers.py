@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import activations, initializers
-from .data import positive_integer
+from . import activations, initializers, regularizers
+from .data import positive_integer, real_number
 from .names import Configurable, serialize, snake_case, unique
 from .names import deserialize as from_description
 
-__all__ = ["Activation", "Dense", "Input", "Layer", "deserialize", "serialize", "unique_names"]
+__all__ = [
+    "Activation",
+    "AlphaDropout",
+    "BatchNormalization",
+    "Dense",
+    "Dropout",
+    "GaussianNoise",
+    "Input",
+    "Layer",
+    "LayerNormalization",
+    "Noise",
+    "Normalization",
+    "Weighted",
+    "deserialize",
+    "serialize",
+    "unique_names",
+]
 
 Weights = NDArray[Any]
 
@@ -90,7 +107,250 @@ class Activation(Layer):
         return super().get_config() | {"activation": activations.serialize(self.activation)}
 
 
-class Dense(Layer):
+class Noise(Layer):
+    """Base of the layers that change what passes at random, in training only.
+
+    What is random follows from the seed of fit, the number of the update, the layer, the row of the batch and the
+    column alone: it is the same for any number of threads and on every backend, and is not kept in memory.
+
+    Parameters
+    ----------
+    seed : int, optional
+        Default: the layer's place in the model.  Layers of the same seed draw the same numbers.
+    name : str, optional
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__(name)
+        self.seed = None if seed is None else positive_integer(seed, "seed", least=0)
+
+
+class Dropout(Noise):
+    """Makes a part of the values 0, and scales the others by 1 / (1 - rate).
+
+    Parameters
+    ----------
+    rate : float
+        How many; from 0 to below 1.
+    seed : int, optional
+    name : str, optional
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__(seed, name)
+        self.rate = real_number(rate, "rate", least=0, below=1)
+
+
+class AlphaDropout(Noise):
+    """Dropout for selu: puts values at its lower end, and keeps mean 0 and variance 1 (Klambauer et al., 2017).
+
+    Parameters
+    ----------
+    rate : float
+        How many; from 0 to below 1.
+    seed : int, optional
+    name : str, optional
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__(seed, name)
+        self.rate = real_number(rate, "rate", least=0, below=1)
+
+
+class GaussianNoise(Noise):
+    """Adds normally distributed numbers of mean 0.
+
+    Parameters
+    ----------
+    stddev : float
+        Their standard deviation; at least 0.
+    seed : int, optional
+    name : str, optional
+    """
+
+    def __init__(self, stddev: float, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__(seed, name)
+        self.stddev = real_number(stddev, "stddev", least=0)
+
+
+class Weighted(Layer):
+    """Base of the layers that have weights.  A model that holds one puts views and a setter in place."""
+
+    _views: dict[str, Weights] | None = None
+    _assign: Callable[[Sequence[ArrayLike]], None] | None = None
+
+    def _view(self, name: str) -> Weights | None:
+        return self._held().get(name)
+
+    def _held(self) -> dict[str, Weights]:
+        if self._views is None:
+            raise self._not_built()
+        return self._views
+
+    def _initial(self, inputs: int, rng: np.random.Generator) -> list[Weights]:
+        """What the weights begin as, in their order."""
+        raise NotImplementedError
+
+    def get_weights(self) -> list[Weights]:
+        """Copies of the layer's weights, in order."""
+        return [view.copy() for view in self._held().values()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Replace the layer's weights, in the order of get_weights; all or none."""
+        if self._assign is None:
+            raise self._not_built()
+        self._assign(weights)
+
+    def count_params(self) -> int:
+        """How many numbers the layer learns."""
+        return sum(view.size for view in self._held().values())
+
+    def _not_built(self) -> RuntimeError:
+        return RuntimeError(
+            f"the layer {self.name!r} has no weights before its model is built: "
+            "call model.build(inputs) or model.fit, or begin the model with Input"
+        )
+
+
+class Normalization(Weighted):
+    """Base of the layers that shift and scale: output = (input - mean) / sqrt(variance + epsilon) * gamma + beta."""
+
+    def __init__(
+        self,
+        axis: int,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: str | initializers.Initializer,
+        gamma_initializer: str | initializers.Initializer,
+        name: str | None,
+    ) -> None:
+        super().__init__(name)
+        if axis not in (-1, 1):
+            raise ValueError(f"axis got {axis!r}; wants -1, the units: rows are the other axis")
+        for value, argument in ((center, "center"), (scale, "scale")):
+            if not isinstance(value, bool):
+                raise TypeError(f"{argument} got {value!r}; wants True or False")
+        self.axis = axis
+        self.epsilon = real_number(epsilon, "epsilon", above=0)
+        self.center, self.scale = center, scale
+        self.beta_initializer = initializers.get(beta_initializer, "beta_initializer")
+        self.gamma_initializer = initializers.get(gamma_initializer, "gamma_initializer")
+
+    @property
+    def gamma(self) -> Weights | None:
+        """The factors, (units,): a view; None where there are none."""
+        return self._view("gamma")
+
+    @property
+    def beta(self) -> Weights | None:
+        """What is added, (units,): a view; None where nothing is."""
+        return self._view("beta")
+
+    def _initial(self, inputs: int, rng: np.random.Generator) -> list[Weights]:
+        gamma = [self.gamma_initializer((inputs,), rng)] if self.scale else []
+        return gamma + ([self.beta_initializer((inputs,), rng)] if self.center else [])
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON can hold them."""
+        config = super().get_config()
+        return config | {name: serialize(config[name]) for name in config if name.endswith("_initializer")}
+
+
+class BatchNormalization(Normalization):
+    """Normalises each unit over the batch, in training; by moving statistics of the batches otherwise.
+
+    moving <- momentum moving + (1 - momentum) batch, for mean and variance; the variance is the biased one, as in
+    Keras (PyTorch's moving one is not, and its momentum is 1 - momentum).  Ioffe and Szegedy, 2015.
+
+    Parameters
+    ----------
+    axis : int
+        -1; taken for Keras's sake.
+    momentum : float
+        From 0 to 1.
+    epsilon : float
+        Above 0.
+    center, scale : bool
+        Whether there is a beta, and a gamma.
+    beta_initializer, gamma_initializer : str or initializers.Initializer
+    moving_mean_initializer, moving_variance_initializer : str or initializers.Initializer
+    name : str, optional
+
+    Attributes
+    ----------
+    gamma, beta : ndarray, (units,), or None
+    moving_mean, moving_variance : ndarray, (units,)
+        Views of the model's weights, there once the model is built.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: str | initializers.Initializer = "zeros",
+        gamma_initializer: str | initializers.Initializer = "ones",
+        moving_mean_initializer: str | initializers.Initializer = "zeros",
+        moving_variance_initializer: str | initializers.Initializer = "ones",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, name)
+        self.momentum = real_number(momentum, "momentum", least=0, most=1)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer, "moving_mean_initializer")
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer, "moving_variance_initializer")
+
+    @property
+    def moving_mean(self) -> Weights:
+        """(units,): a view."""
+        return self._held()["moving_mean"]
+
+    @property
+    def moving_variance(self) -> Weights:
+        """(units,): a view."""
+        return self._held()["moving_variance"]
+
+    def _initial(self, inputs: int, rng: np.random.Generator) -> list[Weights]:
+        moving = self.moving_mean_initializer, self.moving_variance_initializer
+        return super()._initial(inputs, rng) + [initializer((inputs,), rng) for initializer in moving]
+
+
+class LayerNormalization(Normalization):
+    """Normalises each row over its units.  Ba, Kiros and Hinton, 2016.
+
+    Parameters
+    ----------
+    axis : int
+        -1; taken for Keras's sake.
+    epsilon : float
+        Above 0.
+    center, scale : bool
+        Whether there is a beta, and a gamma.
+    beta_initializer, gamma_initializer : str or initializers.Initializer
+    name : str, optional
+
+    Attributes
+    ----------
+    gamma, beta : ndarray, (units,), or None
+        Views of the model's weights, there once the model is built.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: str | initializers.Initializer = "zeros",
+        gamma_initializer: str | initializers.Initializer = "ones",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, name)
+
+
+class Dense(Weighted):
     """Every unit sees every input: output = activation(input @ kernel + bias).
 
     Parameters
@@ -101,6 +361,8 @@ class Dense(Layer):
         Default: linear.
     use_bias : bool
     kernel_initializer, bias_initializer : str or initializers.Initializer
+    kernel_regularizer, bias_regularizer : str or regularizers.Regularizer, optional
+        Penalties on the weights.
     name : str, optional
     input_shape : tuple of int, optional
         (inputs,), for the first layer of a model; or `input_dim`.
@@ -120,6 +382,8 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: str | initializers.Initializer = "glorot_uniform",
         bias_initializer: str | initializers.Initializer = "zeros",
+        kernel_regularizer: str | regularizers.Regularizer | None = None,
+        bias_regularizer: str | regularizers.Regularizer | None = None,
         name: str | None = None,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
@@ -132,6 +396,8 @@ class Dense(Layer):
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
         self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
+        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
+        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
         if input_shape is not None:
             self.input_size = _only(input_shape, "input_shape")
         if input_dim is not None:
@@ -139,38 +405,20 @@ class Dense(Layer):
             if self.input_size not in (None, dim):
                 raise ValueError(f"input_dim got {dim}, but input_shape says {self.input_size}")
             self.input_size = dim
-        # A model that holds this layer puts these in place when it is built.
-        self._kernel_view: Weights | None = None
-        self._bias_view: Weights | None = None
-        self._assign: Callable[[Sequence[ArrayLike]], None] | None = None
 
     @property
     def kernel(self) -> Weights:
         """The weights, (inputs, units): a view."""
-        if self._kernel_view is None:
-            raise self._not_built()
-        return self._kernel_view
+        return self._held()["kernel"]
 
     @property
     def bias(self) -> Weights | None:
         """The bias, (units,): a view; None where there is none."""
-        if self._kernel_view is None:
-            raise self._not_built()
-        return self._bias_view
+        return self._view("bias")
 
-    def get_weights(self) -> list[Weights]:
-        """Copies of the kernel, and of the bias where there is one."""
-        return [view.copy() for view in (self.kernel, self.bias) if view is not None]
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Replace the kernel, and the bias where there is one; both or none."""
-        if self._assign is None:
-            raise self._not_built()
-        self._assign(weights)
-
-    def count_params(self) -> int:
-        """How many numbers the layer learns."""
-        return sum(view.size for view in (self.kernel, self.bias) if view is not None)
+    def _initial(self, inputs: int, rng: np.random.Generator) -> list[Weights]:
+        kernel = self.kernel_initializer((inputs, self.units), rng)
+        return [kernel] + ([self.bias_initializer((self.units,), rng)] if self.use_bias else [])
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them."""
@@ -180,15 +428,11 @@ class Dense(Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": serialize(self.kernel_initializer),
             "bias_initializer": serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "name": self.name,
             "input_dim": self.input_size,
         }
-
-    def _not_built(self) -> RuntimeError:
-        return RuntimeError(
-            f"the layer {self.name!r} has no weights before its model is built: "
-            "call model.build(inputs) or model.fit, or begin the model with Input"
-        )
 
 
 def deserialize(description: Mapping[str, Any]) -> Layer:

@@ -39,12 +39,15 @@ class LossPlan(NamedTuple):
         Their constant; 0 where they have none.
     labels : bool
         Targets are class numbers.
+    smoothing : float
+        This part of a target is spread over the classes.
     """
 
     row: str
     on_logits: bool
     parameter: float
     labels: bool
+    smoothing: float = 0.0
 
     @property
     def probabilities(self) -> bool:
@@ -118,19 +121,21 @@ class _Crossentropy(Loss):
     from_logits : bool
         The model ends before that activation: its outputs are logits. It wins nothing here: where the
         activation is part of the model, the loss is computed from the logits all the same.
+    label_smoothing : float
     """
 
     natural: ClassVar[str]  # the activation that makes probabilities of logits
     labels: ClassVar[bool] = False
 
-    def __init__(self, from_logits: bool = False) -> None:
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
         if not isinstance(from_logits, bool):
             raise TypeError(f"from_logits got {from_logits!r}; wants True or False")
         self.from_logits = from_logits
+        self.label_smoothing = real_number(label_smoothing, "label_smoothing", least=0, most=1)
 
     def kernel(self, activation: str) -> LossPlan:
         if activation == ("linear" if self.from_logits else self.natural):
-            return LossPlan(f"{self.row}_from_logits", True, 0.0, self.labels)
+            return LossPlan(f"{self.row}_from_logits", True, 0.0, self.labels, self.label_smoothing)
         if self.from_logits:
             raise ValueError(
                 f"loss got {self!r}, but the activation of the last layer is {activation!r}; wants 'linear': "
@@ -152,13 +157,15 @@ class BinaryCrossentropy(_Crossentropy):
     ----------
     from_logits : bool
         Outputs are linear, y = sigmoid(output).
+    label_smoothing : float
+        From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / 2.
     """
 
     row = "binary_crossentropy"
     natural = "sigmoid"
 
     def _from_outputs(self, activation: str) -> LossPlan:
-        return LossPlan(self.row, False, 0.0, False)
+        return LossPlan(self.row, False, 0.0, False, self.label_smoothing)
 
 
 class CategoricalCrossentropy(_Crossentropy):
@@ -170,6 +177,8 @@ class CategoricalCrossentropy(_Crossentropy):
     ----------
     from_logits : bool
         Outputs are linear, y = softmax(outputs).
+    label_smoothing : float
+        From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / classes; metrics see them as they are.
     """
 
     row = "categorical_crossentropy"
@@ -190,6 +199,8 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
     ----------
     from_logits : bool
         Outputs are linear, y = softmax(outputs).
+    label_smoothing : float
+        From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / classes; metrics see them as they are.
     """
 
     labels = True

@@ -13,9 +13,22 @@ import numpy.typing as npt
 from . import data, losses, metrics, optimizers, quick, saving, training, utils
 from . import layers as layer_types
 from .callbacks import CallbackList, History, ProgressBar, verbosity
-from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load
+from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout
 from .errors import ModelFileError
-from .layers import Dense, Input, Layer, unique_names
+from .layers import (
+    Activation,
+    AlphaDropout,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    GaussianNoise,
+    Input,
+    Layer,
+    Noise,
+    Normalization,
+    Weighted,
+    unique_names,
+)
 from .names import deserialize, lookup, serialize
 
 __all__ = ["Sequential", "load_model"]
@@ -82,7 +95,7 @@ class Sequential:
         if self._engine is not None:
             raise RuntimeError("add got a layer for a model that is built; make a new Sequential")
         if not isinstance(layer, Layer):
-            raise TypeError(f"layer got {type(layer).__name__}; wants one of fastnn.layers: Dense, Activation, Input")
+            raise TypeError(f"layer got {type(layer).__name__}; wants one of fastnn.layers: Dense, Dropout, Input, ...")
         if self._layers and layer.input_size is not None:
             raise ValueError(f"layer got {layer.name!r} with a number of inputs; only the first layer says how many")
         if any(layer is other for other in self._layers):
@@ -173,22 +186,38 @@ class Sequential:
             self._make_engine(None)
 
     def _plans(self) -> list[LayerPlan]:
-        """A Dense layer with the Activation that follows it is one, if it has none of its own."""
+        """What the kernels run: an Activation belongs to the layer before it, if that has none of its own."""
         plans: list[LayerPlan] = []
         self._places: list[int] = []  # each layer's plan
         width = self._inputs or 1
+        kept: LayerPlan | None = None  # the last plan whose output is there for noise to act on; None: the data
         for layer in self._layers:
-            activation = layer.activation  # type: ignore[attr-defined]
             if isinstance(layer, Dense):
                 width = layer.units
-                plans.append(LayerPlan(width, activation.name, activation.parameter, layer.use_bias))
-            elif plans and activation.name == "linear":
-                pass
-            elif plans and plans[-1].activation == "linear":
-                plans[-1] = plans[-1]._replace(activation=activation.name, parameter=activation.parameter)
+                activation = layer.activation
+                penalty = penalties(layer)
+                plans.append(LayerPlan(width, activation.name, activation.parameter, layer.use_bias, constants=penalty))
+            elif isinstance(layer, Normalization):
+                plans.append(normalization_plan(layer, width))
+            elif isinstance(layer, Noise):
+                noise = noise_plan(layer, width, len(self._places))
+                if kept is not None and not noise.suits(kept):
+                    plans.append(LayerPlan(width, use_bias=False, kind="activation"))  # a copy, for it to act on
+                    kept = plans[-1]
+                plans.append(noise)
             else:
-                plans.append(LayerPlan(width, activation.name, activation.parameter, use_bias=False, dense=False))
+                activation = layer.activation  # type: ignore[attr-defined]
+                if plans and activation.name == "linear":
+                    pass
+                elif plans and plans[-1].activation == "linear" and not plans[-1].noise:
+                    plans[-1] = plans[-1]._replace(activation=activation.name, parameter=activation.parameter)
+                else:
+                    plans.append(LayerPlan(width, activation.name, activation.parameter, False, "activation"))
+            if not plans[-1].noise:
+                kept = plans[-1]
             self._places.append(len(plans) - 1)
+        if plans and plans[-1].noise:
+            plans.append(LayerPlan(width, use_bias=False, kind="activation"))
         for plan in plans[:-1]:
             if plan.activation == "softmax":
                 raise ValueError("activation got 'softmax' in a hidden layer; wants it in the last one only")
@@ -209,20 +238,19 @@ class Sequential:
         self._metrics = self._resolve(self._metrics_asked, self.loss)
         if self.loss is not None:
             plan = self._loss_plan = self.loss.kernel(self._last_activation())
-            engine.set_loss(plan.row, plan.on_logits, plan.parameter, [m.row for m in self._metrics])
+            rows = [m.row for m in self._metrics]
+            engine.set_loss(plan.row, plan.on_logits, plan.parameter, rows, plan.smoothing)
         if self.optimizer is not None:
-            engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
+            engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
         self._engine = engine
         width = self._inputs
         for layer, place in zip(self._layers, self._places, strict=True):
-            if isinstance(layer, Dense):
-                layer._kernel_view, layer._bias_view = engine.kernel(place), engine.bias(place)
+            if isinstance(layer, Weighted):
+                layer._views = _views(engine, layer, place)
                 layer._assign = _assigner(engine, layer, place)
                 if weights is None:
-                    kernel = layer.kernel_initializer((width, layer.units), self._rng)
-                    bias = layer.bias_initializer((layer.units,), self._rng) if layer.use_bias else None
-                    engine.assign(place, kernel, bias)
-                width = layer.units
+                    engine.assign(place, layer._initial(width, self._rng))
+                width = layer.units if isinstance(layer, Dense) else width
         if weights is not None:
             self.set_weights(weights)
 
@@ -241,23 +269,22 @@ class Sequential:
     # --- Weights ---
 
     def get_weights(self) -> list[Array]:
-        """Copies of every kernel (inputs, units) and bias (units,), in order."""
+        """Copies of every kernel (inputs, units) and bias (units,), or what else a layer has, in order."""
         self._built()
         return [array for layer in self._layers for array in layer.get_weights()]
 
     def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
         """Set every kernel and bias, in the order of get_weights."""
         self._built()
-        dense = [layer for layer in self._layers if isinstance(layer, Dense)]
-        wanted = sum(1 + layer.use_bias for layer in dense)
-        if len(weights) != wanted:
-            raise ValueError(f"weights got {len(weights)} arrays; wants {wanted}: a kernel and a bias a layer")
+        weighted = [layer for layer in self._layers if isinstance(layer, Weighted)]
+        counts = [len(layer._held()) for layer in weighted]
+        if len(weights) != sum(counts):
+            raise ValueError(f"weights got {len(weights)} arrays; wants {sum(counts)}: a kernel and a bias a layer")
         checked, rest = [], list(weights)
-        for layer in dense:
-            count = 1 + layer.use_bias
+        for layer, count in zip(weighted, counts, strict=True):
             checked.append(_checked(layer, rest[:count]))
             rest = rest[count:]
-        for layer, arrays in zip(dense, checked, strict=True):  # all or none
+        for layer, arrays in zip(weighted, checked, strict=True):  # all or none
             layer.set_weights(arrays)
 
     def count_params(self) -> int:
@@ -278,7 +305,7 @@ class Sequential:
                 (
                     f"{layer.name} ({type(layer).__name__})",
                     f"(None, {width if width is not None else '?'})",
-                    layer.activation.name,  # type: ignore[attr-defined]
+                    layer.activation.name if isinstance(layer, Dense | Activation) else "",
                     f"{layer.count_params():,}" if built else "?",
                 )
             )
@@ -327,6 +354,8 @@ class Sequential:
             Visit the rows in a new order each epoch.  Otherwise in theirs.
         class_weight : dict of class to weight, or "balanced"
         sample_weight : (rows,) array-like
+            A row of weight k counts as k such rows do in the sums of losses and gradients.  The sums are divided by
+            the number of rows, as in Keras, not by the sum of the weights, as in PyTorch.
         initial_epoch : int
             Number of epochs already done.
 
@@ -369,7 +398,7 @@ class Sequential:
         chain = CallbackList([history, *bars, *given], self, params)
         engine = self._built(train.x)
         assert self.optimizer is not None
-        engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
+        engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
         self.stop_training = False
         self.history = history
         history.samples = len(train)
@@ -389,6 +418,8 @@ class Sequential:
                 stopping=lambda: self.stop_training,
                 timed=history.seconds.append,
             )
+            if epochs > initial_epoch:
+                engine.use_average()
         finally:
             chain.on_train_end()
         return history
@@ -414,7 +445,7 @@ class Sequential:
         batch = batch or self._data(x, y, sample_weight, class_weight)
         engine = self._built(batch.x)
         assert self.optimizer is not None
-        engine.set_optimizer(self.optimizer.row, self.optimizer.hyper())
+        engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
         values = self._step(engine, batch)
         self.optimizer.__dict__["iterations"] = engine.iterations  # it counts right: no need of a check
         if values is None:
@@ -461,8 +492,9 @@ class Sequential:
         verbose: str | int = "auto",
         sample_weight: Any = None,
         return_dict: bool = False,
+        class_weight: Mapping[int, float] | str | None = None,
     ) -> Any:
-        """The loss, and the metrics, as means over all rows.
+        """The loss, and the metrics, as means over all rows; weights of rows and classes are as in fit.
 
         Returns
         -------
@@ -471,7 +503,7 @@ class Sequential:
             Keras's sake: blocks are cut to fit the cache, and the result does not depend on them.
         """
         self._compiled("evaluate")
-        rows = self._data(x, y, sample_weight)
+        rows = self._data(x, y, sample_weight, class_weight)
         if batch_size is not None:
             data.batch_size(batch_size)
         values = self._built(rows.x).evaluate(rows)
@@ -565,7 +597,9 @@ class Sequential:
         Returns
         -------
         list of dict
-            A layer each, ``{"kernel": (inputs, units), "bias": (units,)}``; empty for a layer without weights.
+            A layer each, ``{"kernel": (inputs, units), "bias": (units,)}``, of a normalisation "gamma" and "beta";
+            empty for a layer without weights.  Penalties on the weights count; batches are normalised by their own
+            statistics; dropout and other noise is left out.
         """
         self._compiled("gradients")
         rows = self._data(x, y, sample_weight)
@@ -574,10 +608,8 @@ class Sequential:
         gradients: list[dict[str, Array]] = []
         for layer, place in zip(self._layers, self._places, strict=True):
             parts: dict[str, Array] = {}
-            if isinstance(layer, Dense):
-                parts["kernel"] = engine.kernel(place, vector).copy()
-                if layer.use_bias:
-                    parts["bias"] = np.array(engine.bias(place, vector))
+            if isinstance(layer, Weighted):
+                parts = {name: view.copy() for name, view in _views(engine, layer, place, vector).items()}
             gradients.append(parts)
         return gradients
 
@@ -696,28 +728,71 @@ def _slots(engine: Engine) -> dict[str, Array]:
         f"slots/{slot}/{number}": engine.matrix(number, vector)
         for slot, vector in enumerate(vectors)
         for number, plan in enumerate(engine.plans)
-        if plan.dense
+        if plan.trained
     }
 
 
-def _checked(layer: Dense, weights: Sequence[npt.ArrayLike]) -> list[Array]:
-    """A layer's new kernel and bias, of the right shapes and finite."""
-    wanted = [("kernel", layer.kernel.shape)] + ([("bias", (layer.units,))] if layer.use_bias else [])
+def penalties(layer: Dense) -> dict[str, float]:
+    """A dense layer's penalties, as fields of its record."""
+    fields: dict[str, float] = {}
+    for part, regularizer in (("kernel", layer.kernel_regularizer), ("bias", layer.bias_regularizer)):
+        if regularizer is not None:
+            fields |= {"penalized": 1, f"{part}_l1": regularizer.l1, f"{part}_l2": regularizer.l2}
+    return fields
+
+
+def normalization_plan(layer: Normalization, width: int) -> LayerPlan:
+    constants = {"epsilon": layer.epsilon}
+    kind = "layer_normalization"
+    if isinstance(layer, BatchNormalization):
+        kind, constants["momentum"] = "batch_normalization", layer.momentum
+    return LayerPlan(width, use_bias=layer.center, kind=kind, constants=constants, use_gamma=layer.scale)
+
+
+def noise_plan(layer: Noise, width: int, number: int) -> LayerPlan:
+    constants: dict[str, float] = {"seed": number if layer.seed is None else layer.seed}
+    kind = "dropout"
+    match layer:
+        case Dropout():
+            constants |= noise_of_dropout(layer.rate)
+        case AlphaDropout():
+            constants |= noise_of_alpha_dropout(layer.rate)
+        case GaussianNoise():
+            kind, constants["deviation"] = "gaussian_noise", layer.stddev
+    return LayerPlan(width, use_bias=False, kind=kind, constants=constants)
+
+
+def _views(engine: Engine, layer: Weighted, place: int, vector: Array | None = None) -> dict[str, Array]:
+    """A layer's weights by name, in order, or a gradient by them: views, not to be written."""
+    views: dict[str, Array | None]
+    if isinstance(layer, Dense):
+        views = {"kernel": engine.kernel(place, vector), "bias": engine.bias(place, vector)}
+    else:
+        views = {"gamma": engine.gamma(place, vector), "beta": engine.bias(place, vector)}
+        if isinstance(layer, BatchNormalization) and vector is None:
+            views["moving_mean"], views["moving_variance"] = engine.moving(place)
+    return {name: view for name, view in views.items() if view is not None}
+
+
+def _checked(layer: Weighted, weights: Sequence[npt.ArrayLike]) -> list[Array]:
+    """A layer's new weights, of the right shapes and finite."""
+    wanted = layer._held()
     if len(weights) != len(wanted):
         raise ValueError(f"weights got {len(weights)} arrays for {layer.name!r}; wants {len(wanted)}")
     arrays = []
-    for (name, shape), given in zip(wanted, weights, strict=True):
+    for (name, view), given in zip(wanted.items(), weights, strict=True):
         array = data.as_array(given, f"weights: {name} of {layer.name!r}")
-        if array.shape != shape:
-            raise ValueError(f"weights got {name} {array.shape} for {layer.name!r}; wants {shape}")
-        data.check_finite(np.atleast_1d(array), f"weights: {name} of {layer.name!r}", layer.kernel.dtype.name)
+        if array.shape != view.shape:
+            raise ValueError(f"weights got {name} {array.shape} for {layer.name!r}; wants {view.shape}")
+        data.check_finite(np.atleast_1d(array), f"weights: {name} of {layer.name!r}", view.dtype.name)
+        if name == "moving_variance" and (array < 0).any():
+            raise ValueError(f"weights got a moving_variance below 0 for {layer.name!r}; wants at least 0")
         arrays.append(array)
     return arrays
 
 
-def _assigner(engine: Engine, layer: Dense, place: int) -> Callable[[Sequence[npt.ArrayLike]], None]:
+def _assigner(engine: Engine, layer: Weighted, place: int) -> Callable[[Sequence[npt.ArrayLike]], None]:
     def assign(weights: Sequence[npt.ArrayLike]) -> None:
-        arrays = _checked(layer, weights)
-        engine.assign(place, arrays[0], arrays[1] if layer.use_bias else None)
+        engine.assign(place, _checked(layer, weights))
 
     return assign

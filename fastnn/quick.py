@@ -14,7 +14,7 @@ import numpy as np
 
 from .engine import (
     MODE,
-    SCRATCH_SIZE,
+    ROW_BLOCK,
     SYNCHRONISATION_WORDS,
     Array,
     Data,
@@ -57,8 +57,12 @@ class _Prepared:
         job.mode, job.threads, job.chunk, job.shuffle, job.origin, job.transposing = MODE[mode], 1, 0, 0, 0, 1
         job.capacity, job.workspace = capacity, address(self.workspace)
         job.workspace_size = capacity * engine.row_values * size
-        self.scratch = aligned(SCRATCH_SIZE, np.uint8)
-        job.scratch = address(self.scratch)
+        self.scratch = aligned(engine.scratch_size, np.uint8)
+        job.scratch, job.scratch_size = address(self.scratch), engine.scratch_size
+        blocks = -(-rows // ROW_BLOCK)
+        self.partials = aligned(blocks * job.partial_values, engine.dtype)
+        self.sums = aligned(engine.sum_count, np.float64)
+        job.partials, job.sums = address(self.partials), address(self.sums)
         job.synchronisation = address(self.synchronisation)
         job.rows = job.batch_size = rows
         job.first_step, job.last_step, job.steps_per_epoch, job.first_epoch = 0, 1, 1, 0
@@ -112,12 +116,12 @@ class Step(_Prepared):
         point_at(job, Data(self.x, self.y, labels, self.weight))
         self.scores = np.zeros((rows, 1 + len(engine.metrics)))
         self.results = np.zeros(1 + len(engine.metrics))
-        self.backup = aligned(engine.parameter_count + len(engine.slots), engine.dtype)
+        self.backup = aligned(engine.kept_count, engine.dtype)
         self.changes = -1  # of the parameters, when the backup was the same
         self.gradients = aligned(engine.parameter_count, engine.dtype)
         job.gradients = address(self.gradients)
         job.scores, job.results, job.backup = address(self.scores), address(self.results), address(self.backup)
-        job.optimizer, job.slots, job.slot_count = engine.job.optimizer, engine.job.slots, engine.job.slot_count
+        job.seed = 0
 
     @staticmethod
     def suits(engine: Engine, rows: int) -> bool:
@@ -132,12 +136,10 @@ class Step(_Prepared):
         NaN or infinite: then all is as before.
         """
         engine, job = self.engine, self.job
-        count = engine.parameter_count
         with engine.busy:
             engine.follow()
             if self.changes != engine.changes:
-                self.backup[:count] = engine.parameters
-                self.backup[count:] = engine.slots
+                engine.keep(self.backup)
             self.x[:] = data.x  # copies of few rows cost less than the addresses of new arrays
             self.y[:] = data.y  # type: ignore[assignment]
             if data.weight is not None or self.weighted:
@@ -150,8 +152,7 @@ class Step(_Prepared):
                 diverged = self.run(self.layers_address, self.job_address, 0)
             finally:  # where Ctrl-C strikes before it is known, the step has not been
                 if diverged:
-                    engine.parameters[:], engine.slots[:] = self.backup[:count], self.backup[count:]
-                    engine.refresh_all()
+                    engine.put_back(self.backup)
                     self.synchronisation[:] = 0
                 else:
                     engine.iterations += 1

@@ -87,7 +87,9 @@ def run(
             end = (epoch + 1) * training.steps_per_epoch if each_epoch else training.steps
             if each_epoch:
                 callbacks.on_epoch_begin(epochs[epoch])
-                engine.set_optimizer(optimizer.row, optimizer.hyper())  # a callback may have changed it
+                engine.set_optimizer(
+                    optimizer.row, optimizer.hyper(), *optimizer.options()
+                )  # a callback may have changed it
             while training.step < end and not training.diverged:
                 _slice(training, end, seconds)
                 _progress(training, metrics, callbacks, epochs)
@@ -194,8 +196,8 @@ def gradient_descent(
     chosen.learning_rate = learning_rate
     n = len(start)
     engine = Engine(n, [LayerPlan(1, "linear", use_bias=False)], "float64", "auto", 1)
-    engine.set_optimizer(chosen.row, chosen.hyper())
-    engine.assign(0, start[:, np.newaxis], None)
+    engine.set_optimizer(chosen.row, chosen.hyper(), *chosen.options())
+    engine.assign(0, [start[:, np.newaxis]])
     point = engine.kernel(0)[:, 0]
     along = np.zeros(engine.parameter_count)
     path = np.empty((steps + 1, n))

@@ -110,6 +110,29 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
         fraction = builder.and_(builder.bitcast(a, wide_bits), constant_bits((1 << mantissa_bits) - 1))
         return builder.bitcast(builder.or_(fraction, constant_bits(bias << mantissa_bits)), wide)
 
+    def random_lanes(builder: Any, key: Any, at: Any) -> Any:
+        def fitted(value: Any) -> Any:
+            return fill_bits(builder, builder.trunc(value, bits) if single else value)
+
+        def low(value: Any) -> Any:
+            return value if single else builder.and_(value, constant_bits(0xFFFFFFFF))
+
+        def folded(value: Any, shift: int) -> Any:
+            return builder.xor(value, builder.lshr(value, constant_bits(shift)))
+
+        lane = ir.Constant(wide_bits, [ir.Constant(bits, i) for i in range(lanes)])
+        x = low(builder.add(lane, fitted(builder.add(at, key))))
+        x = low(builder.mul(folded(x, 16), constant_bits(0x7FEB352D)))
+        second = low(fitted(builder.lshr(key, ir.Constant(INTEGER, 31))))
+        x = low(builder.mul(low(builder.add(folded(x, 15), second)), constant_bits(0x846CA68B)))
+        x = builder.shl(builder.lshr(folded(x, 16), constant_bits(9)), constant_bits(mantissa_bits - 23))
+        return builder.fsub(builder.bitcast(builder.or_(x, constant_bits(bias << mantissa_bits)), wide), constant(1.0))
+
+    def fill_bits(builder: Any, scalar: Any) -> Any:
+        one = builder.insert_element(ir.Constant(wide_bits, ir.Undefined), scalar, ir.Constant(INDEX, 0))
+        zeros = ir.Constant(ir.VectorType(INDEX, lanes), [0] * lanes)
+        return builder.shuffle_vector(one, ir.Constant(wide_bits, ir.Undefined), zeros)
+
     def lanes_below(builder: Any, n: Any) -> Any:
         small = ir.VectorType(INDEX, lanes)
         one = builder.insert_element(ir.Constant(small, ir.Undefined), builder.trunc(n, INDEX), ir.Constant(INDEX, 0))
@@ -190,6 +213,7 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
         "greater_equal": compare(">="),
         "equal": compare("=="),
         "lane_numbers": lane_numbers,
+        "random_lanes": random_lanes,
         "two_to_the": two_to_the,
         "exponent": exponent,
         "mantissa": mantissa,

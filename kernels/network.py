@@ -81,7 +81,7 @@ def product(
 
 def tile_width(rows: integer, vectors: integer) -> integer:
     """How wide the next tile is, of so many rows and remaining vectors."""
-    if rows <= 2:
+    if rows == 1 or rows == 2:
         wide = WIDE_SUMS // rows
         while wide > TILE_VECTORS:
             if vectors >= wide:
@@ -252,6 +252,8 @@ def loss_rows(
     parameter_: double,
     scale: double,
     batch_scale: double,
+    target_scale: double,
+    target_shift: double,
     output: integer,
     output_row: integer,
     targets: integer,
@@ -262,6 +264,8 @@ def loss_rows(
 ):
     """The same with each row's weight, and the gradient beside it: by the output, of the mean over the batch."""
     parameter = splat(parameter_)
+    smooth = splat(target_scale)
+    floor = splat(target_shift)
     for row in range(rows):
         weight = scale * get(targets, row * target_row + columns)
         weights = splat(weight * batch_scale)
@@ -269,7 +273,7 @@ def loss_rows(
         for at in range(0, columns, LANES):
             inside = lanes_below(columns - at)
             y = load(output, row * output_row + at)
-            target = load(targets, row * target_row + at)
+            target = fma(load(targets, row * target_row + at), smooth, floor)
             total = total + where(inside, value(y, target, parameter), splat(0.0))
             d = weights * gradient(y, target, parameter)
             store(delta, row * output_row + at, where(inside, d, splat(0.0)))
@@ -281,6 +285,8 @@ def loss_rows(
 def crossentropy_row(
     columns: integer,
     scale_: double,
+    target_scale: double,
+    target_shift: double,
     targets: integer,
     logits: integer,
     probabilities: integer,
@@ -288,13 +294,15 @@ def crossentropy_row(
 ) -> double:
     """Softmax, -sum(target * log(softmax)) and its gradient by the logits in one; delta may be either of the two."""
     if columns <= LANES:
-        return crossentropy_vector(columns, scale_, targets, logits, probabilities, delta)
+        return crossentropy_vector(columns, scale_, target_scale, target_shift, targets, logits, probabilities, delta)
     level = softmax_row(columns, logits, probabilities)
     scale = splat(scale_)
+    smooth = splat(target_scale)
+    floor = splat(target_shift)
     weight = splat(0.0)
     total = splat(0.0)
     for at in range(0, columns, LANES):
-        target = load(targets, at)
+        target = fma(load(targets, at), smooth, floor)
         inside = lanes_below(columns - at)
         weight = weight + where(inside, target, splat(0.0))
         # A target of 0 counts nothing even where the logit is infinite.
@@ -302,7 +310,7 @@ def crossentropy_row(
         total = total + where(inside, costs, splat(0.0))
     weight = sum_lanes(weight)
     for at in range(0, columns, LANES):
-        d = scale * (weight * load(probabilities, at) - load(targets, at))
+        d = scale * (weight * load(probabilities, at) - fma(load(targets, at), smooth, floor))
         store(delta, at, where(lanes_below(columns - at), d, splat(0.0)))
     return first(sum_lanes(total))
 
@@ -310,6 +318,8 @@ def crossentropy_row(
 def crossentropy_vector(
     columns: integer,
     scale: double,
+    target_scale: double,
+    target_shift: double,
     targets: integer,
     logits: integer,
     probabilities: integer,
@@ -318,7 +328,7 @@ def crossentropy_vector(
     """The same for a row that one vector holds, without leaving registers in between."""
     inside = lanes_below(columns)
     logit = where(inside, load(logits, 0), splat(-INFINITY))
-    target = where(inside, load(targets, 0), splat(0.0))
+    target = where(inside, fma(load(targets, 0), splat(target_scale), splat(target_shift)), splat(0.0))
     largest = max_lanes(logit)
     raised = exp(logit - largest)
     total = sum_lanes(raised)
@@ -371,7 +381,14 @@ def score_rows(
             target = targets + row * job.target_stride * SIZE
             weight = get(target, layer.outputs)
             loss = crossentropy_row(
-                layer.outputs, batch_scale * weight, target, logits + at, probabilities + at, delta + at
+                layer.outputs,
+                batch_scale * weight,
+                job.target_scale,
+                job.target_shift,
+                target,
+                logits + at,
+                probabilities + at,
+                delta + at,
             )
             put_double(scores, row * score_row, loss * weight)
     else:
@@ -385,6 +402,8 @@ def score_rows(
             job.loss_parameter,
             job.loss_scale,
             batch_scale,
+            job.target_scale,
+            job.target_shift,
             source,
             stride,
             targets,
@@ -561,60 +580,393 @@ def gather(
         gather_targets(job.y_kind, layer.outputs, job, base, first_row, rows, epoch, position)
 
 
+# --- Noise, in place --------------------------------------------------------------------------------------------------
+
+
+def noise_key(layer: Layer, key: integer, row: integer) -> integer:
+    """Of a row of the batch, from that of the step: what is random follows from it and the column, and is not kept."""
+    return mixed(mixed(key + layer.seed) + row)
+
+
+def add_noise(layer: Layer, rows: integer, batch_row: integer, key: integer, output: integer):
+    stride = layer.output_stride
+    threshold = splat(layer.threshold)
+    scale = splat(layer.scale)
+    shift = splat(layer.shift)
+    dropped = splat(layer.dropped)
+    deviation = splat(layer.deviation)
+    for row in range(rows):
+        row_key = noise_key(layer, key, batch_row + row)
+        if layer.kind == DROPOUT:
+            for at in range(0, layer.outputs, LANES):
+                y = fma(load(output, row * stride + at), scale, shift)
+                store(output, row * stride + at, where(random_lanes(row_key, at) < threshold, dropped, y))
+        else:
+            for at in range(0, layer.outputs, LANES):
+                noise = normal_quantile(random_lanes(row_key, at))
+                store(output, row * stride + at, fma(noise, deviation, load(output, row * stride + at)))
+        put(output, row * stride + layer.outputs, 1.0)
+
+
+def through_noise(layer: Layer, rows: integer, batch_row: integer, key: integer, source: integer, target: integer):
+    """The gradient by what the noise was added to: drawn again, not remembered."""
+    stride = layer.output_stride
+    threshold = splat(layer.threshold)
+    scale = splat(layer.scale)
+    for row in range(rows):
+        row_key = noise_key(layer, key, batch_row + row)
+        for at in range(0, layer.outputs, LANES):
+            d = load(source, row * stride + at) * scale
+            store(target, row * stride + at, where(random_lanes(row_key, at) < threshold, splat(0.0), d))
+
+
+# --- Normalisation ---------------------------------------------------------------------------------------------------
+
+
+def statistic(layer: Layer, scratch: integer, number: integer) -> integer:
+    """Where one of a thread's statistics of a batch normalisation stands."""
+    return scratch + STATISTICS + (layer.statistics + number * layer.stride) * SIZE
+
+
+def partial(layer: Layer, job: Job, block: integer, number: integer) -> integer:
+    """Where one of the sums over a block of rows stands."""
+    return job.partials + (block * job.partial_values + layer.partials + number * layer.stride) * SIZE
+
+
+def gamma_of(layer: Layer, job: Job, at: integer) -> vector:
+    if layer.bias > 0:
+        return load(job.parameters, layer.weights + at)
+    return splat(1.0)
+
+
+def beta_of(layer: Layer, job: Job, at: integer) -> vector:
+    if layer.height > layer.bias:
+        return load(job.parameters, layer.weights + layer.bias * layer.stride + at)
+    return splat(0.0)
+
+
+def batch_statistics(
+    layer: Layer, job: Job, first_row: integer, rows: integer, batch_rows: integer, source: integer, scratch: integer
+) -> integer:
+    """Mean and variance of each column over the batch: of blocks of rows first, these together in fixed order.
+
+    Each thread puts all of them together, for itself; 1 if the run was aborted.
+    """
+    stride = layer.input_stride
+    for start in range(0, rows, ROW_BLOCK):
+        count = rows - start
+        if count > ROW_BLOCK:
+            count = ROW_BLOCK
+        means = partial(layer, job, (first_row + start) // ROW_BLOCK, 0)
+        squares = partial(layer, job, (first_row + start) // ROW_BLOCK, 1)
+        share = splat(1.0 / to_double(count))
+        for at in range(0, layer.outputs, LANES):
+            total = splat(0.0)
+            for row in range(start, start + count):
+                total = total + load(source, row * stride + at)
+            mean = total * share
+            store(means, at, mean)
+            total = splat(0.0)
+            for row in range(start, start + count):
+                difference = load(source, row * stride + at) - mean
+                total = fma(difference, difference, total)
+            store(squares, at, total)
+    if wait(job):
+        return 1
+    blocks = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
+    last = to_double(batch_rows - (blocks - 1) * ROW_BLOCK)
+    share = splat(1.0 / to_double(batch_rows))
+    for at in range(0, layer.outputs, LANES):
+        total = splat(0.0)
+        for block in range(blocks - 1):
+            total = fma(load(partial(layer, job, block, 0), at), splat(to_double(ROW_BLOCK)), total)
+        total = fma(load(partial(layer, job, blocks - 1, 0), at), splat(last), total)
+        mean = total * share
+        total = splat(0.0)
+        count_ = to_double(ROW_BLOCK)
+        for block in range(blocks):
+            if block == blocks - 1:
+                count_ = last
+            difference = load(partial(layer, job, block, 0), at) - mean
+            squared = difference * difference
+            total = total + fma(squared, splat(count_), load(partial(layer, job, block, 1), at))
+        store(statistic(layer, scratch, MEAN), at, mean)
+        store(statistic(layer, scratch, VARIANCE), at, total * share)
+    return 0
+
+
+def normalize_columns(
+    layer: Layer, job: Job, rows: integer, source: integer, target: integer, target_row: integer, scratch: integer
+):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, by the statistics at hand."""
+    means = statistic(layer, scratch, MEAN)
+    factors = statistic(layer, scratch, FACTOR)
+    offsets = statistic(layer, scratch, OFFSET)
+    for at in range(0, layer.outputs, LANES):
+        variance = load(statistic(layer, scratch, VARIANCE), at)
+        inverse = splat(1.0) / sqrt(variance + splat(layer.epsilon))
+        store(statistic(layer, scratch, INVERSE), at, inverse)
+        store(factors, at, inverse * gamma_of(layer, job, at))
+        store(offsets, at, beta_of(layer, job, at))
+    for row in range(rows):
+        for at in range(0, layer.outputs, LANES):
+            x = load(source, row * layer.input_stride + at) - load(means, at)
+            store(target, row * target_row + at, fma(x, load(factors, at), load(offsets, at)))
+
+
+def batch_sums(
+    layer: Layer,
+    job: Job,
+    first_row: integer,
+    rows: integer,
+    batch_rows: integer,
+    source: integer,
+    delta: integer,
+    scratch: integer,
+) -> integer:
+    """Sums over the batch of delta and of delta times the normalised input: the gradients by beta and by gamma too."""
+    stride = layer.output_stride
+    means = statistic(layer, scratch, MEAN)
+    inverses = statistic(layer, scratch, INVERSE)
+    for start in range(0, rows, ROW_BLOCK):
+        count = rows - start
+        if count > ROW_BLOCK:
+            count = ROW_BLOCK
+        block = (first_row + start) // ROW_BLOCK
+        for at in range(0, layer.outputs, LANES):
+            total = splat(0.0)
+            total_hat = splat(0.0)
+            for row in range(start, start + count):
+                d = load(delta, row * stride + at)
+                total = total + d
+                total_hat = fma(d, load(source, row * layer.input_stride + at) - load(means, at), total_hat)
+            store(partial(layer, job, block, 2), at, total)
+            store(partial(layer, job, block, 3), at, total_hat * load(inverses, at))
+    if wait(job):
+        return 1
+    blocks = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
+    for number in range(2):
+        for at in range(0, layer.outputs, LANES):
+            total = splat(0.0)
+            for block in range(blocks):
+                total = total + load(partial(layer, job, block, 2 + number), at)
+            store(statistic(layer, scratch, DELTA_SUM + number), at, total)
+    return 0
+
+
+def normalize_columns_backward(
+    layer: Layer,
+    rows: integer,
+    batch_rows: integer,
+    source: integer,
+    delta: integer,
+    target: integer,
+    scratch: integer,
+):
+    """factor * (delta - mean(delta) - hat * mean(delta * hat)), where hat is the normalised input."""
+    share = splat(1.0 / to_double(batch_rows))
+    means = statistic(layer, scratch, MEAN)
+    inverses = statistic(layer, scratch, INVERSE)
+    factors = statistic(layer, scratch, FACTOR)
+    sums = statistic(layer, scratch, DELTA_SUM)
+    hat_sums = statistic(layer, scratch, DELTA_HAT_SUM)
+    for row in range(rows):
+        for at in range(0, layer.outputs, LANES):
+            hat = (load(source, row * layer.input_stride + at) - load(means, at)) * load(inverses, at)
+            d = load(delta, row * layer.output_stride + at)
+            d = d - share * fma(hat, load(hat_sums, at), load(sums, at))
+            store(target, row * layer.input_stride + at, load(factors, at) * d)
+
+
+def move_statistics(layers: integer, job: Job, scratch: integer):
+    """Moving mean and variance of every batch normalisation, a step nearer to the batch's."""
+    for number in range(job.layer_count):
+        layer = layers + number * LAYER_SIZE
+        if layer.kind == BATCH_NORMALIZATION:
+            rest = splat(1.0 - layer.momentum)
+            for moved in range(2):
+                moving = job.state + (layer.state + moved * layer.stride) * SIZE
+                for at in range(0, layer.outputs, LANES):
+                    old = load(moving, at)
+                    new = fma(rest, load(statistic(layer, scratch, MEAN + moved), at) - old, old)
+                    store(moving, at, where(lanes_below(layer.outputs - at), new, splat(0.0)))
+
+
+def normalize_rows(
+    layer: Layer,
+    job: Job,
+    rows: integer,
+    source: integer,
+    target: integer,
+    target_row: integer,
+    kept: integer,
+):
+    """The same by each row's own mean and variance; they are kept for the way back."""
+    columns = layer.outputs
+    share = splat(1.0 / to_double(columns))
+    epsilon = splat(layer.epsilon)
+    for row in range(rows):
+        first_ = row * layer.input_stride
+        total = splat(0.0)
+        for at in range(0, columns, LANES):
+            total = total + where(lanes_below(columns - at), load(source, first_ + at), splat(0.0))
+        mean = sum_lanes(total) * share
+        total = splat(0.0)
+        for at in range(0, columns, LANES):
+            difference = where(lanes_below(columns - at), load(source, first_ + at) - mean, splat(0.0))
+            total = fma(difference, difference, total)
+        inverse = splat(1.0) / sqrt(fma(sum_lanes(total), share, epsilon))
+        put(kept, row * KEPT_VALUES, first(mean))
+        put(kept, row * KEPT_VALUES + 1, first(inverse))
+        for at in range(0, columns, LANES):
+            hat = (load(source, first_ + at) - mean) * inverse
+            store(target, row * target_row + at, fma(hat, gamma_of(layer, job, at), beta_of(layer, job, at)))
+
+
+def normalize_rows_backward(
+    layer: Layer, job: Job, rows: integer, source: integer, delta: integer, target: integer, kept: integer
+):
+    columns = layer.outputs
+    share = splat(1.0 / to_double(columns))
+    for row in range(rows):
+        mean = broadcast(kept, row * KEPT_VALUES)
+        inverse = broadcast(kept, row * KEPT_VALUES + 1)
+        total = splat(0.0)
+        total_hat = splat(0.0)
+        for at in range(0, columns, LANES):  # delta is 0 behind them
+            d = load(delta, row * layer.output_stride + at) * gamma_of(layer, job, at)
+            total = total + d
+            total_hat = fma(d, (load(source, row * layer.input_stride + at) - mean) * inverse, total_hat)
+        total = sum_lanes(total) * share
+        total_hat = sum_lanes(total_hat) * share
+        for at in range(0, columns, LANES):
+            hat = (load(source, row * layer.input_stride + at) - mean) * inverse
+            d = load(delta, row * layer.output_stride + at) * gamma_of(layer, job, at)
+            d = inverse * (d - fma(hat, total_hat, total))
+            store(target, row * layer.input_stride + at, where(lanes_below(columns - at), d, splat(0.0)))
+
+
+def normalization_gradient(
+    layer: Layer,
+    job: Job,
+    base: integer,
+    batch_rows: integer,
+    first_unit: integer,
+    units: integer,
+    column: integer,
+    vectors: integer,
+    scratch: integer,
+    gradient: integer,
+    gradient_row: integer,
+):
+    """The gradient by gamma, beta, or both."""
+    source = base + layer.input * job.capacity * SIZE
+    delta = base + layer.delta * job.capacity * SIZE
+    kept = base + layer.kept * job.capacity * SIZE
+    for unit in range(units):
+        is_beta = 0
+        if first_unit + unit >= layer.bias:
+            is_beta = 1
+        target = gradient + unit * gradient_row * SIZE
+        for at in range(column, column + vectors * LANES, LANES):
+            total = splat(0.0)
+            if layer.kind == BATCH_NORMALIZATION:
+                total = load(statistic(layer, scratch, DELTA_HAT_SUM - is_beta), at)
+            elif is_beta:
+                for row in range(batch_rows):
+                    total = total + load(delta, row * layer.output_stride + at)
+            else:
+                for row in range(batch_rows):
+                    hat = load(source, row * layer.input_stride + at) - broadcast(kept, row * KEPT_VALUES)
+                    hat = hat * broadcast(kept, row * KEPT_VALUES + 1)
+                    total = fma(hat, load(delta, row * layer.output_stride + at), total)
+            store(target, at - column, total)
+
+
 # --- Forward and back ------------------------------------------------------------------------------------------------
 
 
 def forward(
-    layers: integer, job: Job, base: integer, first_row: integer, rows: integer, training: integer, scratch: integer
-):
-    """Every layer's output for some rows of a workspace, and the slopes that the way back needs."""
-    source = base + first_row * job.input_stride * SIZE
-    source_stride = job.input_stride
+    layers: integer,
+    job: Job,
+    base: integer,
+    first_row: integer,
+    rows: integer,
+    batch_row: integer,
+    batch_rows: integer,
+    key: integer,
+    training: integer,
+    scratch: integer,
+) -> integer:
+    """Every layer's output for some rows of a workspace, and the slopes that the way back needs.
+
+    ``batch_row`` is the first row's number in the batch, ``key`` the step's for noise.  1 if the run was aborted.
+    """
     for number in range(job.layer_count):
         layer = layers + number * LAYER_SIZE
         stride = layer.output_stride
         columns = vectors_for(layer.outputs) * LANES
+        source = base + (layer.input * job.capacity + first_row * layer.input_stride) * SIZE
         output = base + (layer.output * job.capacity + first_row * stride) * SIZE
-        product_target = output
-        if number == job.layer_count - 1 and layer.activation != LINEAR:  # what it is given is kept in the delta
-            product_target = base + (layer.delta * job.capacity + first_row * stride) * SIZE
-        if layer.turned:
-            dot_rows(layer, rows, source, source_stride, job.parameters + layer.weights * SIZE, product_target, stride)
-            source = product_target
-        elif layer.rows > 0:
-            product(
-                rows,
-                vectors_for(layer.outputs),
-                layer.rows,
-                source,
-                source_stride,
-                1,
-                16 * source_stride,
-                job.parameters + layer.weights * SIZE,
-                layer.stride,
-                0,
-                0,
-                scratch + PACK,
-                product_target,
-                stride,
-            )
-            source = product_target
-        elif number == job.layer_count - 1:
-            activate(LINEAR, rows, columns, stride, 0.0, source, product_target)
-            source = product_target
-        if layer.activation == SOFTMAX:
-            if job.mode == PREDICT or job.loss != CATEGORICAL_CROSSENTROPY_FROM_LOGITS:  # else score_rows does it
-                softmax(rows, layer.outputs, stride, source, output)
-        elif training and layer.slope >= 0:
-            slopes = base + (layer.slope * job.capacity + first_row * stride) * SIZE
-            activate_keeping(layer.activation, rows, columns, stride, layer.parameter, source, output, slopes)
-        elif layer.activation != LINEAR or source != output:
-            activate(layer.activation, rows, columns, stride, layer.parameter, source, output)
-        if number < job.layer_count - 1:
-            for row in range(rows):
-                put(output, row * stride + layer.outputs, 1.0)
-        source = output
-        source_stride = stride
+        if layer.kind == DROPOUT or layer.kind == GAUSSIAN_NOISE:
+            if training and job.mode == TRAIN:
+                add_noise(layer, rows, batch_row, key, output)
+        else:
+            product_target = output
+            if number == job.layer_count - 1 and layer.activation != LINEAR:  # what it is given is kept in the delta
+                product_target = base + (layer.delta * job.capacity + first_row * stride) * SIZE
+            if layer.kind == DENSE and layer.turned:
+                weights = job.parameters + layer.weights * SIZE
+                dot_rows(layer, rows, source, layer.input_stride, weights, product_target, stride)
+                source = product_target
+            elif layer.kind == DENSE:
+                product(
+                    rows,
+                    vectors_for(layer.outputs),
+                    layer.rows,
+                    source,
+                    layer.input_stride,
+                    1,
+                    16 * layer.input_stride,
+                    job.parameters + layer.weights * SIZE,
+                    layer.stride,
+                    0,
+                    0,
+                    scratch + PACK,
+                    product_target,
+                    stride,
+                )
+                source = product_target
+            elif layer.kind == BATCH_NORMALIZATION:
+                if training:
+                    if batch_statistics(layer, job, first_row, rows, batch_rows, source, scratch):
+                        return 1
+                else:
+                    moving = job.state + layer.state * SIZE
+                    copy_vectors(vectors_for(layer.outputs), moving, statistic(layer, scratch, MEAN))
+                    moving += layer.stride * SIZE
+                    copy_vectors(vectors_for(layer.outputs), moving, statistic(layer, scratch, VARIANCE))
+                normalize_columns(layer, job, rows, source, product_target, stride, scratch)
+                source = product_target
+            elif layer.kind == LAYER_NORMALIZATION:
+                kept = base + (layer.kept * job.capacity + first_row * KEPT_VALUES) * SIZE
+                normalize_rows(layer, job, rows, source, product_target, stride, kept)
+                source = product_target
+            elif number == job.layer_count - 1:
+                activate(LINEAR, rows, columns, stride, 0.0, source, product_target)
+                source = product_target
+            if layer.activation == SOFTMAX:
+                if job.mode == PREDICT or job.loss != CATEGORICAL_CROSSENTROPY_FROM_LOGITS:  # else score_rows does it
+                    softmax(rows, layer.outputs, stride, source, output)
+            elif training and layer.slope >= 0:
+                slopes = base + (layer.slope * job.capacity + first_row * stride) * SIZE
+                activate_keeping(layer.activation, rows, columns, stride, layer.parameter, source, output, slopes)
+            elif layer.activation != LINEAR or source != output:
+                activate(layer.activation, rows, columns, stride, layer.parameter, source, output)
+            if number < job.layer_count - 1:
+                for row in range(rows):
+                    put(output, row * stride + layer.outputs, 1.0)
+    return 0
 
 
 def dot_rows(
@@ -630,14 +982,18 @@ def dot_rows(
     vectors = vectors_for(layer.rows)
     for row in range(rows):
         h = source + row * source_row * SIZE
-        units = splat(0.0)
-        for unit in range(layer.outputs):
-            w = weights + unit * layer.stride * SIZE
-            total = load(h, 0) * load(w, 0)
-            for vector in range(1, vectors):
-                total = fma(load(h, vector * LANES), load(w, vector * LANES), total)
-            units = where(lanes_below(unit), units, sum_lanes(total))
-        store(target, row * target_row, where(lanes_below(layer.outputs), units, splat(0.0)))
+        for at in range(0, layer.outputs, LANES):
+            units = splat(0.0)
+            last = layer.outputs
+            if last > at + LANES:
+                last = at + LANES
+            for unit in range(at, last):
+                w = weights + unit * layer.stride * SIZE
+                total = load(h, 0) * load(w, 0)
+                for vector in range(1, vectors):
+                    total = fma(load(h, vector * LANES), load(w, vector * LANES), total)
+                units = where(lanes_below(unit - at), units, sum_lanes(total))
+            store(target, row * target_row + at, where(lanes_below(layer.outputs - at), units, splat(0.0)))
 
 
 def clear_behind(rows: integer, columns: integer, stride: integer, target: integer):
@@ -665,8 +1021,21 @@ def through_activation(layer: Layer, job: Job, base: integer, first_row: integer
         scale_by_derived(layer.activation, rows, columns, stride, layer.parameter, output, source, delta)
 
 
-def backward(layers: integer, job: Job, base: integer, first_row: integer, rows: integer, scratch: integer):
-    """Every layer's delta for some rows, from the gradient by the network's output in the last one's."""
+def backward(
+    layers: integer,
+    job: Job,
+    base: integer,
+    first_row: integer,
+    rows: integer,
+    batch_row: integer,
+    batch_rows: integer,
+    key: integer,
+    scratch: integer,
+) -> integer:
+    """Every layer's delta for some rows, from the gradient by the network's output in the last one's.
+
+    1 if the run was aborted.
+    """
     number = job.layer_count - 1
     layer = layers + number * LAYER_SIZE
     delta = base + (layer.delta * job.capacity + first_row * layer.output_stride) * SIZE
@@ -676,42 +1045,58 @@ def backward(layers: integer, job: Job, base: integer, first_row: integer, rows:
             softmax_backward(rows, layer.outputs, layer.output_stride, output, delta)
         else:
             through_activation(layer, job, base, first_row, rows, delta)
-    while number > 0:
+    while number >= job.first_trained:
         layer = layers + number * LAYER_SIZE
         previous = layers + (number - 1) * LAYER_SIZE
         source = base + (layer.delta * job.capacity + first_row * layer.output_stride) * SIZE
-        if layer.rows > 0:
-            matrix = job.parameters + layer.weights * SIZE
-            matrix_stride = layer.stride
-            turned = layer.inputs
-            if layer.turned:
-                turned = 0
-            elif job.transposing:
-                turned = 0
-                matrix = job.transposed + layer.transposed * SIZE
-                matrix_stride = layer.transposed_stride
+        inputs = base + (layer.input * job.capacity + first_row * layer.input_stride) * SIZE
+        if layer.kind == BATCH_NORMALIZATION:
+            if batch_sums(layer, job, first_row, rows, batch_rows, inputs, source, scratch):
+                return 1
+        if number > job.first_trained:
             delta = base + (previous.delta * job.capacity + first_row * previous.output_stride) * SIZE
-            product(
-                rows,
-                vectors_for(layer.inputs),
-                layer.outputs,
-                source,
-                layer.output_stride,
-                1,
-                16 * layer.output_stride,
-                matrix,
-                matrix_stride,
-                turned,
-                0,
-                scratch + PACK,
-                delta,
-                previous.output_stride,
-            )
-            if layer.turned:  # the bias stands behind the weights
-                clear_behind(rows, layer.inputs, previous.output_stride, delta)
-            source = delta
-        through_activation(previous, job, base, first_row, rows, source)
+            if layer.kind == DENSE:
+                matrix = job.parameters + layer.weights * SIZE
+                matrix_stride = layer.stride
+                turned = layer.inputs
+                if layer.turned:
+                    turned = 0
+                elif job.transposing:
+                    turned = 0
+                    matrix = job.transposed + layer.transposed * SIZE
+                    matrix_stride = layer.transposed_stride
+                product(
+                    rows,
+                    vectors_for(layer.inputs),
+                    layer.outputs,
+                    source,
+                    layer.output_stride,
+                    1,
+                    16 * layer.output_stride,
+                    matrix,
+                    matrix_stride,
+                    turned,
+                    0,
+                    scratch + PACK,
+                    delta,
+                    previous.output_stride,
+                )
+                if layer.turned:  # the bias stands behind the weights
+                    clear_behind(rows, layer.inputs, previous.output_stride, delta)
+                source = delta
+            elif layer.kind == BATCH_NORMALIZATION:
+                normalize_columns_backward(layer, rows, batch_rows, inputs, source, delta, scratch)
+                source = delta
+            elif layer.kind == LAYER_NORMALIZATION:
+                kept = base + (layer.kept * job.capacity + first_row * KEPT_VALUES) * SIZE
+                normalize_rows_backward(layer, job, rows, inputs, source, delta, kept)
+                source = delta
+            if previous.kind == DROPOUT and job.mode == TRAIN:
+                through_noise(previous, rows, batch_row, key, source, delta)
+            else:
+                through_activation(previous, job, base, first_row, rows, source)
         number -= 1
+    return 0
 
 
 def weight_gradient(
@@ -734,12 +1119,13 @@ def weight_gradient(
     input's columns are brought together first, 16 side by side, for each is a page away from the next.
     """
     layer = layers + number * LAYER_SIZE
-    source = base
-    source_stride = job.input_stride
-    if number > 0:
-        previous = layers + (number - 1) * LAYER_SIZE
-        source = base + previous.output * job.capacity * SIZE
-        source_stride = previous.output_stride
+    source = base + layer.input * job.capacity * SIZE
+    source_stride = layer.input_stride
+    if layer.kind != DENSE:
+        normalization_gradient(
+            layer, job, base, batch_rows, first_unit, units, column, vectors, scratch, gradient, gradient_row
+        )
+        return
     if layer.turned:
         product(
             units,
@@ -844,6 +1230,143 @@ def update_panel(
             job.slots + at,
             job.parameters + at,
         )
+        if job.average >= 0:
+            average_row(job, scalars + STEP, count, job.slots + job.average * slot_size + at, job.parameters + at)
+
+
+def average_row(job: Job, step: integer, count: integer, averages: integer, parameters: integer):
+    """The moving average of some parameters, which overwrites them in some steps."""
+    momentum = splat(get_double(step, 0))
+    for at in range(0, count, LANES):
+        w = load(parameters, at)
+        store(averages, at, fma(momentum, load(averages, at) - w, w))
+    if get_double(step, 1) > 0.0:
+        copy_vectors(count // LANES, averages, parameters)
+
+
+def lanes_of_kernel(layer: Layer, unit: integer, column: integer) -> integer:
+    """How many values of a stored row, from a column on, are not of the bias."""
+    if layer.turned:
+        return layer.bias - column
+    if unit < layer.bias:
+        return layer.width - column
+    return 0
+
+
+def sums_of_row(layer: Layer, job: Job, unit: integer, column: integer) -> integer:
+    """Where the sums over a row of a panel stand: what is summed does not depend on how rows are split."""
+    panels = (layer.width + PANEL_COLUMNS - 1) // PANEL_COLUMNS
+    return job.sums + (layer.sums + unit * panels + column // PANEL_COLUMNS) * SUMS * 8
+
+
+def add_penalty(
+    layer: Layer,
+    job: Job,
+    unit: integer,
+    units: integer,
+    column: integer,
+    vectors: integer,
+    gradient: integer,
+    gradient_row: integer,
+):
+    """The gradient of l1 |w| + l2 w^2, added; and the sum of those over each row."""
+    zero = splat(0.0)
+    for row in range(units):
+        weights = job.parameters + (layer.weights + (unit + row) * layer.stride + column) * SIZE
+        target = gradient + row * gradient_row * SIZE
+        count = lanes_of_kernel(layer, unit + row, column)
+        total = zero
+        for at in range(0, vectors * LANES, LANES):
+            inside = lanes_below(count - at)
+            l1 = where(inside, splat(layer.kernel_l1), splat(layer.bias_l1))
+            l2 = where(inside, splat(layer.kernel_l2), splat(layer.bias_l2))
+            w = load(weights, at)
+            total = total + fma(l1, absolute(w), l2 * w * w)
+            sign = where(splat(0.0) == w, zero, copysign(l1, w))
+            store(target, at, load(target, at) + fma(l2 + l2, w, sign))
+        put_double(sums_of_row(layer, job, unit + row, column), PENALTY, first(sum_lanes(total)))
+
+
+def measure_panel(
+    layer: Layer,
+    job: Job,
+    unit: integer,
+    units: integer,
+    column: integer,
+    vectors: integer,
+    gradient: integer,
+    gradient_row: integer,
+):
+    """The sums of squares over each row of the gradient, of kernel and bias."""
+    for row in range(units):
+        count = lanes_of_kernel(layer, unit + row, column)
+        kernel = splat(0.0)
+        bias = splat(0.0)
+        for at in range(0, vectors * LANES, LANES):
+            inside = lanes_below(count - at)
+            d = load(gradient, row * gradient_row + at)
+            kernel = kernel + where(inside, d * d, splat(0.0))
+            bias = bias + where(inside, splat(0.0), d * d)
+        sums = sums_of_row(layer, job, unit + row, column)
+        put_double(sums, KERNEL_SQUARES, first(sum_lanes(kernel)))
+        put_double(sums, BIAS_SQUARES, first(sum_lanes(bias)))
+
+
+def sum_of_rows(layer: Layer, job: Job, number: integer) -> double:
+    """One of the sums, over all rows of a layer's matrix."""
+    panels = (layer.width + PANEL_COLUMNS - 1) // PANEL_COLUMNS
+    total = 0.0
+    for row in range(layer.height * panels):
+        total = total + get_double(job.sums, (layer.sums + row) * SUMS + number)
+    return total
+
+
+def scale_to(squares: double, limit: double) -> double:
+    """What brings a vector, whose squares have that sum, down to a norm of at most limit."""
+    norm = square_root(squares)
+    if norm > limit:
+        return limit / norm
+    return 1.0
+
+
+def clip_panel(
+    layer: Layer,
+    job: Job,
+    unit: integer,
+    units: integer,
+    column: integer,
+    vectors: integer,
+    kernel_scale: double,
+    bias_scale: double,
+    gradient: integer,
+    gradient_row: integer,
+):
+    """Each value cut off at the limit, or scaled as the norms ask for."""
+    limit = splat(job.clip_limit)
+    for row in range(units):
+        count = lanes_of_kernel(layer, unit + row, column)
+        target = gradient + row * gradient_row * SIZE
+        if job.clip == CLIPVALUE:
+            for at in range(0, vectors * LANES, LANES):
+                store(target, at, maximum(minimum(load(target, at), limit), -limit))
+        else:
+            for at in range(0, vectors * LANES, LANES):
+                scale = where(lanes_below(count - at), splat(kernel_scale), splat(bias_scale))
+                store(target, at, load(target, at) * scale)
+
+
+def update_all(
+    layers: integer, job: Job, thread: integer, batch_rows: integer, parts: integer, gradients: integer
+) -> integer:
+    """This thread's share of the update; 1 if the run was aborted.  Norms to clip by want the whole gradient first."""
+    if job.mode != GRADIENT and job.clip > CLIPVALUE:
+        update_share(layers, job, thread, batch_rows, parts, 1, gradients)
+        if wait(job):
+            return 1
+        update_share(layers, job, thread, batch_rows, parts, 2, gradients)
+    else:
+        update_share(layers, job, thread, batch_rows, parts, 0, gradients)
+    return 0
 
 
 def panel_units(layers: integer, job: Job) -> integer:
@@ -881,20 +1404,41 @@ def claim_panel(layer: Layer, job: Job, unit: integer, units: integer, column: i
         claim_rows(columns, units, layer.transposed_stride, transposed)
 
 
-def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer, parts: integer, gradients: integer):
+def update_share(
+    layers: integer,
+    job: Job,
+    thread: integer,
+    batch_rows: integer,
+    parts: integer,
+    phase: integer,
+    gradients: integer,
+):
     """This thread's panels of every matrix: their gradient, the new weights, the transposed copy.
 
     ``parts`` 0: the gradient of the whole batch is computed here, panel by panel, while each is in cache.
     Otherwise that many threads have left the gradient of their chunks, and they are summed here, as a tree.
     Replicated: each thread has parameters and slots of its own and updates all of them, alike; then gradients are all
     that goes from core to core.
+    Phase 1 leaves the gradient and its sums of squares, 2 clips it by its norm and updates; 0 does all in one.
     """
     scratch = job.scratch + thread * job.scratch_size
+    kernel_scale = 1.0
+    bias_scale = 1.0
+    if phase == 2 and job.clip == GLOBAL_CLIPNORM:
+        squares = 0.0
+        for number in range(job.layer_count):
+            layer = layers + number * LAYER_SIZE
+            squares = squares + (sum_of_rows(layer, job, KERNEL_SQUARES) + sum_of_rows(layer, job, BIAS_SQUARES))
+        kernel_scale = scale_to(squares, job.clip_limit)
+        bias_scale = kernel_scale
     part_size = job.gradient_levels * job.parameter_count * SIZE
     height = panel_units(layers, job)
     work = 0  # in values of the parameters
     for number in range(job.layer_count):
         layer = layers + number * LAYER_SIZE
+        if phase == 2 and job.clip == CLIPNORM:
+            kernel_scale = scale_to(sum_of_rows(layer, job, KERNEL_SQUARES), job.clip_limit)
+            bias_scale = scale_to(sum_of_rows(layer, job, BIAS_SQUARES), job.clip_limit)
         width = panel_vectors(layer)
         unit = 0
         while unit < layer.height:
@@ -911,46 +1455,55 @@ def update_share(layers: integer, job: Job, thread: integer, batch_rows: integer
                     place = layer.weights + unit * layer.stride + column
                     if job.threads > 1 and not job.replicated and units * vectors <= CLAIMED_VECTORS:
                         claim_panel(layer, job, unit, units, column, vectors * LANES)
-                    if parts == 0:
+                    gradient = gradients + place * SIZE
+                    gradient_row = layer.stride
+                    if phase == 0 and job.mode != GRADIENT and (parts == 0 or job.replicated):  # nobody else wants it
                         gradient = scratch + PANEL
                         gradient_row = vectors * LANES
-                        weight_gradient(
-                            layers,
-                            job,
-                            number,
-                            job.workspace,
-                            batch_rows,
-                            unit,
-                            units,
-                            column,
-                            vectors,
-                            scratch,
-                            gradient,
-                            gradient_row,
-                        )
-                    elif job.replicated:
-                        gradient = scratch + PANEL
-                        gradient_row = vectors * LANES
-                        for row in range(units):
-                            at = (place + row * layer.stride) * SIZE
-                            sum_parts(
-                                parts, part_size, gradient_row, gradients + at, gradient + row * gradient_row * SIZE
+                    if phase < 2:
+                        if parts == 0:
+                            weight_gradient(
+                                layers,
+                                job,
+                                number,
+                                job.workspace,
+                                batch_rows,
+                                unit,
+                                units,
+                                column,
+                                vectors,
+                                scratch,
+                                gradient,
+                                gradient_row,
                             )
-                    else:
-                        gradient = gradients + place * SIZE
-                        gradient_row = layer.stride
-                        add_parts(parts, part_size, units, vectors, gradient, gradient_row)
-                    if job.mode != GRADIENT:
+                        elif job.replicated:
+                            for row in range(units):
+                                at = (place + row * layer.stride) * SIZE
+                                target = gradient + row * gradient_row * SIZE
+                                sum_parts(parts, part_size, gradient_row, gradients + at, target)
+                        else:
+                            add_parts(parts, part_size, units, vectors, gradient, gradient_row)
+                        if layer.penalized:
+                            add_penalty(layer, job, unit, units, column, vectors, gradient, gradient_row)
+                    if phase == 1:
+                        measure_panel(layer, job, unit, units, column, vectors, gradient, gradient_row)
+                    if job.mode != GRADIENT and phase != 1:
+                        if job.clip == CLIPVALUE or kernel_scale < 1.0 or bias_scale < 1.0:
+                            clip_panel(
+                                layer,
+                                job,
+                                unit,
+                                units,
+                                column,
+                                vectors,
+                                kernel_scale,
+                                bias_scale,
+                                gradient,
+                                gradient_row,
+                            )
                         update_panel(layer, job, scratch, unit, units, column, vectors, gradient, gradient_row)
                         if layer.transposed >= 0 and job.transposing:
                             transpose(layer, job, unit, units, column, vectors)
-                    elif parts == 0:
-                        for row in range(units):
-                            copy_vectors(
-                                vectors,
-                                gradient + row * gradient_row * SIZE,
-                                gradients + (place + row * layer.stride) * SIZE,
-                            )
                 work += units * vectors * LANES
                 vector += vectors
             unit += units
@@ -1039,6 +1592,7 @@ def train_chunks(
     batch_rows: integer,
     first_score: integer,
     gradients_: integer,
+    key: integer,
 ) -> integer:
     """This thread's chunks through the whole network, into its gradient; returns how many threads had any."""
     chunks = (batch_rows + job.chunk - 1) // job.chunk
@@ -1056,9 +1610,9 @@ def train_chunks(
         if rows > job.chunk:
             rows = job.chunk
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
-        forward(layers, job, base, 0, rows, 1, scratch)
+        forward(layers, job, base, 0, rows, start, batch_rows, key, 1, scratch)
         score_rows(job, last, base, 0, rows, first_score + start, batch_rows)
-        backward(layers, job, base, 0, rows, scratch)
+        backward(layers, job, base, 0, rows, start, batch_rows, key, scratch)
         chunk_gradient(layers, job, base, rows, scratch, gradients + level * vector_size)
         level += 1
         done += 1
@@ -1144,6 +1698,17 @@ def sum_of_scores(rows: integer, step: integer, scores: integer) -> double:
     return (a + b) + (c + d)
 
 
+def add_penalties(layers: integer, job: Job, epoch: integer, batch_rows: integer):
+    """Add the penalties on the weights, as they were before the step, to the losses of its rows."""
+    total = 0.0
+    for number in range(job.layer_count):
+        layer = layers + number * LAYER_SIZE
+        if layer.penalized:
+            total = total + sum_of_rows(layer, job, PENALTY)
+    results = job.results + (epoch - job.first_epoch) * (1 + job.metric_count) * 8
+    put_double(results, 0, get_double(results, 0) + total * to_double(batch_rows))
+
+
 def all_finite(count: integer, source: integer) -> integer:
     total = splat(0.0)
     for at in range(0, count, LANES):
@@ -1175,9 +1740,23 @@ def end_epoch(job: Job, thread: integer, epoch: integer) -> integer:
         source = job.parameters + start * SIZE
         if part > 0:
             source = job.slots + at - job.parameter_count * SIZE
-        for value in range(0, count, LANES):
-            store(job.backup + at, value, load(source, value))
+        copy_vectors(count // LANES, source, job.backup + at)
+    if thread == 0:
+        state = job.backup + (1 + job.slot_count) * job.parameter_count * SIZE
+        copy_vectors(job.state_count // LANES, job.state, state)
     return 0
+
+
+def prepare_step(job: Job, update_number: integer, scratch: integer):
+    """The optimizer's scalars of a step, and the average's; it begins as the parameters after the first update."""
+    prepare(job.optimizer, job.hyper, to_double(update_number), scratch)
+    put_double(scratch + STEP, 0, job.average_momentum)
+    if update_number == 1:
+        put_double(scratch + STEP, 0, 0.0)
+    put_double(scratch + STEP, 1, 0.0)
+    if job.average_frequency > 0:
+        if update_number % job.average_frequency == 0:
+            put_double(scratch + STEP, 1, 1.0)
 
 
 def train(layers: integer, job: Job, thread: integer) -> integer:
@@ -1196,35 +1775,43 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         if job.replicated and step % 2:  # gradients and scores of every other step are elsewhere: see below
             gradients += job.threads * part_size
             first_score = job.batch_size
+        update_number = job.iterations + step - job.first_step + 1
+        key = mixed(job.seed + mixed(update_number))
         if job.chunk > 0:
-            parts = train_chunks(layers, job, thread, epoch, position, batch_rows, first_score, gradients)
+            parts = train_chunks(layers, job, thread, epoch, position, batch_rows, first_score, gradients, key)
         else:
-            tiles = (batch_rows + TILE_ROWS - 1) // TILE_ROWS
-            first_row = tiles * thread // job.threads * TILE_ROWS
-            rows = tiles * (thread + 1) // job.threads * TILE_ROWS
+            blocks = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
+            first_row = blocks * thread // job.threads * ROW_BLOCK
+            rows = blocks * (thread + 1) // job.threads * ROW_BLOCK
             if rows > batch_rows:
                 rows = batch_rows
             rows -= first_row
-            if rows > 0:
+            if rows > 0 or job.partial_values > 0:  # the others wait for all of a batch to be normalised
                 base = job.workspace
                 gather(layers, job, base, first_row, rows, epoch, position, 1)
-                forward(layers, job, base, first_row, rows, 1, scratch)
+                if forward(layers, job, base, first_row, rows, first_row, batch_rows, key, 1, scratch):
+                    return 1
                 score_rows(job, last, base, first_row, rows, 0, batch_rows)
-                backward(layers, job, base, first_row, rows, scratch)
+                if backward(layers, job, base, first_row, rows, first_row, batch_rows, key, scratch):
+                    return 1
         if wait(job):
             return 1
         if job.mode == TRAIN:
-            update_number = job.iterations + step - job.first_step + 1
-            prepare(job.optimizer, job.hyper, to_double(update_number), scratch)
-        update_share(layers, job, thread, batch_rows, parts, gradients)
+            prepare_step(job, update_number, scratch)
+        if update_all(layers, job, thread, batch_rows, parts, gradients):
+            return 1
         if thread == 0:
             add_scores(job, epoch, first_score, batch_rows)
+            if job.mode == TRAIN and job.partial_values > 0:
+                move_statistics(layers, job, scratch)
             put_integer(job.synchronisation, DONE, step + 1)
         # Replicated, nothing that is read after this is written again before all have met in the next step.
         epoch_ends = job.mode == TRAIN and position + batch_rows == job.rows
         if not job.replicated or epoch_ends:
             if wait(job):
                 return 1
+        if thread == 0 and job.penalized:
+            add_penalties(layers, job, epoch, batch_rows)
         if epoch_ends:
             if end_epoch(job, thread, epoch):
                 return 1
@@ -1246,7 +1833,7 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
         if rows > job.capacity:
             rows = job.capacity
         gather(layers, job, base, 0, rows, 0, position, job.mode == EVALUATE)
-        forward(layers, job, base, 0, rows, 0, scratch)
+        forward(layers, job, base, 0, rows, 0, rows, 0, 0, scratch)
         output = base + last.output * job.capacity * SIZE
         if job.mode == PREDICT:
             for row in range(rows):
@@ -1306,8 +1893,8 @@ def work(layers: integer, job: Job, thread: integer) -> integer:
     if job.mode == EVALUATE or job.mode == PREDICT:
         ended = infer(layers, job, thread)
     elif job.mode == UPDATE:
-        prepare(job.optimizer, job.hyper, to_double(job.iterations + 1), job.scratch)
-        update_share(layers, job, thread, 1, 1, job.gradients)
+        prepare_step(job, job.iterations + 1, job.scratch)
+        ended = update_all(layers, job, thread, 1, 1, job.gradients)
     else:
         ended = train(layers, job, thread)
     leave(job, thread)

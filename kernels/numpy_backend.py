@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import formulas, plan
-from .primitives import Array
+from .primitives import Array, random_lanes
 
 ACTIVATIONS = list(formulas.ACTIVATIONS.items())
 LOSSES = list(formulas.LOSSES.items())
 OPTIMIZERS = list(formulas.OPTIMIZERS.values())
+DENSE, ACTIVATION, DROPOUT, GAUSSIAN_NOISE, BATCH_NORMALIZATION, LAYER_NORMALIZATION = range(len(plan.LAYER_KINDS))
 TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE = range(5)
 
 
@@ -90,6 +91,8 @@ class Run:
         self.layers = [dict(zip(plan.LAYER_FIELDS, row.item(), strict=True)) for row in rows]
         self.parameters = self.vector("parameters")
         self.weights = [self.matrix(self.parameters, layer) for layer in self.layers]
+        self.hats: dict[int, tuple[Array, Array]] = {}  # normalised inputs, and the inverse deviations
+        self.statistics: dict[int, tuple[Array, Array]] = {}
         self.inputs, self.outputs = self.layers[0]["inputs"], self.layers[-1]["outputs"]
         self.metric_codes = [int(c) for c in memory(self.job["metrics"], (self.job["metric_count"],), np.int64)]
 
@@ -108,7 +111,7 @@ class Run:
         if mode in (EVALUATE, PREDICT):
             return self.infer()
         if mode == UPDATE:
-            self.update(self.vector("gradients"), self.job["iterations"] + 1)
+            self.update(self.clipped(self.vector("gradients")), self.job["iterations"] + 1)
             return 0
         return self.train()
 
@@ -158,18 +161,58 @@ class Run:
 
     # --- Forward, loss, backward, update ---
 
-    def forward(self, x: Array) -> tuple[list[Array], list[Array]]:
-        """What goes into each layer's activation, and what comes out of each (first: x itself)."""
+    def forward(self, x: Array, step: int | None = None) -> tuple[list[Array], list[Array]]:
+        """What goes into each layer's activation, and what comes out (first: x itself); with a step, in training."""
         before, after = [], [x]
-        for layer, w in zip(self.layers, self.weights, strict=True):
+        for number, (layer, w) in enumerate(zip(self.layers, self.weights, strict=True)):
             z = after[-1]
-            if layer["rows"]:
+            kind = layer["kind"]
+            if kind == DENSE:
                 z = z @ w[: layer["inputs"]]
                 if layer["rows"] > layer["inputs"]:
                     z += w[-1]
+            elif kind in (DROPOUT, GAUSSIAN_NOISE):
+                if step is not None and self.job["mode"] == TRAIN:
+                    z = self.noisy(layer, z, step)
+            elif kind != ACTIVATION:
+                z = self.normalized(number, layer, w, z, step is not None)
             before.append(z)
             after.append(softmax(z) if is_softmax(layer) else self.activated(layer, z))
         return before, after
+
+    def uniform(self, layer: dict[str, Any], rows: int, step: int) -> Array:
+        """The random numbers of a layer in a step, (rows, units)."""
+        key = mixed(self.job["seed"] + mixed(np.array([step])))
+        numbers = random_lanes(mixed(mixed(key + layer["seed"]) + np.arange(rows)), layer["outputs"])
+        return numbers.astype(self.dtype)
+
+    def noisy(self, layer: dict[str, Any], y: Array, step: int) -> Array:
+        uniform = self.uniform(layer, len(y), step)
+        if layer["kind"] == GAUSSIAN_NOISE:
+            return y + formulas.normal_quantile(uniform) * layer["deviation"]
+        return np.where(uniform < layer["threshold"], layer["dropped"], y * layer["scale"] + layer["shift"]).astype(
+            self.dtype
+        )
+
+    def normalized(self, number: int, layer: dict[str, Any], w: Array, x: Array, training: bool) -> Array:
+        axis = 0 if layer["kind"] == BATCH_NORMALIZATION else 1
+        mean, variance = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
+        if axis == 0:
+            if training:
+                self.statistics[number] = mean[0], variance[0]
+            else:
+                mean, variance = self.moving(layer)
+        inverse = 1 / np.sqrt(variance + self.dtype.type(layer["epsilon"]))
+        hat = (x - mean) * inverse
+        self.hats[number] = hat, inverse
+        gamma, beta = w[: layer["bias"]], w[layer["bias"] :]
+        return hat * (gamma if len(gamma) else 1) + (beta if len(beta) else 0)
+
+    def moving(self, layer: dict[str, Any]) -> Array:
+        """Moving mean and variance of a batch normalisation, (2, units): a view."""
+        state = memory(self.job["state"], (self.job["state_count"],), self.dtype)
+        start, stride = layer["state"], layer["stride"]
+        return state[start : start + 2 * stride].reshape(2, stride)[:, : layer["outputs"]]
 
     def activated(self, layer: dict[str, Any], z: Array) -> Array:
         value = ACTIVATIONS[layer["activation"]][1].value
@@ -196,14 +239,20 @@ class Run:
 
     def scores(self, before: list[Array], after: list[Array], target: Array, weight: Array) -> Array:
         """The sums over the rows of the loss and of each metric."""
-        columns = [self.loss(before, after, target, self.job["loss"]) * weight * self.job["loss_scale"]]
+        columns = [self.loss(before, after, self.smoothed(target), self.job["loss"]) * weight * self.job["loss_scale"]]
         for code in self.metric_codes:
             over = 1 if LOSSES[code][0] == "categorical_accuracy" else self.outputs
             columns.append(self.loss(before, after, target, code) / over)
         return np.array([column.sum(dtype=np.float64) for column in columns])
 
+    def smoothed(self, target: Array) -> Array:
+        """Targets as the loss sees them."""
+        scale, shift = self.job["target_scale"], self.job["target_shift"]
+        return target if scale == 1 else target * scale + shift
+
     def last_delta(self, before: list[Array], after: list[Array], target: Array, weight: Array) -> Array:
         job, layer = self.job, self.layers[-1]
+        target = self.smoothed(target)
         scale = (job["loss_scale"] / len(target) * weight)[:, np.newaxis].astype(self.dtype)
         row = LOSSES[job["loss"]][1]
         if self.loss_name == "categorical_crossentropy_from_logits":
@@ -227,20 +276,67 @@ class Run:
         slope = activation.slope(*arguments(activation.slope, x=z, y=output, parameter=layer["parameter"]))
         return delta * np.asarray(slope, self.dtype)
 
-    def backward(self, before: list[Array], after: list[Array], delta: Array, gradient: Array) -> None:
+    def backward(self, before: list[Array], after: list[Array], delta: Array, gradient: Array, step: int) -> None:
         """The gradient of each matrix, into a vector laid out like the parameters."""
-        for i in reversed(range(len(self.layers))):
-            layer = self.layers[i]
-            if layer["rows"]:
+        first = self.job["first_trained"]
+        for i in reversed(range(first, len(self.layers))):
+            layer, kind = self.layers[i], self.layers[i]["kind"]
+            d = self.matrix(gradient, layer)
+            if kind == DENSE:
                 inputs = layer["inputs"]
-                d = self.matrix(gradient, layer)
                 np.matmul(after[i].T, delta, out=d[:inputs])
                 if layer["rows"] > inputs:
                     d[-1] = delta.sum(axis=0)
-            if i:
-                if layer["rows"]:
+                if i > first:
                     delta = delta @ self.weights[i][:inputs].T
+            elif kind == DROPOUT:
+                if self.job["mode"] == TRAIN:
+                    dropped = self.uniform(layer, len(delta), step) < layer["threshold"]
+                    delta = np.where(dropped, 0, delta * layer["scale"]).astype(self.dtype)
+            elif kind in (BATCH_NORMALIZATION, LAYER_NORMALIZATION):
+                delta = self.normalized_backward(i, layer, d, delta)
+            if i > first:
                 delta = self.through_activation(self.layers[i - 1], before[i - 1], after[i], delta)
+
+    def normalized_backward(self, number: int, layer: dict[str, Any], d: Array, delta: Array) -> Array:
+        """The gradient by what was normalised; those by gamma and beta into d."""
+        hat, inverse = self.hats[number]
+        gamma = self.weights[number][: layer["bias"]]
+        d[: layer["bias"]] = (delta * hat).sum(axis=0)
+        d[layer["bias"] :] = delta.sum(axis=0)
+        axis = 0 if layer["kind"] == BATCH_NORMALIZATION else 1
+        if len(gamma):
+            delta = delta * gamma
+        along = delta.mean(axis=axis, keepdims=True) + hat * (delta * hat).mean(axis=axis, keepdims=True)
+        return inverse * (delta - along)
+
+    def penalty(self, gradient: Array) -> float:
+        """The penalties on the weights; their gradient is added."""
+        total = 0.0
+        for layer, w in zip(self.layers, self.weights, strict=True):
+            if layer["penalized"]:
+                d = self.matrix(gradient, layer)
+                for rows, which in ((slice(layer["bias"]), "kernel"), (slice(layer["bias"], None), "bias")):
+                    l1, l2 = layer[f"{which}_l1"], layer[f"{which}_l2"]
+                    total += l1 * np.abs(w[rows]).sum(dtype=float) + l2 * np.square(w[rows]).sum(dtype=float)
+                    d[rows] += l1 * np.sign(w[rows]) + 2 * l2 * w[rows]
+        return float(total)
+
+    def clipped(self, gradient: Array) -> Array:
+        how, limit = plan.CLIPS[self.job["clip"]], self.job["clip_limit"]
+        if how == "clipvalue":
+            np.clip(gradient, -limit, limit, out=gradient)
+        elif how:
+            matrices = [self.matrix(gradient, layer) for layer in self.layers]
+            bias = [layer["bias"] for layer in self.layers]
+            parts = [part for d, at in zip(matrices, bias, strict=True) for part in (d[:at], d[at:])]
+            squares = [np.square(part).sum(dtype=float) for part in parts]
+            if how == "global_clipnorm":
+                squares = [sum(squares)] * len(parts)
+            for part, square in zip(parts, squares, strict=True):
+                if np.sqrt(square) > limit:
+                    part *= limit / np.sqrt(square)
+        return gradient
 
     def update(self, gradient: Array, step: int) -> None:
         row = OPTIMIZERS[self.job["optimizer"]]
@@ -250,6 +346,17 @@ class Run:
         new = row.update(self.parameters, gradient, *slots, *(scalars if isinstance(scalars, tuple) else (scalars,)))
         for old, value in zip([self.parameters, *slots], new if isinstance(new, tuple) else (new,), strict=True):
             old[:] = value
+        if self.job["average"] >= 0:
+            average, frequency = self.vector("slots", self.job["average"]), self.job["average_frequency"]
+            momentum = self.job["average_momentum"] if step > 1 else 0.0
+            average[:] = momentum * (average - self.parameters) + self.parameters
+            if frequency and step % frequency == 0:
+                self.parameters[:] = average
+
+    def move_statistics(self) -> None:
+        for number, batch in self.statistics.items():
+            moving = self.moving(self.layers[number])
+            moving += (1 - self.layers[number]["momentum"]) * (np.array(batch) - moving)
 
     # --- Runs ---
 
@@ -264,12 +371,15 @@ class Run:
             count = min(job["batch_size"], job["rows"] - position)
             rows = self.rows(epoch, position, count)
             target, weight = self.y(rows), self.sample_weight(rows, count)
-            before, after = self.forward(self.x(rows))
+            update_number = job["iterations"] + step - job["first_step"] + 1
+            before, after = self.forward(self.x(rows), update_number)
             results = memory(job["results"] + (epoch - job["first_epoch"]) * columns * 8, (columns,), np.float64)
             results += self.scores(before, after, target, weight)
-            self.backward(before, after, self.last_delta(before, after, target, weight), gradient)
+            self.backward(before, after, self.last_delta(before, after, target, weight), gradient, update_number)
+            results[0] += self.penalty(gradient) * count
             if job["mode"] == TRAIN:
-                self.update(gradient, job["iterations"] + step - job["first_step"] + 1)
+                self.update(self.clipped(gradient), update_number)
+                self.move_statistics()
                 synchronisation[plan.DONE] = step + 1
                 if position + count == job["rows"] and self.end_epoch(epoch, results[0]):
                     return 1
@@ -284,6 +394,9 @@ class Run:
         self.vector("backup")[:] = self.parameters
         for i, slot in enumerate(slots, 1):
             self.vector("backup", i)[:] = slot
+        start = self.job["backup"] + (1 + len(slots)) * self.parameters.nbytes
+        size = self.job["state_count"]
+        memory(start, (size,), self.dtype)[:] = memory(self.job["state"], (size,), self.dtype)
         return False
 
     def infer(self) -> int:

@@ -7,9 +7,11 @@ into a load at the field's place, so a field is named here and nowhere else.
 from __future__ import annotations
 
 LAYER_FIELDS: dict[str, str] = {
+    "kind": "i8",  # code: place in LAYER_KINDS
     "inputs": "i8",  # width of what comes in
     "outputs": "i8",  # width of what goes out
-    "rows": "i8",  # rows of the weight matrix: inputs, and one for the bias; 0: no matrix, an activation alone
+    "rows": "i8",  # rows of a dense layer's weight matrix: inputs, and one for the bias; 0: another kind of layer
+    "bias": "i8",  # rows before the bias; normalisation: 1 where there is a gamma, for beta is behind it
     "turned": "i8",  # 1: stored transposed, (outputs, rows), for few outputs would leave most lanes of a vector idle
     "height": "i8",  # rows as stored
     "width": "i8",  # columns as stored
@@ -18,11 +20,34 @@ LAYER_FIELDS: dict[str, str] = {
     "transposed": "i8",  # where its transpose starts, or -1: nobody asks for the gradient by this layer's input
     "transposed_stride": "i8",
     "activation": "i8",  # code: place in formulas.ACTIVATIONS
+    "input": "i8",  # where the layer's input starts in a workspace, for a capacity of one row
+    "input_stride": "i8",
     "output": "i8",  # where the layer's output starts in a workspace, for a capacity of one row
     "output_stride": "i8",  # from row to row of output, slope and delta
     "slope": "i8",  # where the kept slopes start, or -1: the slope follows from the output
     "delta": "i8",  # where the gradient of the loss by this layer's product starts
     "parameter": "f8",  # the activation's constant
+    # noise, in place: a value is dropped where a uniform number is below the threshold, else scaled and shifted
+    "seed": "i8",
+    "threshold": "f8",
+    "scale": "f8",
+    "shift": "f8",
+    "dropped": "f8",  # what a dropped value becomes
+    "deviation": "f8",  # of Gaussian noise
+    # normalisation
+    "epsilon": "f8",
+    "momentum": "f8",  # of the moving statistics
+    "state": "i8",  # where the moving mean starts in the state; the moving variance is a stride behind
+    "partials": "i8",  # where its sums start in those of a block of rows
+    "statistics": "i8",  # where its statistics start in those of a thread
+    "kept": "i8",  # where each row's mean and inverse deviation start in a workspace, for a capacity of one row
+    # penalties on the weights
+    "penalized": "i8",
+    "kernel_l1": "f8",
+    "kernel_l2": "f8",
+    "bias_l1": "f8",
+    "bias_l2": "f8",
+    "sums": "i8",  # where the sums over its rows start, see PENALTY
 }
 
 JOB_FIELDS: dict[str, str] = {
@@ -36,21 +61,32 @@ JOB_FIELDS: dict[str, str] = {
     # the network
     "layer_count": "i8",
     "parameter_count": "i8",
+    "first_trained": "i8",  # the first layer that has parameters: no gradient is needed before it
     "parameters": "i8",
     "transposed": "i8",
     "transposing": "i8",  # 1: the transposed copies follow the matrices; 0: the way back turns the matrices itself
     "slots": "i8",  # one vector of parameter_count values after another
     "slot_count": "i8",
-    "backup": "i8",  # the parameters and slots of the last good epoch
+    "state": "i8",  # moving statistics
+    "state_count": "i8",
+    "backup": "i8",  # the parameters, slots and state of the last good epoch
     "loss": "i8",  # code: place in formulas.LOSSES
     "loss_on_logits": "i8",
     "loss_parameter": "f8",
     "loss_scale": "f8",  # 1 / outputs for a loss that is a mean over them, else 1
+    "target_scale": "f8",  # the loss sees target * target_scale + target_shift: label smoothing
+    "target_shift": "f8",
     "metric_count": "i8",
     "metrics": "i8",  # int64 codes: places in formulas.LOSSES
     "optimizer": "i8",  # code: place in formulas.OPTIMIZERS
     "hyper": "i8",  # doubles, in the order of the table
     "iterations": "i8",  # updates made before step 0
+    "clip": "i8",  # code: place in CLIPS
+    "clip_limit": "f8",
+    "average": "i8",  # the slot that holds the moving average of the parameters, or -1
+    "average_momentum": "f8",
+    "average_frequency": "i8",  # updates from one overwriting of the parameters by it to the next, or 0
+    "penalized": "i8",  # 1: some layer is
     # the data
     "x": "i8",
     "x_row": "i8",  # bytes from row to row
@@ -82,6 +118,9 @@ JOB_FIELDS: dict[str, str] = {
     "target_stride": "i8",
     "gradients": "i8",
     "gradient_levels": "i8",  # gradient vectors a thread
+    "partials": "i8",  # sums over blocks of ROW_BLOCK rows, for batch normalisation
+    "partial_values": "i8",  # a block
+    "sums": "i8",  # doubles: sums over rows of the weights and the gradient, see PENALTY
     "scratch": "i8",
     "scratch_size": "i8",  # bytes a thread
     "scores": "i8",  # doubles: the loss and the metrics of each row of a batch
@@ -90,6 +129,17 @@ JOB_FIELDS: dict[str, str] = {
     "output_row": "i8",  # values from row to row
     "synchronisation": "i8",
 }
+
+LAYER_KINDS = ("dense", "activation", "dropout", "gaussian_noise", "batch_normalization", "layer_normalization")
+CLIPS = ("", "clipvalue", "clipnorm", "global_clipnorm")
+
+# What is summed over each stored row of a layer's matrix, a panel of PANEL_COLUMNS at a time: its penalty, and the
+# squares of its gradient, of the kernel and of the bias.
+PENALTY, KERNEL_SQUARES, BIAS_SQUARES, SUMS = 0, 1, 2, 3
+
+# The statistics of a batch normalisation, a vector each.
+MEAN, VARIANCE, INVERSE, FACTOR, OFFSET, DELTA_SUM, DELTA_HAT_SUM, STATISTICS_VECTORS = range(8)
+PARTIAL_VECTORS = 4  # of a block: mean, squares about it; sums of delta, and of delta * normalised input
 
 MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by", "engage")
 
@@ -110,6 +160,8 @@ STANDBY_SPINS = (
 )
 
 TURNED_OUTPUTS = 4  # layers of up to this many units are stored transposed
+ROW_BLOCK = 8  # the rows of a batch are split among threads at multiples of it, and summed in such blocks
+KEPT_VALUES = 16  # a row, of a layer normalisation
 WIDTH_MULTIPLE = 16  # rows are padded to this many values
 
 # A product packs its right side, at most PACK_DEPTH rows at a time, from this many rows of the left one and bytes
@@ -125,10 +177,12 @@ def scratch_layout() -> tuple[dict[str, int], int]:
     """Where each part of a thread's scratch memory starts, in bytes, and the size of all, for the widest vectors."""
     places, start = {"SCALARS": 0, "PANEL_COLUMNS": PANEL_COLUMNS}, 128
     for name, size in (
+        ("STEP", 64),  # doubles: the average's momentum in this step, and whether it overwrites the parameters
         ("PACK", PACK_DEPTH * 3 * 64),
         ("PACK_INPUTS", PACK_DEPTH * PANEL_UNITS * 8),
         ("PANEL", PANEL_UNITS * PANEL_COLUMNS * 8),
     ):
         places[name] = start
         start += size
+    places["STATISTICS"] = start  # as many as the layers need
     return places, start

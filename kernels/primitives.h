@@ -102,6 +102,7 @@ FOR_KINDS(READ_INTEGER)
 #define DTYPE float32
 #define REAL float
 #define BITS int32_t
+#define UNSIGNED uint32_t
 #define MANTISSA_BITS 23
 #define BIAS 127
 #define LANE_COUNT (VECTOR_BYTES / 4)
@@ -112,6 +113,7 @@ FOR_KINDS(READ_INTEGER)
 #define DTYPE float64
 #define REAL double
 #define BITS int64_t
+#define UNSIGNED uint64_t
 #define MANTISSA_BITS 52
 #define BIAS 1023
 #define LANE_COUNT (VECTOR_BYTES / 8)

@@ -99,6 +99,17 @@ INLINE VECTOR F(mantissa)(VECTOR a) {
     return (VECTOR)(((WORDS)a & (((BITS)1 << MANTISSA_BITS) - 1)) | ((BITS)BIAS << MANTISSA_BITS));
 }
 
+/* Uniform numbers by a 32-bit hash of key and column; in lanes of 64 bits the upper halves stay 0. */
+INLINE VECTOR F(random_lanes)(int64_t key, int64_t at) {
+    typedef UNSIGNED HASH __attribute__((vector_size(VECTOR_BYTES)));
+    const UNSIGNED low = 0xFFFFFFFF;
+    HASH x = ((HASH)F(word_numbers)() + (UNSIGNED)(at + key)) & low;
+    x = ((x ^ (x >> 16)) * (UNSIGNED)0x7FEB352D) & low;
+    x = (((x ^ (x >> 15)) + ((UNSIGNED)(key >> 31) & low)) & low) * (UNSIGNED)0x846CA68B & low;
+    x = (x ^ (x >> 16)) >> 9;
+    return (VECTOR)((WORDS)(x << (MANTISSA_BITS - 23)) | ((BITS)BIAS << MANTISSA_BITS)) - (REAL)1;
+}
+
 /* Lane i is lane from[i] of a, or of b from LANE_COUNT on. */
 INLINE VECTOR F(shuffle)(VECTOR a, VECTOR b, WORDS from) {
 #if defined(__clang__)
@@ -162,6 +173,7 @@ FOR_KINDS(READ)
 #undef DTYPE
 #undef REAL
 #undef BITS
+#undef UNSIGNED
 #undef MANTISSA_BITS
 #undef BIAS
 #undef LANE_COUNT

@@ -73,6 +73,16 @@ INSTRUCTION_SETS: dict[str, InstructionSet] = _X86 if MACHINE == "x86_64" else _
 CYTHON_ISAS: dict[str, list[str]] = {name: [*COMMON_FLAGS, *s.flags] for name, s in INSTRUCTION_SETS.items()}
 
 
+PLAN_CONSTANTS = (
+    *("PENALTY", "KERNEL_SQUARES", "BIAS_SQUARES", "SUMS"),
+    *("MEAN", "VARIANCE", "INVERSE", "FACTOR", "OFFSET", "DELTA_SUM", "DELTA_HAT_SUM"),
+    *("ROW_BLOCK", "KEPT_VALUES"),
+    *("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE", "LEFT", "BARRIER_SPINS"),
+    *("CALLED", "FINISHED", "CALLED_LAYERS", "CALLED_JOB", "CALLED_THREAD", "CALL", "GONE", "STANDBY_SPINS"),
+    *("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS", "CLAIMED_VECTORS"),
+)
+
+
 def parse(name: str) -> ast.Module:
     return ast.parse((HERE / name).read_text(encoding="utf-8"))
 
@@ -145,11 +155,10 @@ class Source:
         self.constants: dict[str, int | float] = {
             **{mode.upper(): i for i, mode in enumerate(plan["MODES"])},  # type: ignore[arg-type, var-annotated]
             **{r.name.upper(): r.code for r in [*self.activations, *self.losses]},
-            **{k: plan[k] for k in ("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE", "LEFT")},  # type: ignore[dict-item]
+            **{kind.upper(): i for i, kind in enumerate(plan["LAYER_KINDS"])},  # type: ignore[arg-type, var-annotated]
+            **{clip.upper(): i for i, clip in enumerate(plan["CLIPS"]) if clip},  # type: ignore[arg-type, var-annotated]
+            **{k: plan[k] for k in PLAN_CONSTANTS},  # type: ignore[misc]
             "LAYER_SIZE": 8 * len(self.records["Layer"]),
-            **{k: plan[k] for k in ("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS", "CLAIMED_VECTORS")},
-            **{k: plan[k] for k in ("CALLED", "FINISHED", "CALLED_LAYERS", "CALLED_JOB", "CALLED_THREAD")},  # type: ignore[dict-item]
-            **{k: plan[k] for k in ("CALL", "GONE", "STANDBY_SPINS", "BARRIER_SPINS")},  # type: ignore[dict-item]  # type: ignore[dict-item]
             **plan["scratch_layout"]()[0],  # type: ignore[operator]
         }
 
@@ -242,9 +251,11 @@ class Kernel(ast.NodeTransformer):
 
 def is_vector(node: ast.expr) -> bool:
     """A comparison in network.py is between vectors where one side is written as one."""
-    return (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("splat", "load")) or (
-        isinstance(node, ast.Name) and node.id in ("largest", "target")
-    )
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("splat", "load", "random_lanes")
+    ) or (isinstance(node, ast.Name) and node.id in ("largest", "target"))
 
 
 TYPES = {"integer", "double", "vector"}
@@ -298,6 +309,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
     for group in (source.activations, source.losses):
         for name in dict.fromkeys(f for row in group for f in row.formulas if f):
             yield formula(source, source.formulas[name], name)
+    yield formula(source, source.formulas["normal_quantile"], "normal_quantile")
     yield from optimizers(source, lanes)
     yield from tiles(instruction_set, lanes, size)
     yield transposition(lanes)
@@ -512,7 +524,7 @@ PRIMITIVES = {
     "v": ("load:ii broadcast:ii splat:d sum_lanes:v max_lanes:v where:mvv fma:vvv sqrt:v absolute:v copysign:vv rint:v "
           "exchange_low_1:vv exchange_low_2:vv exchange_low_4:vv exchange_low_8:vv "
           "exchange_high_1:vv exchange_high_2:vv exchange_high_4:vv exchange_high_8:vv "
-          "maximum:vv minimum:vv two_to_the:v exponent:v mantissa:v lane_numbers:"),
+          "maximum:vv minimum:vv two_to_the:v exponent:v mantissa:v lane_numbers: random_lanes:ii"),
     "m": "lanes_below:i less:vv less_equal:vv greater:vv greater_equal:vv equal:vv",
     "d": "first:v get:ii",
     "void": "store:iiv put:iid copy:iiii write:iir",

@@ -280,3 +280,100 @@ METRICS = {
     "categorical_accuracy": lambda y, p: np.mean(np.argmax(y, axis=1) == np.argmax(p, axis=1)),
     "sparse_categorical_accuracy": lambda y, p: np.mean(np.ravel(y) == np.argmax(p, axis=1)),
 }
+
+
+# --- Stacks of layers of any kind: functions of values and of an iterator over the weights ---
+
+
+def dense(activation="linear"):
+    return lambda x, w: ACTIVATIONS[activation][0](x @ next(w) + next(w))
+
+
+def activation(name):
+    return lambda x, w: ACTIVATIONS[name][0](x)
+
+
+def normalization(axis, epsilon=1e-3, center=True, scale=True):
+    """Over the batch (axis 0) or each row (axis 1)."""
+
+    def layer(x, w):
+        hat = (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True) + epsilon)
+        hat = hat * next(w) if scale else hat
+        return hat + next(w) if center else hat
+
+    return layer
+
+
+def noise(change):
+    """A change that knows its random numbers."""
+    return lambda x, w: change(x)
+
+
+def stack_output(stack, weights, x):
+    given = iter(weights)
+    for layer in stack:
+        x = layer(x, given)
+    return x
+
+
+def loss_of_stack(stack, weights, loss, x, y):
+    return np.mean(LOSSES[loss][0](y, stack_output(stack, weights, x)))
+
+
+def differences(function, weights, step=1e-5):
+    """The gradient of a function of the weights, by central differences of the fourth order."""
+    weights = [np.array(w, dtype=float) for w in weights]
+    gradients = [np.empty_like(w) for w in weights]
+    for w, gradient in zip(weights, gradients, strict=True):
+        for index in np.ndindex(w.shape):
+            kept = w[index]
+            values = []
+            for steps in (-2, -1, 1, 2):
+                w[index] = kept + steps * step
+                values.append(function(weights))
+            w[index] = kept
+            gradient[index] = (values[0] - values[3] + 8 * (values[2] - values[1])) / (12 * step)
+    return gradients
+
+
+def hashed(value):
+    keep = 2**62 - 1
+    value = (value + 0x1E3779B97F4A7C15) & keep
+    value = ((value ^ (value >> 30)) * 0x3F58476D1CE4E5B9) & keep
+    value = ((value ^ (value >> 27)) * 0x14D049BB133111EB) & keep
+    return value ^ (value >> 31)
+
+
+def uniform(seed, update, layer, rows, columns):
+    """The random numbers of a layer in an update, counted from 1: (rows, columns), in integer arithmetic."""
+    numbers = np.empty((rows, columns))
+    for row in range(rows):
+        key = hashed(hashed(hashed(seed + hashed(update)) + layer) + row)
+        for column in range(columns):
+            x = (key + column) % 2**32
+            x = ((x ^ (x >> 16)) * 0x7FEB352D) % 2**32
+            x = ((x ^ (x >> 15)) + (key >> 31)) % 2**32 * 0x846CA68B % 2**32
+            numbers[row, column] = ((x ^ (x >> 16)) >> 9) / 2**23
+    return numbers
+
+
+def dropout(rate, numbers):
+    return noise(lambda x: np.where(numbers < rate, 0, x / (1 - rate)))
+
+
+def alpha_dropout(rate, numbers):
+    """Klambauer et al., 2017, section 2: to the lower end of selu, then an affine map back to mean 0, variance 1."""
+    low = -SELU_SCALE * SELU_ALPHA
+    q = 1 - rate
+    a = (q + low**2 * q * rate) ** -0.5
+    b = -a * rate * low
+    return noise(lambda x: a * np.where(numbers < rate, low, x) + b)
+
+
+def gaussian_noise(deviation, numbers):
+    low, high = np.full(numbers.shape, -9.0), np.full(numbers.shape, 9.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = normal_cdf(middle) < numbers + 2.0**-24
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return noise(lambda x: x + deviation * low)
