@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         optimizers,
         plot,
         regularizers,
+        schedules,
         utils,
     )
     from .errors import DivergenceWarning, ModelFileError
@@ -50,6 +51,7 @@ __all__ = [
     "optimizers",
     "plot",
     "regularizers",
+    "schedules",
     "utils",
 ]
 

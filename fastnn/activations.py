@@ -22,15 +22,17 @@ Each is also an attribute of this module: ``activations.relu``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from .data import real_number
 from .engine import ACTIVATIONS
-from .names import Configurable, lookup, resolve
+from .functions import Function, ScalarActivation
+from .names import Configurable, CustomObject, lookup, resolve
 from .names import serialize as describe
 
-__all__ = ["ELU", "Activation", "LeakyReLU", "get", "serialize"]
+__all__ = ["ELU", "Activation", "Custom", "LeakyReLU", "get", "serialize"]
 
 
 class Activation(Configurable):
@@ -49,6 +51,8 @@ class Activation(Configurable):
     parameter : float
         0 where the activation has no constant.
     """
+
+    parameter: float | Function
 
     def __init__(self, name: str, parameter: float | None = None) -> None:
         known = lookup(name, ACTIVATIONS, "activation").parameter
@@ -81,7 +85,7 @@ class LeakyReLU(Activation):
     @property
     def negative_slope(self) -> float:
         """The slope below zero."""
-        return self.parameter
+        return float(self.parameter)  # type: ignore[arg-type]
 
 
 class ELU(Activation):
@@ -93,7 +97,51 @@ class ELU(Activation):
     @property
     def alpha(self) -> float:
         """What -f tends to for x far below zero."""
-        return self.parameter
+        return float(self.parameter)  # type: ignore[arg-type]
+
+
+class Custom(CustomObject, Activation):
+    """An activation of your own: its value and its slope, both functions of a number.
+
+    Numba makes machine code of them (they may be under its njit, or plain), which the compiled run calls. A file holds
+    its name alone: `load_model(path, custom_objects={name: activation})`.
+
+    Parameters
+    ----------
+    value, slope : callable
+        x -> f(x), and x -> f'(x).
+    name : str, optional
+        Default: that of value.
+
+    Attributes
+    ----------
+    name : str
+        "custom"; function_name is its own.
+
+    Raises
+    ------
+    TypeError
+        Numba cannot compile a function, or one returns no number.
+
+    Examples
+    --------
+    >>> from fastnn.activations import Custom
+    >>> cube = Custom(lambda x: x**3, lambda x: 3 * x**2, name="cube")
+    """
+
+    what: ClassVar[str] = "activation"
+
+    def __init__(self, value: Callable[..., Any], slope: Callable[..., Any], name: str | None = None) -> None:
+        self.parameter = ScalarActivation(value, slope)
+        CustomObject.__init__(self, name, value, slope)
+        self.name = "custom"
+
+    def get_config(self) -> dict[str, Any]:
+        """Its name."""
+        return CustomObject.get_config(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Custom, (*self.functions, self.function_name)
 
 
 _NAMES = {name: partial(Activation, name) for name in ACTIVATIONS}
@@ -107,7 +155,7 @@ def get(identifier: object, argument: str = "activation") -> Activation:
 
 def serialize(activation: Activation) -> str | dict[str, Any]:
     """What `get` makes the same activation of: its name, where that says it all."""
-    if activation == Activation(activation.name):
+    if not isinstance(activation, Custom) and activation == Activation(activation.name):
         return activation.name
     return describe(activation)
 

@@ -184,7 +184,8 @@ def targets(
     labels: bool,
     name: str = "y",
     dtype: str = "float64",
-    probabilities: bool = False,
+    domain: str = "",
+    outputs_a_target: int = 1,
 ) -> Array:
     """Targets (rows, outputs), as they are; or class numbers (rows,), as integers.
 
@@ -200,8 +201,10 @@ def targets(
         The argument, for errors.
     dtype : str
         What the values must fit into.
-    probabilities : bool
-        They must be from 0 to 1; see `losses.LossPlan.probabilities`.
+    domain : {"", "probabilities", "counts", "signs"}
+        They must be from 0 to 1; at least 0; or -1 and 1, or 0 and 1.
+    outputs_a_target : int
+        y has a column for that many outputs beside each other, which is repeated for each.
 
     Raises
     ------
@@ -209,19 +212,21 @@ def targets(
         ``y`` has another shape, holds something else than real numbers, or a value that it must not.
     """
     array = as_array(y, name)
-    wanted = "(rows,)" if labels else f"(rows, {outputs})"
+    columns = outputs // outputs_a_target
+    wanted = "(rows,)" if labels else f"(rows, {columns})"
     if array.size == 0:
         raise ValueError(f"{name} is empty, of shape {array.shape}; wants {wanted}")
     flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
-    if not (flat if labels else (flat and outputs == 1) or (array.ndim == 2 and array.shape[1] == outputs)):
+    if not (flat if labels else (flat and columns == 1) or (array.ndim == 2 and array.shape[1] == columns)):
         hint = ""
         if labels and array.ndim == 2 and array.shape[1] == outputs:
             hint = "; for one-hot rows the loss is 'categorical_crossentropy'"
         elif flat and array.dtype.kind in "biu":
             hint = "; for class numbers the loss is 'sparse_categorical_crossentropy'"
+        beside = f", {outputs_a_target} a target" * (outputs_a_target > 1)
         raise ValueError(
             f"{name} has shape {array.shape}, but the model has {outputs} "
-            f"output{'s' * (outputs > 1)}; wants {wanted}{hint}"
+            f"output{'s' * (outputs > 1)}{beside}; wants {wanted}{hint}"
         )
     if len(array) != rows:
         raise ValueError(f"{name} has {len(array)} rows, but x has {rows}; wants as many")
@@ -229,8 +234,14 @@ def targets(
         return _class_numbers(array.reshape(rows), outputs, name)
     array = array[:, np.newaxis] if array.ndim == 1 else array
     check_finite(array, name, dtype)
-    if probabilities:
-        _check_bounds(array, name, 0, 1, "a crossentropy wants values from 0 to 1")
+    if domain == "probabilities":
+        _check_bounds(array, name, 0, 1, "the loss wants values from 0 to 1, as probabilities are")
+    elif domain == "counts":
+        _check_bounds(array, name, 0, math.inf, "the loss wants values of at least 0")
+    elif domain == "signs":
+        _check_signs(array, name)
+    if outputs_a_target > 1:
+        return np.broadcast_to(array, (rows, outputs)) if columns == 1 else np.repeat(array, outputs_a_target, axis=1)
     return array
 
 
@@ -358,6 +369,15 @@ def _place(at: tuple[int, ...]) -> str:
 def _check_bounds(array: Array, name: str, low: float, high: float, wanted: str) -> None:
     if (at := _first_outside(array, low, high)) is not None:
         raise ValueError(f"{name} has {array[at]} in {_place(at)}; {wanted}")
+
+
+def _check_signs(array: Array, name: str) -> None:
+    for low in (-1, 0):
+        wrong = (array != low) & (array != 1)
+        if not wrong.any():
+            return
+    row, column = np.argwhere((array != -1) & (array != 1))[0].tolist()
+    raise ValueError(f"{name} has {array[row, column]} in {_place((row, column))}; wants -1 and 1 alone, or 0 and 1")
 
 
 def _class_numbers(array: Array, classes: int, name: str) -> Array:

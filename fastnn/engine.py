@@ -25,12 +25,15 @@ from fastnn.kernels import plan
 from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE
 from fastnn.kernels.numpy_backend import mixed, shuffled
 
+from .functions import Function
 from .team import Crew, processors
 
 __all__ = ["ACTIVATIONS", "LOSSES", "OPTIMIZERS", "Engine", "LayerPlan", "Training", "describe", "warmup"]
 
 Array = npt.NDArray[Any]
 Run = Callable[[int, int, int], int]
+Rates = Callable[[Array], Array]
+"""Learning rates of steps, counted from 0."""
 
 BACKENDS = ("numba", "cython", "numpy")
 DTYPES = ("float32", "float64")
@@ -158,7 +161,7 @@ class LayerPlan(NamedTuple):
 
     units: int
     activation: str = "linear"
-    parameter: float = 0.0
+    parameter: float | Function = 0.0  # the activation's constant, or the function of one that is "custom"
     use_bias: bool = True  # of a normalisation: beta
     kind: str = "dense"
     constants: Mapping[str, float] = MappingProxyType({})  # fields of the layer's record
@@ -179,7 +182,7 @@ class LayerPlan(NamedTuple):
         """
         if before.activation == "relu":
             return self.kind == "dropout" and self.constants["dropped"] == 0
-        return before.activation == "linear" or ACTIVATIONS[before.activation].keeps_slope
+        return before.activation in ("linear", "custom") or ACTIVATIONS[before.activation].keeps_slope
 
     @property
     def normalizes(self) -> bool:
@@ -290,6 +293,9 @@ class Engine:
         self.stale = False  # the transposed copies are not in step with the matrices
         self.prepared: dict[Any, Any] = {}  # see quick.py
         self._optimizer: tuple[Any, ...] | None = None
+        self._slot_names: list[str] = []
+        self.rates: Rates | None = None
+        self._loss_function: Function | None = None
         self.layers = (LayerRecord * len(self.plans))()
         self.job = JobRecord()
         self._lay_out()
@@ -325,7 +331,6 @@ class Engine:
             record.kind = plan.LAYER_KINDS.index(layer.kind)
             record.inputs, record.outputs = width, layer.units
             record.input, record.input_stride = before.output, before.output_stride
-            record.activation, record.parameter = codes.index(layer.activation), layer.parameter
             for field, value in layer.constants.items():
                 setattr(record, field, value)
             record.rows = width + layer.use_bias if layer.dense else 0
@@ -359,12 +364,17 @@ class Engine:
                 record.kept = self.row_values
                 self.row_values += plan.KEPT_VALUES
             record.slope = -1
+            if isinstance(layer.parameter, Function):
+                record.activation, record.function = plan.CUSTOM, layer.parameter.address(self.dtype.name)
+            else:
+                record.activation, record.parameter = codes.index(layer.activation), layer.parameter
             if layer.noise:
                 record.output, record.delta = before.output, before.delta
                 record.output_stride = before.output_stride
             else:
                 record.output_stride = padded(layer.units + 1)
-                for region in ["output", "delta"] + ["slope"] * ACTIVATIONS[layer.activation].keeps_slope:
+                keeps_slope = record.activation == plan.CUSTOM or ACTIVATIONS[layer.activation].keeps_slope
+                for region in ["output", "delta"] + ["slope"] * keeps_slope:
                     setattr(record, region, self.row_values)
                     self.row_values += record.output_stride
             width, before = layer.units, record
@@ -467,30 +477,54 @@ class Engine:
     # --- What to train for ---
 
     def set_loss(
-        self, loss: str, on_logits: bool, parameter: float, metrics: Sequence[str], smoothing: float = 0.0
+        self,
+        loss: str,
+        on_logits: bool,
+        parameter: Function | Sequence[float | Sequence[float]],
+        metrics: Sequence[str],
+        smoothing: float = 0.0,
     ) -> None:
         """The loss and the metrics, by their names in LOSSES.
 
+        ``parameter``: the loss's constants, each a number or some that take turns; or the function of a "custom" one.
         ``smoothing``: this part of each target is spread over the classes; over yes and no for a loss of each output.
         """
         codes = list(LOSSES)
         self.metrics = np.array([codes.index(m) for m in metrics], np.int64)
         job = self.job
-        job.loss, job.loss_on_logits, job.loss_parameter = codes.index(loss), on_logits, parameter
-        job.loss_scale = 1 / self.outputs if LOSSES[loss].mean else 1.0
-        classes = 2 if LOSSES[loss].mean else self.outputs
+        job.loss_on_logits = on_logits
+        stride = self.layers[-1].output_stride
+        self._loss_parameters = aligned(3 * stride, self.dtype)
+        job.loss_parameters = address(self._loss_parameters)
+        self._loss_function = None
+        if isinstance(parameter, Function):
+            self._loss_function, mean = parameter, parameter.mean
+            job.loss, job.loss_function = plan.CUSTOM, parameter.address(self.dtype.name)
+        else:
+            job.loss, job.loss_function, mean = codes.index(loss), 0, LOSSES[loss].mean
+            for row, values in zip(self._loss_parameters.reshape(3, stride), parameter, strict=False):
+                row[: self.outputs] = np.resize(values, self.outputs)
+        job.loss_scale = 1 / self.outputs if mean else 1.0
+        classes = 2 if mean else self.outputs
         job.target_scale, job.target_shift = 1 - smoothing, smoothing / classes
         job.metric_count, job.metrics = len(metrics), address(self.metrics)
+
+    @property
+    def functions(self) -> list[Function]:
+        """Those of the user's own that the kernels call."""
+        found = [layer.parameter for layer in self.plans] + [self._loss_function]
+        return [function for function in found if isinstance(function, Function)]
 
     def set_optimizer(
         self,
         optimizer: str,
-        hyper: Sequence[float],
+        hyper: Sequence[float | Rates],
         clip: tuple[str, float] = ("", 0.0),
         average: Average | None = None,
     ) -> None:
-        """The optimizer, by its name in OPTIMIZERS; its slots begin at 0 unless they are there already.
+        """The optimizer, by its name in OPTIMIZERS, and its constants in that order, then the weight decay.
 
+        The first, the learning rate, may be a function.  Slots keep what they hold; new ones begin as the table says.
         ``clip`` is a name in plan.CLIPS and the limit; ``average`` asks for a moving average of the parameters.
         """
         asked = (optimizer, list(hyper), clip, average)
@@ -503,19 +537,30 @@ class Engine:
             self._set_optimizer(*asked)
 
     def _set_optimizer(
-        self, optimizer: str, hyper: Sequence[float], clip: tuple[str, float], average: Average | None
+        self, optimizer: str, hyper: list[float | Rates], clip: tuple[str, float], average: Average | None
     ) -> None:
-        self.hyper[: len(hyper)] = hyper
-        job = self.job
-        count = len(OPTIMIZERS[optimizer].slots) + (average is not None)
-        if len(self.slots) != count * self.parameter_count:
-            self.slots = aligned(count * self.parameter_count, self.dtype)
-            if average is not None:
-                self.slots[-self.parameter_count :] = self.parameters  # where steps have been taken without one
-        job.optimizer, job.slot_count = list(OPTIMIZERS).index(optimizer), count
+        row = OPTIMIZERS[optimizer]
+        self.rates = hyper[0] if callable(hyper[0]) else None
+        *constants, decay = [0.0 if callable(value) else value for value in hyper]
+        self.hyper[: len(constants)], self.hyper[plan.DECAY] = constants, decay
+        job, count = self.job, self.parameter_count
+        held, names = self._slot_names, [*row.slots, *(["average"] if average is not None else [])]
+        if held != names:
+            before, self.slots = self.slots, aligned(len(names) * count, self.dtype)
+            for place, slot in enumerate(names):
+                vector = self.slots[place * count :][:count]
+                if slot in held:
+                    vector[:] = before[held.index(slot) * count :][:count]
+                elif slot == "average":
+                    vector[:] = self.parameters  # where steps have been taken without one
+                elif slot in row.initial:
+                    vector[:] = self.hyper[list(row.hyper).index(row.initial[slot])]
+            self._slot_names = names
+            self.prepared.clear()  # they hold the old ones' address
+        job.optimizer, job.slot_count = list(OPTIMIZERS).index(optimizer), len(names)
         job.slots = address(self.slots)
         job.clip, job.clip_limit = plan.CLIPS.index(clip[0]), clip[1]
-        job.average = -1 if average is None else count - 1
+        job.average = -1 if average is None else len(names) - 1
         if average is not None:
             job.average_momentum, job.average_frequency = average.momentum, average.frequency
 
@@ -540,6 +585,18 @@ class Engine:
     @property
     def kept_count(self) -> int:
         return len(self.parameters) + len(self.slots) + len(self.state)
+
+    def schedule(self, steps: int) -> int:
+        """Put the learning rates of the next steps in place; returns of how many, at most ``steps``."""
+        job = self.job
+        job.rates = 0
+        if self.rates is None:
+            return steps
+        steps = min(steps, RATES)
+        table = self.buffer("rates", steps, np.float64)
+        table[:steps] = self.rates(np.arange(self.iterations, self.iterations + steps))
+        job.rates = address(table)
+        return steps
 
     # --- Jobs ---
 
@@ -568,7 +625,7 @@ class Engine:
         A function of the network and the batch alone, never of the threads: it decides the order of sums.
         Chunks pay where the gradient is smaller than what rows exchange otherwise, and stays in cache.
         """
-        if self._partial_values:  # chunks of a batch do not know of each other
+        if self._partial_values or self._undivided:  # chunks of a batch do not know of each other
             return 0
         size = self.dtype.itemsize
         small = self.parameter_count * size <= 2**19 and self.parameter_count < batch_size * self.row_values // 4
@@ -582,9 +639,14 @@ class Engine:
             chunk *= 2
         return chunk if chunk < batch_size else 0
 
+    @property
+    def _undivided(self) -> bool:
+        """Whether the loss wants each batch whole."""
+        return self._loss_function is not None and self._loss_function.alone
+
     def thread_count(self, operations: float, most: int) -> int:
         """How many threads a step of that much arithmetic pays for, up to ``most``."""
-        if self.backend == "numpy":
+        if self.backend == "numpy" or self._undivided:
             return 1
         if self.threads is not None:
             return min(self.threads, 256)
@@ -630,6 +692,7 @@ class Engine:
         if threads == 1:
             job.threads, job.replicated = 1, 0
             self.run(layers, ctypes.addressof(job), 0)
+            self._check_functions()
             return
 
         def abort() -> None:
@@ -651,6 +714,13 @@ class Engine:
             addresses = [ctypes.addressof(record) for record in jobs]
             part.layers, part.jobs = layers, addresses  # type: ignore[attr-defined]
             crew.run(part, abort, lambda: synchronisation[plan.LEFT] == crew.size, station)
+        self._check_functions()
+
+    def _check_functions(self) -> None:
+        """Raise what a function of the user's own raised."""
+        if self._synchronisation[plan.ABORTED]:
+            failed = [function for function in self.functions if function.error] or self.functions
+            raise failed[0].failure()
 
     def _replica(self, number: int) -> Any:
         """The job with copies of all that training changes."""
@@ -771,6 +841,7 @@ class Engine:
             self._prepare_training(8, 1, 0)
             self._buffers["gradients"][: self.parameter_count] = gradient
             self.job.mode, self.job.iterations = MODE["update"], self.iterations
+            self.schedule(1)
             self._call(1)
             self.iterations += 1
 
@@ -784,6 +855,8 @@ TURNED_ROWS = 64
 """Rows a thread from which on the way back turns the matrices itself, which spares what the update would write."""
 REPLICATED_BYTES = 2**17
 """Parameters up to this size are cheaper updated by every thread than exchanged."""
+RATES = 2**16
+"""How many learning rates of a schedule are computed at a time."""
 CONVERTED_BYTES = 2**20
 """How much of data that the kernels cannot read as it lies is converted at a time."""
 CLIPS: tuple[str, ...] = plan.CLIPS[1:]
@@ -866,14 +939,15 @@ class Training:
             job.steps_per_epoch, job.backup = self.steps_per_epoch, address(self.backup)
             columns = self.results.shape[1]
             while self.step < last and not self.diverged:
-                first, stop = self.step, last
+                first = self.step
+                stop = first + engine.schedule(last - first)
                 if self.data.direct:
                     engine.attach(self.data)
                     job.shuffle = self.shuffle
                     job.mask = (1 << (len(self.data) - 1).bit_length()) - 1
                     job.shift = max(1, (len(self.data) - 1).bit_length() // 2)
                 else:
-                    stop = self._attach_converted(first, last)
+                    stop = self._attach_converted(first, stop)
                 job.first_step, job.last_step, job.iterations = first, stop, engine.iterations
                 job.first_epoch = first // self.steps_per_epoch
                 job.results = address(self.results) + job.first_epoch * columns * 8

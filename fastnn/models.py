@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import data, losses, metrics, optimizers, quick, saving, training, utils
+from . import data, lbfgs, losses, metrics, optimizers, quick, saving, training, utils
 from . import layers as layer_types
 from .callbacks import CallbackList, History, ProgressBar, verbosity
 from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout
@@ -29,7 +29,7 @@ from .layers import (
     Weighted,
     unique_names,
 )
-from .names import deserialize, lookup, serialize
+from .names import CustomObject, custom_object_scope, deserialize, lookup, serialize
 
 __all__ = ["Sequential", "load_model"]
 
@@ -152,7 +152,7 @@ class Sequential:
             threads = data.positive_integer(threads, "threads")
         if self._layers:  # before anything is changed
             if new_loss is not None:
-                new_loss.kernel(self._last_activation())
+                self._loss_plan_of(new_loss)
             self._resolve(metrics, new_loss)
         load(backend, dtype)
         self.optimizer, self.loss = new_optimizer, new_loss
@@ -223,8 +223,13 @@ class Sequential:
                 raise ValueError("activation got 'softmax' in a hidden layer; wants it in the last one only")
         return plans
 
-    def _last_activation(self) -> str:
-        return self._plans()[-1].activation
+    def _loss_plan_of(self, loss: losses.Loss) -> losses.LossPlan:
+        """What the kernels are told of a loss, if it suits the last layer."""
+        last = self._plans()[-1]
+        plan = loss.kernel(last.activation)
+        if self._inputs is not None or any(isinstance(layer, Dense) for layer in self._layers):
+            plan.check(last.units)
+        return plan
 
     def _resolve(self, asked: Any, loss: losses.Loss | None) -> list[metrics.Metric]:
         units = [layer.units for layer in self._layers if isinstance(layer, Dense)]
@@ -237,7 +242,7 @@ class Sequential:
         engine = Engine(self._inputs, plans, self.dtype, self._backend, self._threads)
         self._metrics = self._resolve(self._metrics_asked, self.loss)
         if self.loss is not None:
-            plan = self._loss_plan = self.loss.kernel(self._last_activation())
+            plan = self._loss_plan = self._loss_plan_of(self.loss)
             rows = [m.row for m in self._metrics]
             engine.set_loss(plan.row, plan.on_logits, plan.parameter, rows, plan.smoothing)
         if self.optimizer is not None:
@@ -404,7 +409,8 @@ class Sequential:
         history.samples = len(train)
         chain.on_train_begin()
         try:
-            history.interrupted = training.run(
+            run = lbfgs.run if self.optimizer.full_batch else training.run
+            history.interrupted = run(
                 engine,
                 self.optimizer,
                 self._metrics,
@@ -429,10 +435,12 @@ class Sequential:
         assert self.loss is not None
         prefix = f"{name}: " if name else ""
         features = data.features(x, self._inputs, f"{prefix}x", self.dtype)
-        plan = self._loss_plan or self.loss.kernel(self._last_activation())
+        plan = self._loss_plan or self._loss_plan_of(self.loss)
         units = [layer.units for layer in self._layers if isinstance(layer, Dense)]
         outputs = units[-1] if units else features.shape[1]
-        targets = data.targets(y, len(features), outputs, plan.labels, f"{prefix}y", self.dtype, plan.probabilities)
+        targets = data.targets(
+            y, len(features), outputs, plan.labels, f"{prefix}y", self.dtype, plan.domain, plan.outputs_a_target
+        )
         weight = data.weights(sample_weight, class_weight, targets, len(features))
         return Data(features, targets, plan.labels, weight)
 
@@ -441,6 +449,10 @@ class Sequential:
     ) -> Any:
         """One step over all rows of x; the loss before it (and metrics), as evaluate returns them."""
         self._compiled("train_on_batch")
+        if self.optimizer.full_batch:  # type: ignore[union-attr]
+            raise RuntimeError(
+                "train_on_batch takes a single step, which LBFGS cannot; wants fit, or another optimizer"
+            )
         batch = self._plain_batch(x, y) if sample_weight is None and class_weight is None else None
         batch = batch or self._data(x, y, sample_weight, class_weight)
         engine = self._built(batch.x)
@@ -458,7 +470,7 @@ class Sequential:
     def _plain_batch(self, x: Any, y: Any) -> Data | None:
         """x and y as they are, where a glance shows that nothing is wrong with them."""
         engine, plan = self._engine, self._loss_plan
-        if engine is None or plan is None or plan.labels or plan.probabilities:
+        if engine is None or plan is None or plan.labels or plan.domain or plan.outputs_a_target > 1:
             return None
         if not (quick.fits(x, engine.inputs, engine.dtype) and quick.fits(y, engine.outputs, engine.dtype)):
             return None
@@ -669,10 +681,23 @@ class Sequential:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles, and copies, are made of what a file holds."""
-        return _restored, (*self._contents(), self._backend, self._threads)
+        return _restored, (*self._contents(), self._backend, self._threads, self._custom_objects())
+
+    def _custom_objects(self) -> dict[str, CustomObject]:
+        """What is made of functions of the user's own, by the names that a file holds of them."""
+        made = [self.loss, *(layer.activation for layer in self._layers if hasattr(layer, "activation"))]
+        if self.optimizer is not None:
+            made += [self.optimizer.schedule, getattr(self.optimizer.schedule, "schedule", None)]
+        return {found.function_name: found for found in made if isinstance(found, CustomObject)}
 
 
-def load_model(path: str | os.PathLike[str], *, backend: str = "auto", threads: int | None = None) -> Sequential:
+def load_model(
+    path: str | os.PathLike[str],
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Sequential:
     """Read a model that ``save`` wrote: ready to predict, and to train on where it was compiled.
 
     Parameters
@@ -680,6 +705,9 @@ def load_model(path: str | os.PathLike[str], *, backend: str = "auto", threads: 
     path : path
     backend, threads
         As in Sequential.compile: a file does not say where it is to be run.
+    custom_objects : dict of str to object, optional
+        Losses, activations and schedules of your own, by the names that they had; or the functions that they are made
+        of, a tuple where they are several. A file holds no code.
 
     Raises
     ------
@@ -689,13 +717,26 @@ def load_model(path: str | os.PathLike[str], *, backend: str = "auto", threads: 
     """
     lookup(backend, ["auto", *BACKENDS], "backend")
     document, arrays = saving.load(path)
+    scope = custom_object_scope(custom_objects)
     try:
-        return _restored(document, arrays, backend, threads)
+        with scope:
+            return _made(document, arrays, backend, threads)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # checksums fit, but no model comes of it
         raise ModelFileError(f"{os.fspath(path)} describes no model that this fastnn can build: {error}") from error
 
 
-def _restored(document: dict[str, Any], arrays: dict[str, Array], backend: str, threads: int | None) -> Sequential:
+def _restored(
+    document: dict[str, Any],
+    arrays: dict[str, Array],
+    backend: str,
+    threads: int | None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Sequential:
+    with custom_object_scope(custom_objects):
+        return _made(document, arrays, backend, threads)
+
+
+def _made(document: dict[str, Any], arrays: dict[str, Array], backend: str, threads: int | None) -> Sequential:
     model = Sequential.from_config(document["config"])
     model._backend, model._threads = backend, threads
     compiled = document["compiled"]

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import difflib
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self, TypeVar, overload
+from typing import Any, ClassVar, Self, TypeVar, overload
 
-__all__ = ["Configurable", "deserialize", "lookup", "resolve", "serialize", "snake_case", "unique"]
+__all__ = [
+    "Configurable",
+    "CustomObject",
+    "custom_object_scope",
+    "deserialize",
+    "lookup",
+    "resolve",
+    "serialize",
+    "snake_case",
+    "unique",
+]
 
 T = TypeVar("T")
 C = TypeVar("C", bound="Configurable")
@@ -29,6 +41,66 @@ class Configurable:
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+_custom_objects: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextVar(
+    "custom_objects", default=None
+)
+
+
+def custom_object_scope(objects: Mapping[str, Any] | None) -> contextlib.AbstractContextManager[None]:
+    """Where functions of the user's own are found by the names that files hold, meanwhile."""
+    if objects is not None and not isinstance(objects, Mapping):
+        raise TypeError(f"custom_objects got {objects!r}; wants a dict of name to function")
+    return _scope(objects or {})
+
+
+@contextlib.contextmanager
+def _scope(objects: Mapping[str, Any]) -> Iterator[None]:
+    token = _custom_objects.set({**(_custom_objects.get() or {}), **objects})
+    try:
+        yield
+    finally:
+        _custom_objects.reset(token)
+
+
+class CustomObject(Configurable):
+    """An object made of functions of the user's own, of which a file holds the name alone.
+
+    Attributes
+    ----------
+    functions : tuple of callable
+    function_name : str
+    """
+
+    what: ClassVar[str]  # the argument that it is given for
+
+    def __init__(self, name: str | None, *functions: Callable[..., Any]) -> None:
+        if name is not None and not (isinstance(name, str) and name):
+            raise TypeError(f"name got {name!r}; wants a string")
+        self.functions = functions
+        self.function_name = name or str(getattr(functions[0], "__name__", type(functions[0]).__name__))
+
+    def get_config(self) -> dict[str, Any]:
+        """Its name."""
+        return {"name": self.function_name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The one of this name in the scope."""
+        name, known = config["name"], _custom_objects.get() or {}
+        if name not in known:
+            raise ValueError(
+                f"{cls.what} got {name!r}, a function of your own, of which a file holds the name alone; "
+                f"wants it again: load_model(..., custom_objects={{{name!r}: ...}})"
+            )
+        found = known[name]
+        if isinstance(found, cls):
+            return found
+        functions = found if isinstance(found, tuple) else (found,)
+        build: Any = cls
+        made: Self = build(*functions, name=name)
+        return made
 
 
 @overload

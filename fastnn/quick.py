@@ -114,6 +114,7 @@ class Step(_Prepared):
         self.y = np.zeros(rows, np.int64) if labels else np.zeros((rows, engine.outputs), engine.dtype)
         self.weight, self.weighted = np.ones(rows), False
         point_at(job, Data(self.x, self.y, labels, self.weight))
+        self.rate = np.zeros(1)
         self.scores = np.zeros((rows, 1 + len(engine.metrics)))
         self.results = np.zeros(1 + len(engine.metrics))
         self.backup = aligned(engine.kept_count, engine.dtype)
@@ -127,7 +128,7 @@ class Step(_Prepared):
     def suits(engine: Engine, rows: int) -> bool:
         """Whether a step on so many rows is one for a single thread, and summed in one piece."""
         operations = engine.row_operations * rows
-        return engine.thread_count(operations, rows) == 1 and engine.chunk_rows(rows) == 0
+        return not engine.functions and engine.thread_count(operations, rows) == 1 and engine.chunk_rows(rows) == 0
 
     def __call__(self, data: Data) -> Array | None:
         """Take a step.
@@ -146,6 +147,10 @@ class Step(_Prepared):
                 self.weight[:] = 1.0 if data.weight is None else data.weight
                 self.weighted = data.weight is not None
             job.iterations = engine.iterations
+            job.rates = 0
+            if engine.rates is not None:
+                self.rate[:] = engine.rates(np.array([engine.iterations]))
+                job.rates = address(self.rate)
             self.results[:] = 0.0
             diverged = 1
             try:

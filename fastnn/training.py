@@ -193,6 +193,8 @@ def gradient_descent(
     checks.check_finite(start, "x0")
     steps = checks.positive_integer(steps, "steps", least=0)
     chosen = copy.copy(optimizers.get(optimizer))
+    if chosen.full_batch:
+        raise ValueError("optimizer got LBFGS, which needs values too; wants one that follows the gradient alone")
     chosen.learning_rate = learning_rate
     n = len(start)
     engine = Engine(n, [LayerPlan(1, "linear", use_bias=False)], "float64", "auto", 1)

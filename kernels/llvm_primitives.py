@@ -292,11 +292,16 @@ def _threading() -> dict[str, Lower]:
         elif arm:
             _call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), state)
 
+    def call_function(builder: Any, address: Any, *args: Any) -> Any:
+        kind = ir.FunctionType(INTEGER, [INTEGER] * len(args))
+        return builder.call(builder.inttoptr(address, kind.as_pointer()), args)
+
     def claim(builder: Any, p: Any) -> None:
         flags = [ir.Constant(INDEX, flag) for flag in (1, 3, 1)]  # to write, into the first level, data
         _call(builder, "llvm.prefetch.p0", ir.VoidType(), builder.inttoptr(p, ir.IntType(8).as_pointer()), *flags)
 
     return {
+        "call_function": call_function,
         "claim": claim,
         "atomic_add": atomic_add,
         "atomic_get": atomic_get,

@@ -120,6 +120,37 @@ def vectors_for(columns: integer) -> integer:
     return (columns + LANES - 1) // LANES
 
 
+# --- Functions of the user's own --------------------------------------------------------------------------------------
+
+
+def call_own(
+    job: Job,
+    function: integer,
+    rows: integer,
+    columns: integer,
+    first_source: integer,
+    first_row: integer,
+    second_source: integer,
+    second_row: integer,
+    scores: integer,
+    score_row: integer,
+    target: integer,
+):
+    """Call an activation or a loss at an address, over rows of reals; one that fails ends the run.
+
+    An activation reads columns of first_source and writes its values over second_source, and its slopes to target if
+    score_row is not 0.  A loss reads outputs from the first and targets from the second, and writes the sum over each
+    row to the scores, and the gradient to target, in rows like the first.
+    """
+    if (
+        call_function(
+            function, rows, columns, first_source, first_row, second_source, second_row, scores, score_row, target
+        )
+        != 1
+    ):
+        atomic_put(job.synchronisation, ABORTED, 1)
+
+
 # --- Activations, row by row -----------------------------------------------------------------------------------------
 
 
@@ -223,7 +254,6 @@ def softmax_backward(rows: integer, columns: integer, stride: integer, output: i
 def value_rows(
     rows: integer,
     columns: integer,
-    parameter_: double,
     scale: double,
     output: integer,
     output_row: integer,
@@ -233,13 +263,15 @@ def value_rows(
     score_row: integer,
 ):
     """The sum over the columns of each row, times scale."""
-    parameter = splat(parameter_)
+    parameter = splat(1.0)
+    second = parameter
+    third = parameter
     for row in range(rows):
         total = splat(0.0)
         for at in range(0, columns, LANES):
             y = load(output, row * output_row + at)
             target = load(targets, row * target_row + at)
-            total = total + where(lanes_below(columns - at), value(y, target, parameter), splat(0.0))
+            total = total + where(lanes_below(columns - at), value(y, target, parameter, second, third), splat(0.0))
         if columns > 1:
             total = sum_lanes(total)
         put_double(scores, row * score_row, scale * first(total))
@@ -249,7 +281,7 @@ def value_rows(
 def loss_rows(
     rows: integer,
     columns: integer,
-    parameter_: double,
+    parameters: integer,
     scale: double,
     batch_scale: double,
     target_scale: double,
@@ -263,7 +295,6 @@ def loss_rows(
     delta: integer,
 ):
     """The same with each row's weight, and the gradient beside it: by the output, of the mean over the batch."""
-    parameter = splat(parameter_)
     smooth = splat(target_scale)
     floor = splat(target_shift)
     for row in range(rows):
@@ -274,12 +305,86 @@ def loss_rows(
             inside = lanes_below(columns - at)
             y = load(output, row * output_row + at)
             target = fma(load(targets, row * target_row + at), smooth, floor)
-            total = total + where(inside, value(y, target, parameter), splat(0.0))
-            d = weights * gradient(y, target, parameter)
+            parameter = load(parameters, at)
+            second = load(parameters, output_row + at)
+            third = load(parameters, 2 * output_row + at)
+            total = total + where(inside, value(y, target, parameter, second, third), splat(0.0))
+            d = weights * gradient(y, target, parameter, second, third)
             store(delta, row * output_row + at, where(inside, d, splat(0.0)))
         if columns > 1:
             total = sum_lanes(total)
         put_double(scores, row * score_row, weight * first(total))
+
+
+@each("LOG_SOFTMAX_LOSSES")
+def log_softmax_loss_rows(
+    rows: integer,
+    columns: integer,
+    parameters: integer,
+    scale: double,
+    batch_scale: double,
+    logits: integer,
+    logits_row: integer,
+    targets: integer,
+    target_row: integer,
+    scores: integer,
+    score_row: integer,
+    delta: integer,
+):
+    """The same for a loss of the logarithms of softmax's outputs p: by the logits it is d - p * sum(d).
+
+    delta may be the logits.
+    """
+    for row in range(rows):
+        source = logits + row * logits_row * SIZE
+        weight = scale * get(targets, row * target_row + columns)
+        weights = splat(weight * batch_scale)
+        largest = largest_of_row(columns, source)
+        total = splat(0.0)
+        for at in range(0, columns, LANES):
+            total = total + where(lanes_below(columns - at), exp(load(source, at) - largest), splat(0.0))
+        level = largest + log(sum_lanes(total))
+        total = splat(0.0)
+        slopes = splat(0.0)
+        for at in range(0, columns, LANES):
+            inside = lanes_below(columns - at)
+            y = load(source, at) - level
+            target = load(targets, row * target_row + at)
+            parameter = load(parameters, at)
+            second = load(parameters, logits_row + at)
+            total = total + where(inside, value(y, target, parameter, second), splat(0.0))
+            slopes = slopes + where(inside, gradient(y, target, parameter, second), splat(0.0))
+        slopes = sum_lanes(slopes)
+        for at in range(0, columns, LANES):
+            y = load(source, at) - level
+            target = load(targets, row * target_row + at)
+            parameter = load(parameters, at)
+            second = load(parameters, logits_row + at)
+            d = weights * (gradient(y, target, parameter, second) - exp(y) * slopes)
+            store(delta, row * logits_row + at, where(lanes_below(columns - at), d, splat(0.0)))
+        put_double(scores, row * score_row, weight * first(sum_lanes(total)))
+
+
+def weigh_rows(
+    rows: integer,
+    columns: integer,
+    scale: double,
+    batch_scale: double,
+    targets: integer,
+    target_row: integer,
+    scores: integer,
+    score_row: integer,
+    delta: integer,
+    delta_row: integer,
+):
+    """Each row's weight and the scales upon what a loss of the user's own wrote."""
+    for row in range(rows):
+        weight = scale * get(targets, row * target_row + columns)
+        weights = splat(weight * batch_scale)
+        for at in range(0, columns, LANES):
+            d = weights * load(delta, row * delta_row + at)
+            store(delta, row * delta_row + at, where(lanes_below(columns - at), d, splat(0.0)))
+        put_double(scores, row * score_row, weight * get_double(scores, row * score_row))
 
 
 def crossentropy_row(
@@ -391,6 +496,51 @@ def score_rows(
                 delta + at,
             )
             put_double(scores, row * score_row, loss * weight)
+    elif job.loss == CUSTOM:
+        call_own(
+            job,
+            job.loss_function,
+            rows,
+            layer.outputs,
+            output,
+            stride,
+            targets,
+            job.target_stride,
+            scores,
+            score_row,
+            delta,
+        )
+        weigh_rows(
+            rows,
+            layer.outputs,
+            job.loss_scale,
+            batch_scale,
+            targets,
+            job.target_stride,
+            scores,
+            score_row,
+            delta,
+            stride,
+        )
+    elif job.loss == KL_DIVERGENCE_FROM_LOGITS or job.loss == CATEGORICAL_FOCAL_CROSSENTROPY_FROM_LOGITS:
+        source = output
+        if layer.activation == SOFTMAX:
+            source = delta
+        log_softmax_loss_rows(
+            job.loss,
+            rows,
+            layer.outputs,
+            job.loss_parameters,
+            job.loss_scale,
+            batch_scale,
+            source,
+            stride,
+            targets,
+            job.target_stride,
+            scores,
+            score_row,
+            delta,
+        )
     else:
         source = output
         if job.loss_on_logits and layer.activation != LINEAR:
@@ -399,7 +549,7 @@ def score_rows(
             job.loss,
             rows,
             layer.outputs,
-            job.loss_parameter,
+            job.loss_parameters,
             job.loss_scale,
             batch_scale,
             job.target_scale,
@@ -427,7 +577,6 @@ def score_rows(
                 code,
                 rows,
                 layer.outputs,
-                1.0,
                 1.0 / to_double(layer.outputs),
                 output,
                 stride,
@@ -958,6 +1107,11 @@ def forward(
             if layer.activation == SOFTMAX:
                 if job.mode == PREDICT or job.loss != CATEGORICAL_CROSSENTROPY_FROM_LOGITS:  # else score_rows does it
                     softmax(rows, layer.outputs, stride, source, output)
+            elif layer.activation == CUSTOM:
+                slopes = 0
+                if training:
+                    slopes = base + (layer.slope * job.capacity + first_row * stride) * SIZE
+                call_own(job, layer.function, rows, layer.outputs, source, stride, output, stride, 0, training, slopes)
             elif training and layer.slope >= 0:
                 slopes = base + (layer.slope * job.capacity + first_row * stride) * SIZE
                 activate_keeping(layer.activation, rows, columns, stride, layer.parameter, source, output, slopes)
@@ -1219,8 +1373,11 @@ def update_panel(
     if gradient_row == layer.stride and count == layer.stride:  # the panel is one run of memory
         count = count * units
         units = 1
+    kept = get_double(scalars, DECAY)
     for row in range(units):
         at = (start + row * layer.stride) * SIZE
+        if kept != 1.0:
+            scale_vectors(count, kept, job.parameters + at)
         update(
             job.optimizer,
             count,
@@ -1367,6 +1524,12 @@ def update_all(
     else:
         update_share(layers, job, thread, batch_rows, parts, 0, gradients)
     return 0
+
+
+def scale_vectors(count: integer, scale_: double, target: integer):
+    scale = splat(scale_)
+    for at in range(0, count, LANES):
+        store(target, at, scale * load(target, at))
 
 
 def panel_units(layers: integer, job: Job) -> integer:
@@ -1747,9 +1910,17 @@ def end_epoch(job: Job, thread: integer, epoch: integer) -> integer:
     return 0
 
 
-def prepare_step(job: Job, update_number: integer, scratch: integer):
-    """The optimizer's scalars of a step, and the average's; it begins as the parameters after the first update."""
-    prepare(job.optimizer, job.hyper, to_double(update_number), scratch)
+def prepare_step(job: Job, step: integer, scratch: integer):
+    """The optimizer's scalars of an update, so many steps after the run's first, and the average's.
+
+    The average begins as the parameters after the first update of all.
+    """
+    update_number = job.iterations + step + 1
+    rate = get_double(job.hyper, 0)
+    if job.rates != 0:
+        rate = get_double(job.rates, step)
+    prepare(job.optimizer, job.hyper, rate, to_double(update_number), scratch)
+    put_double(scratch, DECAY, 1.0 - rate * get_double(job.hyper, DECAY))
     put_double(scratch + STEP, 0, job.average_momentum)
     if update_number == 1:
         put_double(scratch + STEP, 0, 0.0)
@@ -1794,10 +1965,12 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
                 score_rows(job, last, base, first_row, rows, 0, batch_rows)
                 if backward(layers, job, base, first_row, rows, first_row, batch_rows, key, scratch):
                     return 1
+        if atomic_get(job.synchronisation, ABORTED):  # a function of the user's own failed
+            return 1
         if wait(job):
             return 1
         if job.mode == TRAIN:
-            prepare_step(job, update_number, scratch)
+            prepare_step(job, step - job.first_step, scratch)
         if update_all(layers, job, thread, batch_rows, parts, gradients):
             return 1
         if thread == 0:
@@ -1834,6 +2007,8 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
             rows = job.capacity
         gather(layers, job, base, 0, rows, 0, position, job.mode == EVALUATE)
         forward(layers, job, base, 0, rows, 0, rows, 0, 0, scratch)
+        if atomic_get(job.synchronisation, ABORTED):
+            return 1
         output = base + last.output * job.capacity * SIZE
         if job.mode == PREDICT:
             for row in range(rows):
@@ -1849,6 +2024,8 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
         else:
             first_score = thread * job.capacity
             score_rows(job, last, base, 0, rows, first_score, rows)
+            if atomic_get(job.synchronisation, ABORTED):
+                return 1
             for column in range(columns):
                 scores = job.scores + (first_score * columns + column) * 8
                 put_double(job.results, block * columns + column, sum_of_scores(rows, columns, scores))
@@ -1893,7 +2070,7 @@ def work(layers: integer, job: Job, thread: integer) -> integer:
     if job.mode == EVALUATE or job.mode == PREDICT:
         ended = infer(layers, job, thread)
     elif job.mode == UPDATE:
-        prepare_step(job, job.iterations + 1, job.scratch)
+        prepare_step(job, 0, job.scratch)
         ended = update_all(layers, job, thread, 1, 1, job.gradients)
     else:
         ended = train(layers, job, thread)

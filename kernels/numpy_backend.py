@@ -21,6 +21,7 @@ from .primitives import Array, random_lanes
 ACTIVATIONS = list(formulas.ACTIVATIONS.items())
 LOSSES = list(formulas.LOSSES.items())
 OPTIMIZERS = list(formulas.OPTIMIZERS.values())
+SOFTMAX = list(formulas.ACTIVATIONS).index("softmax")
 DENSE, ACTIVATION, DROPOUT, GAUSSIAN_NOISE, BATCH_NORMALIZATION, LAYER_NORMALIZATION = range(len(plan.LAYER_KINDS))
 TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE = range(5)
 
@@ -31,10 +32,32 @@ def load(dtype: str) -> Callable[[int, int, int], int]:
     def run(layers: int, job: int, thread: int) -> int:
         if thread == 0:
             with np.errstate(all="ignore"):  # divergence shows in the loss
-                return Run(layers, job, np.dtype(dtype)).run()
+                called = Run(layers, job, np.dtype(dtype))
+                try:
+                    return called.run()
+                except _FailedError:
+                    called.synchronisation[plan.ABORTED] = 1
+                    return 1
         return 0
 
     return run
+
+
+class _FailedError(Exception):
+    """A function of the user's own failed."""
+
+
+FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 9)
+
+
+def call_own(address: int, *arguments: int) -> None:
+    """network.call_own, for arrays without padding."""
+    if FUNCTION(address)(*arguments) != 1:
+        raise _FailedError
+
+
+def place(array: Array) -> int:
+    return int(array.ctypes.data)
 
 
 def memory(address: int, shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...] | None = None) -> Array:
@@ -89,12 +112,24 @@ class Run:
         record = np.dtype(list(plan.LAYER_FIELDS.items()))
         rows = memory(layers, (count,), record)
         self.layers = [dict(zip(plan.LAYER_FIELDS, row.item(), strict=True)) for row in rows]
+        self.own_results: tuple[Array, tuple[Array, Array]] | None = None
         self.parameters = self.vector("parameters")
         self.weights = [self.matrix(self.parameters, layer) for layer in self.layers]
         self.hats: dict[int, tuple[Array, Array]] = {}  # normalised inputs, and the inverse deviations
         self.statistics: dict[int, tuple[Array, Array]] = {}
         self.inputs, self.outputs = self.layers[0]["inputs"], self.layers[-1]["outputs"]
         self.metric_codes = [int(c) for c in memory(self.job["metrics"], (self.job["metric_count"],), np.int64)]
+
+    @cached_property
+    def synchronisation(self) -> npt.NDArray[np.int64]:
+        return memory(self.job["synchronisation"], (plan.SYNCHRONISATION_WORDS,), np.int64)
+
+    @cached_property
+    def loss_parameters(self) -> dict[str, Array]:
+        """The loss's constants, each (outputs,)."""
+        shape, size = (3, self.outputs), self.dtype.itemsize
+        rows = memory(self.job["loss_parameters"], shape, self.dtype, (self.layers[-1]["output_stride"] * size, size))
+        return dict(zip(("parameter", "second", "third"), rows, strict=True))
 
     def vector(self, name: str, index: int = 0) -> Array:
         count = self.job["parameter_count"]
@@ -111,7 +146,7 @@ class Run:
         if mode in (EVALUATE, PREDICT):
             return self.infer()
         if mode == UPDATE:
-            self.update(self.clipped(self.vector("gradients")), self.job["iterations"] + 1)
+            self.update(self.clipped(self.vector("gradients")), 0)
             return 0
         return self.train()
 
@@ -215,12 +250,37 @@ class Run:
         return state[start : start + 2 * stride].reshape(2, stride)[:, : layer["outputs"]]
 
     def activated(self, layer: dict[str, Any], z: Array) -> Array:
+        if layer["activation"] == plan.CUSTOM:
+            return self.own_activation(layer, z)[0]
         value = ACTIVATIONS[layer["activation"]][1].value
         assert value
         return value(*arguments(value, x=z, parameter=layer["parameter"]))
 
+    def own_activation(self, layer: dict[str, Any], z: Array) -> tuple[Array, Array]:
+        """Its values and slopes."""
+        z = np.ascontiguousarray(z)
+        value, slope = np.empty_like(z), np.empty_like(z)
+        rows, columns = z.shape
+        call_own(layer["function"], rows, columns, place(z), columns, place(value), columns, 0, 1, place(slope))
+        return value, slope
+
+    def own_loss(self, output: Array, target: Array) -> tuple[Array, Array]:
+        """Its sum over each row, and its gradient; the last ones again for the same arrays."""
+        if self.own_results and self.own_results[0] is output:
+            return self.own_results[1]
+        given = output
+        output, target = np.ascontiguousarray(output), np.ascontiguousarray(target)
+        scores, delta = np.empty(len(output)), np.empty_like(output)
+        rows, columns = output.shape
+        sources = place(output), columns, place(target), columns
+        call_own(self.job["loss_function"], rows, columns, *sources, place(scores), 1, place(delta))
+        self.own_results = given, (scores.astype(self.dtype), delta)
+        return self.own_results[1]
+
     def loss(self, before: list[Array], after: list[Array], target: Array, code: int) -> Array:
         """Each row's loss or metric."""
+        if code == plan.CUSTOM:
+            return self.own_loss(after[-1], target)[0]
         name, row = LOSSES[code]
         output = before[-1] if name == self.loss_name and self.job["loss_on_logits"] else after[-1]
         if name == "categorical_crossentropy_from_logits":
@@ -230,12 +290,13 @@ class Run:
         if name == "categorical_accuracy":
             return (output.argmax(axis=1) == target.argmax(axis=1)).astype(self.dtype)
         assert row.value
-        parameter = self.job["loss_parameter"] if name == self.loss_name else 1.0
-        return row.value(*arguments(row.value, y=output, target=target, parameter=parameter)).sum(axis=1)
+        if row.of_log_softmax:
+            output = log_softmax(output)
+        return row.value(*arguments(row.value, y=output, target=target, **self.loss_parameters)).sum(axis=1)
 
     @property
     def loss_name(self) -> str:
-        return LOSSES[self.job["loss"]][0]
+        return "" if self.job["loss"] == plan.CUSTOM else LOSSES[self.job["loss"]][0]
 
     def scores(self, before: list[Array], after: list[Array], target: Array, weight: Array) -> Array:
         """The sums over the rows of the loss and of each metric."""
@@ -254,21 +315,33 @@ class Run:
         job, layer = self.job, self.layers[-1]
         target = self.smoothed(target)
         scale = (job["loss_scale"] / len(target) * weight)[:, np.newaxis].astype(self.dtype)
+        if job["loss"] == plan.CUSTOM:
+            return self.through_output(before, after, scale * self.own_loss(after[-1], target)[1])
         row = LOSSES[job["loss"]][1]
         if self.loss_name == "categorical_crossentropy_from_logits":
             p = after[-1] if is_softmax(layer) else softmax(before[-1])
             return scale * (p * target.sum(axis=1, keepdims=True) - target)
         output = before[-1] if job["loss_on_logits"] else after[-1]
         assert row.gradient
-        delta = scale * row.gradient(*arguments(row.gradient, y=output, target=target, parameter=job["loss_parameter"]))
-        if job["loss_on_logits"]:
-            return delta
+        if row.of_log_softmax:
+            output = log_softmax(output)
+        slope = row.gradient(*arguments(row.gradient, y=output, target=target, **self.loss_parameters))
+        if row.of_log_softmax:
+            slope = slope - np.exp(output) * slope.sum(axis=1, keepdims=True)
+        delta = scale * slope
+        return delta if job["loss_on_logits"] else self.through_output(before, after, delta)
+
+    def through_output(self, before: list[Array], after: list[Array], delta: Array) -> Array:
+        """Back through the last layer's activation."""
+        layer = self.layers[-1]
         if is_softmax(layer):
             y = after[-1]
             return y * (delta - (delta * y).sum(axis=1, keepdims=True))
         return self.through_activation(layer, before[-1], after[-1], delta)
 
     def through_activation(self, layer: dict[str, Any], z: Array, output: Array, delta: Array) -> Array:
+        if layer["activation"] == plan.CUSTOM:
+            return delta * self.own_activation(layer, z)[1]
         name, activation = ACTIVATIONS[layer["activation"]]
         if name == "linear":
             return delta
@@ -339,18 +412,26 @@ class Run:
         return gradient
 
     def update(self, gradient: Array, step: int) -> None:
-        row = OPTIMIZERS[self.job["optimizer"]]
-        hyper = dict(zip(row.hyper, memory(self.job["hyper"], (len(row.hyper),), np.float64).tolist(), strict=True))
-        scalars = row.prepare(*arguments(row.prepare, **hyper, step=float(step)))
+        """An update, so many steps after the run's first."""
+        job = self.job
+        row = OPTIMIZERS[job["optimizer"]]
+        update_number = job["iterations"] + step + 1
+        values = memory(job["hyper"], (plan.DECAY + 1,), np.float64).tolist()
+        hyper = dict(zip(row.hyper, values, strict=False))
+        if job["rates"]:
+            hyper["learning_rate"] = float(memory(job["rates"], (step + 1,), np.float64)[step])
+        scalars = row.prepare(*arguments(row.prepare, **hyper, step=float(update_number)))
+        if values[plan.DECAY]:
+            self.parameters *= self.dtype.type(1.0 - hyper["learning_rate"] * values[plan.DECAY])
         slots = [self.vector("slots", i) for i in range(len(row.slots))]
         new = row.update(self.parameters, gradient, *slots, *(scalars if isinstance(scalars, tuple) else (scalars,)))
         for old, value in zip([self.parameters, *slots], new if isinstance(new, tuple) else (new,), strict=True):
             old[:] = value
         if self.job["average"] >= 0:
             average, frequency = self.vector("slots", self.job["average"]), self.job["average_frequency"]
-            momentum = self.job["average_momentum"] if step > 1 else 0.0
+            momentum = self.job["average_momentum"] if update_number > 1 else 0.0
             average[:] = momentum * (average - self.parameters) + self.parameters
-            if frequency and step % frequency == 0:
+            if frequency and update_number % frequency == 0:
                 self.parameters[:] = average
 
     def move_statistics(self) -> None:
@@ -364,7 +445,6 @@ class Run:
         job = self.job
         gradient = self.vector("gradients")
         columns = 1 + len(self.metric_codes)
-        synchronisation = memory(job["synchronisation"], (plan.SYNCHRONISATION_WORDS,), np.int64)
         for step in range(job["first_step"], job["last_step"]):
             epoch, number = divmod(step, job["steps_per_epoch"])
             position = number * job["batch_size"]
@@ -378,9 +458,9 @@ class Run:
             self.backward(before, after, self.last_delta(before, after, target, weight), gradient, update_number)
             results[0] += self.penalty(gradient) * count
             if job["mode"] == TRAIN:
-                self.update(self.clipped(gradient), update_number)
+                self.update(self.clipped(gradient), step - job["first_step"])
                 self.move_statistics()
-                synchronisation[plan.DONE] = step + 1
+                self.synchronisation[plan.DONE] = step + 1
                 if position + count == job["rows"] and self.end_epoch(epoch, results[0]):
                     return 1
         return 0
@@ -389,7 +469,7 @@ class Run:
         """Keep the parameters and slots if all is finite; else say so."""
         slots = [self.vector("slots", i) for i in range(self.job["slot_count"])]
         if not (np.isfinite(loss) and all(np.isfinite(vector).all() for vector in [self.parameters, *slots])):
-            memory(self.job["synchronisation"], (plan.SYNCHRONISATION_WORDS,), np.int64)[plan.DIVERGED] = epoch + 1
+            self.synchronisation[plan.DIVERGED] = epoch + 1
             return True
         self.vector("backup")[:] = self.parameters
         for i, slot in enumerate(slots, 1):
@@ -420,7 +500,12 @@ class Run:
 
 
 def is_softmax(layer: dict[str, Any]) -> bool:
-    return ACTIVATIONS[layer["activation"]][0] == "softmax"
+    return layer["activation"] == SOFTMAX
+
+
+def log_softmax(z: Array) -> Array:
+    z = z - z.max(axis=1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
 
 
 def softmax(z: Array) -> Array:

@@ -19,7 +19,7 @@ LAYER_FIELDS: dict[str, str] = {
     "weights": "i8",  # where the matrix starts among the parameters
     "transposed": "i8",  # where its transpose starts, or -1: nobody asks for the gradient by this layer's input
     "transposed_stride": "i8",
-    "activation": "i8",  # code: place in formulas.ACTIVATIONS
+    "activation": "i8",  # code: place in formulas.ACTIVATIONS, or CUSTOM
     "input": "i8",  # where the layer's input starts in a workspace, for a capacity of one row
     "input_stride": "i8",
     "output": "i8",  # where the layer's output starts in a workspace, for a capacity of one row
@@ -48,6 +48,7 @@ LAYER_FIELDS: dict[str, str] = {
     "bias_l1": "f8",
     "bias_l2": "f8",
     "sums": "i8",  # where the sums over its rows start, see PENALTY
+    "function": "i8",  # address of the activation's function, where it is the user's own
 }
 
 JOB_FIELDS: dict[str, str] = {
@@ -70,16 +71,18 @@ JOB_FIELDS: dict[str, str] = {
     "state": "i8",  # moving statistics
     "state_count": "i8",
     "backup": "i8",  # the parameters, slots and state of the last good epoch
-    "loss": "i8",  # code: place in formulas.LOSSES
+    "loss": "i8",  # code: place in formulas.LOSSES, or CUSTOM
     "loss_on_logits": "i8",
-    "loss_parameter": "f8",
+    "loss_parameters": "i8",  # reals: parameter, second and third of each output, a row each as long as one of outputs
+    "loss_function": "i8",  # address of the loss's function, where it is the user's own
     "loss_scale": "f8",  # 1 / outputs for a loss that is a mean over them, else 1
     "target_scale": "f8",  # the loss sees target * target_scale + target_shift: label smoothing
     "target_shift": "f8",
     "metric_count": "i8",
     "metrics": "i8",  # int64 codes: places in formulas.LOSSES
     "optimizer": "i8",  # code: place in formulas.OPTIMIZERS
-    "hyper": "i8",  # doubles, in the order of the table
+    "hyper": "i8",  # doubles, in the order of the table; at DECAY the weight decay
+    "rates": "i8",  # doubles: the learning rate of each step from the first, or 0: all are the first of hyper
     "iterations": "i8",  # updates made before step 0
     "clip": "i8",  # code: place in CLIPS
     "clip_limit": "f8",
@@ -145,6 +148,10 @@ MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by", "enga
 
 # What the kernels read where it lies; anything else is converted, a block at a time, before they see it.
 KINDS = ("float32", "float64", "uint8", "int32", "int64")
+
+CUSTOM = -1  # the code of an activation or loss that is the user's own; see network.call_own
+
+DECAY = 15  # the place of the weight decay in hyper, and of what it leaves of a weight among a step's scalars
 
 # Words of the synchronisation block, each on a cache line of its own.
 ARRIVED, GENERATION, ABORTED, DIVERGED, DONE, LEFT = 0, 16, 32, 48, 56, 64

@@ -28,6 +28,13 @@ INLINE double power(double x, double n) { return pow(x, n); }
 INLINE double square_root(double x) { return sqrt(x); }
 INLINE int is_finite(double x) { return x - x == 0.0; }
 
+/* A function of nine integers at an address: the user's own, see network.call_own. */
+INLINE int64_t call_function(int64_t address, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e, int64_t f,
+                             int64_t g, int64_t h, int64_t i) {
+    typedef int64_t function(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t);
+    return ((function *)address)(a, b, c, d, e, f, g, h, i);
+}
+
 INLINE int64_t atomic_add(int64_t p, int64_t i, int64_t value) {
     return __atomic_fetch_add((int64_t *)p + i, value, __ATOMIC_SEQ_CST);
 }

@@ -56,7 +56,16 @@ class InstructionSet:
         return 16 if self.tile_rows == 8 else 8
 
 
-COMMON_FLAGS = ("-O3", "-fwrapv", "-fno-strict-aliasing", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+# Without clones of product for each shape: then GCC has a tile inline in it.
+COMMON_FLAGS = (
+    "-O3",
+    "-fno-ipa-cp-clone",
+    "-fwrapv",
+    "-fno-strict-aliasing",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+)
 
 _X86 = {
     # Registers: 8 rows x 3 vectors of sums, 3 vectors of b and one of a fill 28 of 32; 4 x 3 all 16 of AVX2.
@@ -76,7 +85,7 @@ CYTHON_ISAS: dict[str, list[str]] = {name: [*COMMON_FLAGS, *s.flags] for name, s
 PLAN_CONSTANTS = (
     *("PENALTY", "KERNEL_SQUARES", "BIAS_SQUARES", "SUMS"),
     *("MEAN", "VARIANCE", "INVERSE", "FACTOR", "OFFSET", "DELTA_SUM", "DELTA_HAT_SUM"),
-    *("ROW_BLOCK", "KEPT_VALUES"),
+    *("ROW_BLOCK", "KEPT_VALUES", "CUSTOM", "DECAY"),
     *("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE", "LEFT", "BARRIER_SPINS"),
     *("CALLED", "FINISHED", "CALLED_LAYERS", "CALLED_JOB", "CALLED_THREAD", "CALL", "GONE", "STANDBY_SPINS"),
     *("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS", "CLAIMED_VECTORS"),
@@ -96,13 +105,14 @@ def functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: its name, its code, and the names of its formulas (None where it has none)."""
+    """A row of a table: its name, its code, the names of its formulas (None where it has none), and its flags."""
 
     name: str
     code: int
     formulas: tuple[str | None, ...]
     slots: tuple[str, ...] = ()
     hyper: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 def table(tree: ast.Module, name: str) -> list[Row]:
@@ -119,7 +129,8 @@ def _row(code: int, key: ast.expr | None, value: ast.expr) -> Row:
     rest = [ast.literal_eval(a) for a in value.args[2:] if isinstance(a, (ast.Tuple, ast.Dict))]
     slots = rest[0] if rest and isinstance(rest[0], tuple) else ()
     hyper = tuple(rest[1]) if len(rest) > 1 else ()
-    return Row(str(key.value), code, formulas, slots, hyper)
+    flags = tuple(str(k.arg) for k in value.keywords if isinstance(k.value, ast.Constant) and k.value.value is True)
+    return Row(str(key.value), code, formulas, slots, hyper, flags)
 
 
 class Source:
@@ -148,8 +159,9 @@ class Source:
             "ACTIVATIONS": [r for r in self.activations if r.formulas[0]],
             "KEPT_SLOPES": [r for r in self.activations if r.formulas[1] and self.takes(r.formulas[1], "x")],
             "DERIVED_SLOPES": [r for r in self.activations if r.formulas[1] and self.takes(r.formulas[1], "y")],
-            "LOSS_VALUES": [r for r in self.losses if r.formulas[0]],
-            "LOSS_GRADIENTS": [r for r in self.losses if r.formulas[1]],
+            "LOSS_VALUES": [r for r in self.losses if r.formulas[0] and "of_log_softmax" not in r.flags],
+            "LOSS_GRADIENTS": [r for r in self.losses if r.formulas[1] and "of_log_softmax" not in r.flags],
+            "LOG_SOFTMAX_LOSSES": [r for r in self.losses if "of_log_softmax" in r.flags],
             "KINDS": [Row(kind, code, ()) for code, kind in enumerate(kinds)],
         }
         self.constants: dict[str, int | float] = {
@@ -351,14 +363,21 @@ def dispatcher(name: str, rows: list[Row], arguments: list[tuple[str, str]], res
 
 def optimizers(source: Source, lanes: int) -> Iterator[Rendered]:
     """For each optimizer: its scalars of a step into memory, and its update as a loop over whole vectors."""
-    prepare_arguments = [("hyper", "integer"), ("step", "double"), ("scalars", "integer")]
+    prepare_arguments = [
+        ("hyper", "integer"),
+        ("learning_rate", "double"),
+        ("step", "double"),
+        ("scalars", "integer"),
+    ]
     update_arguments = [
         (name, "integer") for name in ("count", "scalars", "gradients", "slot_size", "slots", "parameters")
     ]
     for row in source.optimizers:
         prepare, update = (source.formulas[f] for f in row.formulas if f)
         lines = [
-            f"{name} = get_double(hyper, {i})" for i, name in enumerate(row.hyper) if source.takes(prepare.name, name)
+            f"{name} = get_double(hyper, {i})"
+            for i, name in enumerate(row.hyper)
+            if i and source.takes(prepare.name, name)
         ]
         lines += [ast.unparse(s) for s in prepare.body[:-1]]
         lines += [f"put_double(scalars, {i}, {ast.unparse(v)})" for i, v in enumerate(returned(prepare))]
@@ -530,7 +549,7 @@ PRIMITIVES = {
     "void": "store:iiv put:iid copy:iiii write:iir",
 }  # fmt: skip
 SHARED_PRIMITIVES = {
-    "i": "get_integer:ii atomic_add:iii atomic_get:ii flush_denormals:",
+    "i": "get_integer:ii atomic_add:iii atomic_get:ii flush_denormals: call_function:iiiiiiiiii",
     "d": "get_double:ii to_double:i power:dd square_root:d",
     "b": "is_finite:d",
     "void": "put_double:iid put_integer:iii atomic_put:iii claim:i relax: rest: restore_denormals:i",

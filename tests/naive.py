@@ -81,6 +81,18 @@ def huber(error, delta=1.0):
     return np.where(np.abs(error) <= delta, error**2 / 2, delta * (np.abs(error) - delta / 2))
 
 
+def signs(y):
+    return np.where(y > 0, 1.0, -1.0)
+
+
+def pinball(y, p, q):
+    return np.maximum(q * (y - p), (q - 1) * (y - p))
+
+
+QUANTILES = np.array([0.1, 0.5, 0.8])
+ALPHA = np.array([0.3, 1.0, 0.5, 2.0])  # of classes
+
+
 # name: (loss of each row, its gradient by the outputs), both functions of target y and output p
 LOSSES = {
     "mse": (
@@ -107,7 +119,58 @@ LOSSES = {
         lambda y, p: -np.sum(y * np.log(p), axis=1),
         lambda y, p: -y / p,
     ),
+    "log_cosh": (
+        lambda y, p: np.mean(np.logaddexp(p - y, y - p) - np.log(2), axis=1),
+        lambda y, p: np.tanh(p - y) / p.shape[1],
+    ),
+    "quantile": (
+        lambda y, p: np.mean(pinball(y, p, QUANTILES), axis=1),
+        lambda y, p: np.where(p > y, 1 - QUANTILES, -QUANTILES) / p.shape[1],
+    ),
+    "poisson": (
+        lambda y, p: np.mean(p - y * np.log(p + 1e-7), axis=1),
+        lambda y, p: (1 - y / (p + 1e-7)) / p.shape[1],
+    ),
+    "kl_divergence": (
+        lambda y, p: np.sum(np.clip(y, 1e-7, 1) * np.log(np.clip(y, 1e-7, 1) / np.clip(p, 1e-7, 1)), axis=1),
+        lambda y, p: -np.clip(y, 1e-7, 1) / p,
+    ),
+    "hinge": (
+        lambda y, p: np.mean(np.maximum(1 - signs(y) * p, 0), axis=1),
+        lambda y, p: np.where(signs(y) * p < 1, -signs(y), 0) / p.shape[1],
+    ),
+    "squared_hinge": (
+        lambda y, p: np.mean(np.maximum(1 - signs(y) * p, 0) ** 2, axis=1),
+        lambda y, p: -2 * signs(y) * np.maximum(1 - signs(y) * p, 0) / p.shape[1],
+    ),
+    "binary_focal_crossentropy": (
+        lambda y, p: np.mean(binary_focal(y, clipped(p)), axis=1),
+        lambda y, p: slope_of_binary_focal(y, clipped(p)) / p.shape[1],
+    ),
 }
+
+
+def binary_focal(y, p, gamma=1.5, alpha=0.3):
+    off = y * (1 - p) + (1 - y) * p
+    return (y * alpha + (1 - y) * (1 - alpha)) * off**gamma * (-y * np.log(p) - (1 - y) * np.log(1 - p))
+
+
+def slope_of_binary_focal(y, p, gamma=1.5, alpha=0.3):
+    off = y * (1 - p) + (1 - y) * p
+    cost = -y * np.log(p) - (1 - y) * np.log(1 - p)
+    slope = gamma * off ** (gamma - 1) * (1 - 2 * y) * cost + off**gamma * ((1 - y) / (1 - p) - y / p)
+    return (y * alpha + (1 - y) * (1 - alpha)) * slope
+
+
+def categorical_focal(y, p, gamma=2.0):
+    return np.sum(-ALPHA * (1 - p) ** gamma * y * np.log(p), axis=1)
+
+
+def slope_of_categorical_focal(y, p, gamma=2.0):
+    """By the logits."""
+    d = -ALPHA * y * ((1 - p) ** gamma / p - gamma * (1 - p) ** (gamma - 1) * np.log(p))
+    return p * (d - np.sum(d * p, axis=1, keepdims=True))
+
 
 # The same of the last layer's input z, where its activation makes probabilities of it: exact for any z, no clipping
 LOSSES_OF_LOGITS = {
@@ -118,6 +181,18 @@ LOSSES_OF_LOGITS = {
     ("categorical_crossentropy", "softmax"): (
         lambda y, z: np.sum(y * (log_sum_exp(z) - z), axis=1),
         lambda y, z: softmax(z) * y.sum(axis=1, keepdims=True) - y,
+    ),
+    ("kl_divergence", "softmax"): (
+        lambda y, z: np.sum(np.where(y > 0, y * (np.log(np.where(y > 0, y, 1)) - z + log_sum_exp(z)), 0), axis=1),
+        lambda y, z: softmax(z) * y.sum(axis=1, keepdims=True) - y,
+    ),
+    ("binary_focal_crossentropy", "sigmoid"): (
+        lambda y, z: np.mean(binary_focal(y, sigmoid(z)), axis=1),
+        lambda y, z: slope_of_binary_focal(y, sigmoid(z)) * sigmoid(z) * sigmoid(-z) / z.shape[1],
+    ),
+    ("categorical_focal_crossentropy", "softmax"): (
+        lambda y, z: categorical_focal(y, softmax(z)),
+        lambda y, z: slope_of_categorical_focal(y, softmax(z)),
     ),
 }
 
@@ -149,7 +224,15 @@ def random_data(loss, rows, inputs, outputs, seed=0):
         return x, labels
     if loss == "categorical_crossentropy":
         return x, np.eye(outputs)[labels]
-    if loss == "binary_crossentropy":
+    if loss == "categorical_focal_crossentropy":
+        return x, np.eye(outputs)[labels] * 0.9 + 0.1 / outputs
+    if loss == "kl_divergence":
+        return x, softmax(rng.normal(size=(rows, outputs)))
+    if loss == "poisson":
+        return x, rng.poisson(2, size=(rows, outputs)).astype(float)
+    if loss in ("hinge", "squared_hinge"):
+        return x, rng.choice([-1.0, 1.0], size=(rows, outputs))
+    if loss in ("binary_crossentropy", "binary_focal_crossentropy"):
         return x, rng.integers(2, size=(rows, outputs)).astype(float)
     return x, rng.normal(size=(rows, outputs))
 
@@ -253,6 +336,130 @@ class Adam:
             m_hat = m / (1 - self.beta_1**self.step)
             v_hat = v / (1 - self.beta_2**self.step)
             w -= self.learning_rate * m_hat / (np.sqrt(v_hat) + self.epsilon)
+
+
+class Optimizer:
+    """Base: decoupled weight decay, slots made at first sight, and a step number from 1."""
+
+    def __init__(self, learning_rate, weight_decay=0.0):
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.step, self.slots = 0, None
+
+    def begin(self, w):
+        """The slots of a weight."""
+        return []
+
+    def update(self, weights, gradients):
+        if self.slots is None:
+            self.slots = [self.begin(w) for w in weights]
+        self.step += 1
+        rate = self.learning_rate(self.step - 1) if callable(self.learning_rate) else self.learning_rate
+        for w, g, slots in zip(weights, gradients, self.slots, strict=True):
+            w *= 1 - rate * self.weight_decay
+            self.one(w, g, rate, *slots)
+
+
+class DecayingSGD(Optimizer):
+    def one(self, w, g, rate):
+        w -= rate * g
+
+
+class Amsgrad(Optimizer):
+    def begin(self, w):
+        return [np.zeros_like(w) for _ in range(3)]
+
+    def one(self, w, g, rate, m, v, largest):
+        m[...] = 0.9 * m + 0.1 * g
+        v[...] = 0.999 * v + 0.001 * g**2
+        largest[...] = np.maximum(largest, v)
+        w -= rate * m / (1 - 0.9**self.step) / (np.sqrt(largest / (1 - 0.999**self.step)) + 1e-7)
+
+
+class AdamW(Optimizer):
+    def begin(self, w):
+        return [np.zeros_like(w) for _ in range(2)]
+
+    def one(self, w, g, rate, m, v):
+        m[...] = 0.9 * m + 0.1 * g
+        v[...] = 0.999 * v + 0.001 * g**2
+        w -= rate * m / (1 - 0.9**self.step) / (np.sqrt(v / (1 - 0.999**self.step)) + 1e-7)
+
+
+class Nadam(Optimizer):
+    def begin(self, w):
+        return [np.zeros_like(w) for _ in range(2)]
+
+    def one(self, w, g, rate, m, v):
+        momenta = [0.9 * (1 - 0.96**k / 2) for k in range(1, self.step + 2)]
+        m[...] = 0.9 * m + 0.1 * g
+        v[...] = 0.999 * v + 0.001 * g**2
+        ahead = momenta[-1] * m / (1 - math.prod(momenta)) + (1 - momenta[-2]) * g / (1 - math.prod(momenta[:-1]))
+        w -= rate * ahead / (np.sqrt(v / (1 - 0.999**self.step)) + 1e-7)
+
+
+class Adamax(Optimizer):
+    def begin(self, w):
+        return [np.zeros_like(w) for _ in range(2)]
+
+    def one(self, w, g, rate, m, u):
+        m[...] = 0.9 * m + 0.1 * g
+        u[...] = np.maximum(0.999 * u, np.abs(g))
+        w -= rate * m / ((1 - 0.9**self.step) * (u + 1e-7))
+
+
+class Adagrad(Optimizer):
+    def begin(self, w):
+        return [np.full_like(w, 0.1)]
+
+    def one(self, w, g, rate, a):
+        a += g**2
+        w -= rate * g / np.sqrt(a + 1e-7)
+
+
+class Adadelta(Optimizer):
+    def begin(self, w):
+        return [np.zeros_like(w) for _ in range(2)]
+
+    def one(self, w, g, rate, a, b):
+        a[...] = 0.95 * a + 0.05 * g**2
+        d = g * np.sqrt(b + 1e-7) / np.sqrt(a + 1e-7)
+        b[...] = 0.95 * b + 0.05 * d**2
+        w -= rate * d
+
+
+class RMSprop(Optimizer):
+    def __init__(self, learning_rate, weight_decay=0.0, momentum=0.0, centered=False):
+        super().__init__(learning_rate, weight_decay)
+        self.momentum, self.centered = momentum, centered
+
+    def begin(self, w):
+        return [np.zeros_like(w) for _ in range(3)]
+
+    def one(self, w, g, rate, a, m, v):
+        a[...] = 0.9 * a + 0.1 * g**2
+        m[...] = 0.9 * m + 0.1 * g
+        v[...] = self.momentum * v + rate * g / np.sqrt((a - m**2 if self.centered else a) + 1e-7)
+        w -= v
+
+
+class Lion(Optimizer):
+    def begin(self, w):
+        return [np.zeros_like(w)]
+
+    def one(self, w, g, rate, m):
+        w -= rate * np.sign(0.9 * m + (1 - 0.9) * g)
+        m[...] = 0.99 * m + (1 - 0.99) * g
+
+
+class Rprop(Optimizer):
+    def begin(self, w):
+        return [np.zeros_like(w), np.full_like(w, self.learning_rate)]
+
+    def one(self, w, g, rate, before, size):
+        turned = np.sign(g * before)
+        size[...] = np.clip(size * np.where(turned > 0, 1.2, np.where(turned < 0, 0.5, 1.0)), 1e-6, 50)
+        before[...] = np.where(turned < 0, 0, g)
+        w -= size * np.sign(before)
 
 
 def train(weights, activations, loss, optimizer, x, y, batch_size=32, epochs=1, sample_weight=None):
