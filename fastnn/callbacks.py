@@ -1,33 +1,76 @@
 """Callbacks: what is called while a model trains.
 
-Training runs many steps in one compiled call, so nothing is called for each batch; `Callback.on_progress` is
-called some twenty times a second.
+Training runs many steps in one compiled call, so nothing is called for each batch unless a callback asks for it, with
+`Callback.every_n_steps`; `Callback.on_progress` is called some twenty times a second.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Callback", "CallbackList", "History", "ProgressBar", "format_logs", "verbosity"]
+from .data import positive_integer
+
+if TYPE_CHECKING:
+    from .keeping import BackupAndRestore, ModelCheckpoint
+    from .logs import CSVLogger, JSONLogger
+    from .watching import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau, TerminateOnNaN
+
+__all__ = [
+    "BackupAndRestore",
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "JSONLogger",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgressBar",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+    "format_logs",
+    "verbosity",
+]
 
 Logs = dict[str, float]
 
+_MODULES = {
+    "keeping": ("BackupAndRestore", "ModelCheckpoint"),
+    "logs": ("CSVLogger", "JSONLogger"),
+    "watching": ("EarlyStopping", "LearningRateScheduler", "ReduceLROnPlateau", "TerminateOnNaN"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The callbacks that have a module of their own, which needs this one."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f".{module}", __package__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 # Keras calls these; here they would never be called, and silence would be a lie.
-UNSUPPORTED = tuple(
-    f"on_{what}_{end}"
-    for what in ("batch", "train_batch", "test", "test_batch", "predict", "predict_batch")
-    for end in ("begin", "end")
+UNSUPPORTED = (
+    "on_train_batch_begin",
+    *(
+        f"on_{what}_{end}"
+        for what in ("batch", "test", "test_batch", "predict", "predict_batch")
+        for end in ("begin", "end")
+    ),
 )
 
 
 class Callback:
     """Base of all callbacks: derive from it, and write the methods that are of interest.
 
-    A callback may set ``self.model.stop_training = True``, which ends training after the epoch, and may
-    change ``self.model.optimizer.learning_rate``.
+    A callback may set ``self.model.stop_training = True``, which ends training after the epoch (from
+    `on_train_batch_end`: after the step), and may change ``self.model.optimizer.learning_rate``.
 
     Attributes
     ----------
@@ -35,10 +78,14 @@ class Callback:
         The model that trains.
     params : dict
         "epochs" and "steps" (batches an epoch), and "verbose".
+    every_n_steps : int or None
+        `on_train_batch_end` is called after so many steps each; None, the default: never.  1 is Keras's way, and slow:
+        Python has control after every step.
     """
 
     model: Any = None
     params: Mapping[str, Any]
+    every_n_steps: int | None = None
 
     def __init__(self) -> None:
         self.params = {}
@@ -63,8 +110,35 @@ class Callback:
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Called after an epoch, with its loss and metrics, and those of validation: "val_loss" and so on."""
 
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called every `every_n_steps` steps, with the number of the batch in its epoch and the epoch's scores so far.
+
+        Steps are counted over all epochs of a fit.
+        """
+
     def on_progress(self, epoch: int, step: int, steps: int, logs: Logs | None = None) -> None:
         """Called about every 50 ms, with the steps of the epoch that are done, and its scores so far."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What the callback must know to go on where it is: numbers, strings, lists, dicts and arrays.
+
+        `BackupAndRestore` keeps it, and gives it back to `set_state`, after on_train_begin, when training goes on.
+        """
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `get_state` was called."""
+        vars(self).update(state)
+
+
+class Backup(Callback):
+    """A callback that keeps the run itself: it is called when all others have been."""
+
+    def restore(self, run: Any) -> None:
+        """Called once, after on_train_begin: the place to bring a kept run back."""
+
+    def keep(self, run: Any) -> None:
+        """Called after every epoch, or every `every_n_steps` steps where that is a number, and after Ctrl-C."""
 
 
 class History(Callback):
@@ -128,6 +202,53 @@ class History(Callback):
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
+    def get_state(self) -> dict[str, Any]:
+        """All that was recorded."""
+        return {name: value for name, value in vars(self).items() if name not in ("model", "params", "interrupted")}
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions.
+
+    Parameters
+    ----------
+    on_epoch_begin, on_epoch_end, on_train_begin, on_train_end, on_train_batch_end, on_progress : callable, optional
+        Each takes what the method of `Callback` takes that has its name.
+    every_n_steps : int, optional
+        How often on_train_batch_end is called; it takes this argument too.
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+        on_progress: Callable[..., Any] | None = None,
+        every_n_steps: int | None = None,
+    ) -> None:
+        super().__init__()
+        if every_n_steps is not None:
+            self.every_n_steps = every_n_steps
+        functions = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            "on_progress": on_progress,
+        }
+        for name, function in functions.items():
+            if function is None:
+                continue
+            if not callable(function):
+                raise TypeError(f"{name} got {function!r}; wants a function")
+            setattr(self, name, function)
+        _check(self)
+
 
 class ProgressBar(Callback):
     """Tells how training goes.
@@ -136,7 +257,7 @@ class ProgressBar(Callback):
     ----------
     verbose : {"auto", 0, 1, 2}
         0: nothing. 1: a live bar an epoch, with tqdm where it is installed, else as 2. 2: a line an epoch.
-        "auto": 1 on a terminal, else 2.
+        "auto": 1 on a terminal and in a notebook, else 2.
     """
 
     def __init__(self, verbose: int | str = "auto") -> None:
@@ -223,13 +344,30 @@ class CallbackList:
         for callback in self.callbacks:
             callback.set_model(model)
         self.set_params(params or {})
+        self._histories = [c for c in self.callbacks if isinstance(c, History)]
+        self._others = [c for c in self.callbacks if not isinstance(c, History)]
+        self.backups = [c for c in self.callbacks if isinstance(c, Backup)]
+        self.step_callbacks = [c for c in self.callbacks if c.every_n_steps is not None]
+        self._intervals = {c.every_n_steps for c in self.step_callbacks if c.every_n_steps is not None}
 
     @property
     def needs_epochs(self) -> bool:
         """Whether one must be called when an epoch begins or ends, and not just some time after."""
         return any(
-            _writes(c, "on_epoch_begin") or (_writes(c, "on_epoch_end") and not _is_history(c)) for c in self.callbacks
+            isinstance(c, Backup)
+            or c.every_n_steps is not None
+            or _writes(c, "on_epoch_begin")
+            or (_writes(c, "on_epoch_end") and not _is_history(c))
+            for c in self.callbacks
         )
+
+    def next_stop(self, step: int, end: int) -> int:
+        """The step behind which one wants to be called next, ``end`` if none does before."""
+        return min([end, *((step // n + 1) * n for n in self._intervals)])
+
+    def is_stop(self, step: int) -> bool:
+        """Whether one wants to be called after so many steps."""
+        return any(step % n == 0 for n in self._intervals)
 
     @property
     def needs_progress(self) -> bool:
@@ -257,9 +395,19 @@ class CallbackList:
             callback.on_epoch_begin(epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Call each."""
-        for callback in self.callbacks:
-            callback.on_epoch_end(epoch, logs)
+        """Call each; the history last, as in Keras, for others add to the logs, and whatever one of them raises."""
+        try:
+            for callback in self._others:
+                callback.on_epoch_end(epoch, logs)
+        finally:
+            for callback in self._histories:
+                callback.on_epoch_end(epoch, logs)
+
+    def on_train_batch_end(self, step: int, batch: int, logs: Logs | None = None) -> None:
+        """Call those that want it after so many steps."""
+        for callback in self.step_callbacks:
+            if step % callback.every_n_steps == 0:  # type: ignore[operator]
+                callback.on_train_batch_end(batch, logs)
 
     def on_progress(self, epoch: int, step: int, steps: int, logs: Logs | None = None) -> None:
         """Call each."""
@@ -270,7 +418,7 @@ class CallbackList:
 def verbosity(verbose: object) -> int:
     """0, 1 or 2; see `ProgressBar`."""
     if isinstance(verbose, str) and verbose == "auto":
-        return 1 if sys.stdout is not None and sys.stdout.isatty() else 2
+        return 1 if (sys.stdout is not None and sys.stdout.isatty()) or _in_notebook() else 2
     if isinstance(verbose, int) and 0 <= verbose <= 2:
         return int(verbose)
     raise ValueError(f"verbose got {verbose!r}; wants 'auto', 0, 1 or 2")
@@ -294,6 +442,13 @@ def _check(callback: object) -> None:
                 f"callbacks got a {type(callback).__name__} with {hook}, which fastnn does not call, "
                 "for many steps are one compiled call; wants on_progress, or on_epoch_end"
             )
+    if callback.every_n_steps is not None:
+        positive_integer(callback.every_n_steps, f"every_n_steps of {type(callback).__name__}")
+    elif _writes(callback, "on_train_batch_end") and "every_n_steps" not in vars(callback):
+        raise TypeError(
+            f"callbacks got a {type(callback).__name__} with on_train_batch_end, but without every_n_steps; wants a "
+            "number of steps there, such as 100: many are one compiled call, and 1 cuts it after each"
+        )
 
 
 def _writes(callback: Callback, hook: str) -> bool:
@@ -305,10 +460,21 @@ def _is_history(callback: Callback) -> bool:
     return getattr(callback.on_epoch_end, "__func__", None) is History.on_epoch_end
 
 
+def _in_notebook() -> bool:
+    """Whether output goes to a notebook, where a line can be drawn anew though it is no terminal."""
+    kernel = sys.modules.get("ipykernel.zmqshell")
+    return kernel is not None and kernel.ZMQInteractiveShell.initialized()
+
+
 def _tqdm() -> Any:
     """A class of progress bars that starts no thread to watch over them; None where tqdm is missing."""
     try:
         from tqdm import tqdm
+
+        if _in_notebook():
+            with contextlib.suppress(ImportError):
+                importlib.import_module("ipywidgets")  # without it, a line is drawn anew there too
+                from tqdm.notebook import tqdm  # type: ignore[no-redef, unused-ignore]
     except ImportError:
         return None
 

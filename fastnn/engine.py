@@ -6,6 +6,7 @@ The only module that imports fastnn.kernels.  Everything it is given has been va
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib
 import math
 import os
@@ -240,6 +241,15 @@ class Data:
         """Some rows, where they lie."""
         y = None if self.y is None else self.y[rows]
         return Data(self.x[rows], y, self.labels, None if self.weight is None else self.weight[rows])
+
+    def fingerprint(self) -> str:
+        """A digest of the shapes and of some rows: cheap, and other data have another one, in all likelihood."""
+        digest = hashlib.sha256(repr((self.x.shape, None if self.y is None else self.y.shape)).encode())
+        rows = np.linspace(0, len(self) - 1, min(len(self), 64)).astype(np.int64)
+        for array in (self.x, self.y, self.weight):
+            if array is not None:
+                digest.update(np.asarray(array[rows], np.float64).tobytes())
+        return digest.hexdigest()
 
     def block(self, rows: slice | Array, dtype: npt.DTypeLike) -> Data:
         """Some rows, converted."""
@@ -913,17 +923,47 @@ class Training:
         engine.keep(self.backup)
         self._kept_at = self.step, engine.iterations
 
+    @property
+    def finite(self) -> bool:
+        """Whether all is well with what training has made so far."""
+        engine = self.engine
+        return not self.diverged and bool(np.isfinite(engine.parameters).all() and np.isfinite(engine.slots).all())
+
     def restore_good(self) -> None:
         """Back to the parameters, slots and count of updates of the last good epoch, if what is there is not finite."""
         engine = self.engine
         with engine.busy:
-            kept = (engine.parameters, engine.slots, engine.state)
-            if not self.diverged and all(np.isfinite(vector).all() for vector in kept):
+            if self.finite:
                 return
             good = self.diverged - 1 if self.diverged else self.step // self.steps_per_epoch
             step, iterations = self._kept_at
             engine.iterations = iterations + max(0, good * self.steps_per_epoch - step)
             engine.put_back(self.backup)
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the run is: what, beside the engine's parameters, slots and count of updates, makes it go on from here.
+
+        Within an epoch that is also its sums so far, and what to go back to if it diverges.
+        """
+        within = self.step % self.steps_per_epoch > 0
+        return {
+            "step": self.step,
+            "seed": self.seed,
+            "sums": self.results[self.step // self.steps_per_epoch].tolist() if within else None,
+            "good": self.backup if within else None,
+            "good_at": list(self._kept_at),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `get_state` was called; the engine's parameters, slots and count of updates are those of then."""
+        self.step, self.seed = state["step"], state["seed"]
+        self.keep_good()
+        epoch = self.step // self.steps_per_epoch
+        if state["sums"] is not None and epoch < len(self.results):
+            self.results[epoch] = state["sums"]
+            self.backup[:] = state["good"]
+            good_step, good_iterations = state["good_at"]
+            self._kept_at = good_step, good_iterations
 
     def advance(self, last: int) -> None:
         """Take the steps up to ``last``, or to where the run diverged."""

@@ -54,6 +54,10 @@ class Layer(Configurable):
         self.name = snake_case(type(self).__name__) if name is None else name
         self._named = name is not None
 
+    def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """The names and shapes of what `get_weights` returns, for that many inputs."""
+        return {}
+
     def get_weights(self) -> list[Weights]:
         """Copies of the layer's weights; none of a layer that has none."""
         return []
@@ -251,6 +255,10 @@ class Normalization(Weighted):
         gamma = [self.gamma_initializer((inputs,), rng)] if self.scale else []
         return gamma + ([self.beta_initializer((inputs,), rng)] if self.center else [])
 
+    def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """Those of gamma and beta, where there are such."""
+        return {name: (inputs,) for name, there in (("gamma", self.scale), ("beta", self.center)) if there}
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them."""
         config = super().get_config()
@@ -315,6 +323,10 @@ class BatchNormalization(Normalization):
     def _initial(self, inputs: int, rng: np.random.Generator) -> list[Weights]:
         moving = self.moving_mean_initializer, self.moving_variance_initializer
         return super()._initial(inputs, rng) + [initializer((inputs,), rng) for initializer in moving]
+
+    def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """Those of gamma and beta, where there are such, and of the moving statistics."""
+        return super().weight_shapes(inputs) | {"moving_mean": (inputs,), "moving_variance": (inputs,)}
 
 
 class LayerNormalization(Normalization):
@@ -419,6 +431,10 @@ class Dense(Weighted):
     def _initial(self, inputs: int, rng: np.random.Generator) -> list[Weights]:
         kernel = self.kernel_initializer((inputs, self.units), rng)
         return [kernel] + ([self.bias_initializer((self.units,), rng)] if self.use_bias else [])
+
+    def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """The kernel's, and the bias's where there is one."""
+        return {"kernel": (inputs, self.units), **({"bias": (self.units,)} if self.use_bias else {})}
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ def run(
     epochs: range,
     callbacks: CallbackList,
     stopping: Callable[[], bool],
+    timed: Callable[[float], object] = lambda seconds: None,
     **_: Any,
 ) -> bool:
     """Minimise the loss over all rows, an iteration an epoch; ``stopping`` says whether a callback has asked to stop.
@@ -46,7 +48,7 @@ def run(
     start = engine.parameters.astype(np.float64)
     if not len(epochs):
         return False
-    best, reported = start, 0
+    best, reported, begin = start, 0, time.perf_counter()
 
     def put(point: Array) -> None:
         engine.parameters[:] = point
@@ -59,7 +61,8 @@ def run(
         return loss, gradient.astype(np.float64)
 
     def report(intermediate_result: Any) -> None:
-        nonlocal best, reported
+        nonlocal best, reported, begin
+        timed(time.perf_counter() - begin)
         best = np.array(intermediate_result.x)
         put(best)
         values = engine.evaluate(data) if metrics else np.array([intermediate_result.fun])
@@ -73,6 +76,7 @@ def run(
             raise StopIteration
         if reported < len(epochs):
             callbacks.on_epoch_begin(epochs[reported])
+        begin = time.perf_counter()
 
     options = {
         "maxiter": len(epochs),

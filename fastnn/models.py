@@ -47,6 +47,11 @@ class Sequential:
     seed : int, optional
         Of initial weights and of shuffling; otherwise fastnn.utils.set_random_seed's, otherwise the system's.
 
+    Attributes
+    ----------
+    saved_by : str or None
+        The version of fastnn that wrote the file that the model was loaded from.
+
     Examples
     --------
     >>> import numpy as np
@@ -66,6 +71,7 @@ class Sequential:
         self.name = name
         self.history: History | None = None
         self.metadata: dict[str, Any] = {}
+        self.saved_by: str | None = None
         self.stop_training = False
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
@@ -397,8 +403,8 @@ class Sequential:
             count = data.validation_split(validation_split, len(train))
             train, held = train.part(slice(0, count)), train.part(slice(count, None))
         history, level = History(), verbosity(verbose)
-        bars = [ProgressBar(level)] if level else []
         given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+        bars = [ProgressBar(level)] if level and not any(isinstance(c, ProgressBar) for c in given) else []
         params = {"epochs": epochs, "steps": -(-len(train) // batch_size), "verbose": level}
         chain = CallbackList([history, *bars, *given], self, params)
         engine = self._built(train.x)
@@ -679,6 +685,72 @@ class Sequential:
             arrays |= {name: slot.copy() for name, slot in _slots(self._engine).items()}
         return document, arrays
 
+    def _bring_back(self, document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """Weights, slots and count of updates as in what `_contents` returned; of a model of the same structure."""
+        engine = self._built()
+        slots = _slots(engine)
+        for name, slot in slots.items():
+            if arrays[name].shape != slot.shape:
+                raise ValueError(f"{name} has shape {arrays[name].shape}; wants {slot.shape}")
+            data.check_finite(arrays[name], name, self.dtype)
+        self.set_weights(_weights(arrays))
+        for name, slot in slots.items():
+            slot[...] = arrays[name]
+        if self.optimizer is not None:
+            engine.iterations = self.optimizer.iterations = document["compiled"]["iterations"]
+
+    def _check_weights(self, weights: Sequence[Array]) -> None:
+        """Raise ValueError unless these are the weights of such a model, built or not."""
+        shapes = list(self._weight_shapes().values())
+        if [array.shape for array in weights] != shapes:
+            raise ValueError(f"its weights have shapes {[array.shape for array in weights]}; wants {shapes}")
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights alone, in the safetensors format, whole or not at all; it takes the package safetensors.
+
+        Parameters
+        ----------
+        path : path
+            "model.safetensors".  Its tensors are named "dense/kernel", "dense/bias", "dense_1/kernel", ...: the names
+            that Keras gives, kernels (inputs, units).  Their SHA-256 are among its metadata.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        """
+        saving.save_tensors(path, self._named_weights())
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read weights from a file in the safetensors format, all or none, by the names that `save_weights` gives.
+
+        Raises
+        ------
+        ModelFileError
+            It is no such file, is damaged, or holds other names, other shapes, or values that are not finite.
+        """
+        self._built()
+        own = self._weight_shapes()
+        tensors = saving.load_tensors(path)
+        try:
+            if set(tensors) != set(own):
+                raise ValueError(f"it holds {sorted(tensors)}; wants {sorted(own)}")
+            self.set_weights([tensors[name] for name in own])
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"{os.fspath(path)} holds no weights of this model: {error}") from error
+
+    def _named_weights(self) -> dict[str, Array]:
+        return dict(zip(self._weight_shapes(), self.get_weights(), strict=True))
+
+    def _weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The names and shapes of what `get_weights` returns, whether the model is built or not."""
+        width = self._inputs or 0
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in self._layers:
+            shapes |= {f"{layer.name}/{name}": shape for name, shape in layer.weight_shapes(width).items()}
+            width = layer.units if isinstance(layer, Dense) else width
+        return shapes
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles, and copies, are made of what a file holds."""
         return _restored, (*self._contents(), self._backend, self._threads, self._custom_objects())
@@ -720,9 +792,14 @@ def load_model(
     scope = custom_object_scope(custom_objects)
     try:
         with scope:
-            return _made(document, arrays, backend, threads)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # checksums fit, but no model comes of it
-        raise ModelFileError(f"{os.fspath(path)} describes no model that this fastnn can build: {error}") from error
+            model = _made(document, arrays, backend, threads)
+    except Exception as error:  # checksums fit, but no model comes of it
+        raise ModelFileError(
+            f"{os.fspath(path)}, which fastnn {document['fastnn']} wrote, describes no model that this fastnn "
+            f"can build: {error}"
+        ) from error
+    model.saved_by = document["fastnn"]
+    return model
 
 
 def _restored(
@@ -741,6 +818,10 @@ def _made(document: dict[str, Any], arrays: dict[str, Array], backend: str, thre
     model._backend, model._threads = backend, threads
     compiled = document["compiled"]
     model.dtype = lookup(document["dtype"], DTYPES, "dtype")
+    weights = _weights(arrays)
+    if arrays or "fastnn" in document:  # a file is of a model that is built
+        model._check_weights(weights)  # before anything is allocated on the word of its description
+    inputs, model._inputs = model._inputs, None  # no weights are drawn
     if compiled is not None:
         model.compile(
             optimizer=deserialize(compiled["optimizer"], optimizers.Optimizer, "optimizer"),
@@ -750,16 +831,17 @@ def _made(document: dict[str, Any], arrays: dict[str, Array], backend: str, thre
             backend=backend,
             threads=threads,
         )
+    model._inputs = inputs
     if arrays:
-        engine = model._built()
-        model.set_weights([arrays[name] for name in arrays if name.startswith("weights/")])
-        for name, slot in _slots(engine).items():
-            slot[...] = arrays[name]
-        if model.optimizer is not None:
-            engine.iterations = model.optimizer.iterations = compiled["iterations"]
+        model._make_engine(weights)
+        model._bring_back(document, arrays)
     model._rng.bit_generator.state = document["random"]
     model.metadata = document["metadata"]
     return model
+
+
+def _weights(arrays: Mapping[str, Array]) -> list[Array]:
+    return [arrays[name] for name in arrays if name.startswith("weights/")]
 
 
 def _slots(engine: Engine) -> dict[str, Array]:

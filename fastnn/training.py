@@ -10,7 +10,7 @@ import copy
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .metrics import Metric
     from .optimizers import Optimizer
 
-__all__ = ["gradient_descent", "named", "run"]
+__all__ = ["Run", "gradient_descent", "named", "run"]
 
 Array = npt.NDArray[Any]
 
@@ -41,72 +41,181 @@ def named(values: Array, metrics: Sequence[Metric], prefix: str = "") -> Logs:
     return logs
 
 
-def run(
-    engine: Engine,
-    optimizer: Optimizer,
-    metrics: Sequence[Metric],
-    data: Data,
-    validation: Data | None,
-    *,
-    batch_size: int,
-    epochs: range,
-    shuffle: bool,
-    seed: int,
-    callbacks: CallbackList,
-    stopping: Callable[[], bool],
-    timed: Callable[[float], object] = lambda seconds: None,
-) -> bool:
-    """Train over the epochs, reporting each to the callbacks; ``stopping`` says whether one has asked to stop.
+class Run:
+    """One call of fit: it trains over the epochs, and reports each to the callbacks.
 
-    ``timed`` gets the seconds that each epoch's steps took, before the callbacks hear of it.
+    Parameters
+    ----------
+    stopping : callable
+        Says whether a callback has asked to stop.
+    timed : callable
+        Gets the seconds that each epoch's steps took, before the callbacks hear of it.
 
-    Returns whether Ctrl-C ended it: after the steps at hand, with the epochs so far reported.
+    Attributes
+    ----------
+    training : Training
+    reported : int
+        Epochs that the callbacks have been told of.
+    completed : bool
+        Whether training came to its end, and neither Ctrl-C nor an error was it.
     """
-    training = engine.train(data, batch_size, len(epochs), shuffle, seed)
-    each_epoch = callbacks.needs_epochs or validation is not None
-    reported = 0  # epochs
-    seconds = [0.0] * len(epochs)
 
-    def report() -> None:
-        """Tell the callbacks of the epochs that have ended."""
-        nonlocal reported
+    def __init__(
+        self,
+        engine: Engine,
+        optimizer: Optimizer,
+        metrics: Sequence[Metric],
+        data: Data,
+        validation: Data | None,
+        *,
+        batch_size: int,
+        epochs: range,
+        shuffle: bool,
+        seed: int,
+        callbacks: CallbackList,
+        stopping: Callable[[], bool],
+        timed: Callable[[float], object] = lambda seconds: None,
+    ) -> None:
+        self.engine, self.optimizer, self.metrics = engine, optimizer, metrics
+        self.data, self.validation = data, validation
+        self.epochs, self.callbacks, self.stopping = epochs, callbacks, stopping
+        self.training = engine.train(data, batch_size, len(epochs), shuffle, seed)
+        self.each_epoch = callbacks.needs_epochs or validation is not None
+        self._live = callbacks.needs_progress
+        self.timed = timed
+        self.seconds = [0.0] * len(epochs)
+        self.reported = 0
+        self.completed = False
+        self._begun = -1  # the epoch that the callbacks know of
+        self._stepping = False  # in compiled steps, and not in a callback
+
+    def run(self) -> bool:
+        """Train.  Returns whether Ctrl-C ended it: after the steps at hand, with the epochs so far reported."""
+        training = self.training
+        try:
+            for backup in self.callbacks.backups:
+                backup.restore(self)
+            while training.step < training.steps and not self.stopping():
+                self._epoch()
+                if training.diverged:
+                    training.restore_good()
+                    _warn(training, self.optimizer, self.epochs)
+                    break
+            self.completed = True
+        except KeyboardInterrupt:
+            settled = self._stepping and not self.callbacks.is_stop(training.step)  # no callback is behind the others
+            self._report()
+            if settled:
+                self._keep(always=True)
+            training.restore_good()
+            print(
+                f"\nfit: interrupted after {self.reported} of {len(self.epochs)} epochs; the weights are kept",
+                file=sys.stderr,
+            )
+            return True
+        finally:
+            self._count()
+            training.close()
+        return False
+
+    def begin_epoch(self) -> None:
+        """Tell the callbacks of the epoch at hand, unless they know of it."""
+        epoch = self.training.step // self.training.steps_per_epoch
+        if self._begun != epoch:
+            self._begun = epoch
+            self.callbacks.on_epoch_begin(self.epochs[epoch])
+
+    def _epoch(self) -> None:
+        """Train to the end of the epoch, or of all where nobody wants to be called in between."""
+        training, callbacks = self.training, self.callbacks
+        end = training.steps
+        if self.each_epoch:
+            end = (training.step // training.steps_per_epoch + 1) * training.steps_per_epoch
+            self.begin_epoch()
+            self._set_optimizer()  # a callback may have changed it
+        while training.step < end and not training.diverged:
+            self._stepping = True
+            stop = callbacks.next_stop(training.step, end) if callbacks.step_callbacks else end
+            _slice(training, stop, self.seconds)
+            self._stepping = False
+            if self._live:
+                _progress(training, self.metrics, callbacks, self.epochs)
+            if callbacks.step_callbacks and callbacks.is_stop(training.step) and not training.diverged:
+                self._count()
+                _batch_end(training, self.metrics, callbacks)
+                self._set_optimizer()
+                if self.stopping():
+                    break
+                if training.step < end:
+                    self._keep()
+        self._report(unfinished=training.step < end)
+        if callbacks.backups and not training.diverged:
+            self._keep(epoch_ended=training.step == end)
+
+    def _report(self, unfinished: bool = False) -> None:
+        """Tell the callbacks of the epochs that have ended; ``unfinished``: and of the one that was stopped within."""
+        training = self.training
         last = training.diverged - 1 if training.diverged else training.step // training.steps_per_epoch
-        while reported < last:
-            logs = named(training.results[reported] / len(data), metrics)
-            if validation is not None:
-                logs |= named(engine.evaluate(validation), metrics, "val_")
-            reported += 1  # before the call: Ctrl-C may strike in it
-            timed(seconds[reported - 1])
-            callbacks.on_epoch_end(epochs[reported - 1], logs)
-            if each_epoch:
+        if unfinished and not training.diverged:
+            last += 1
+        self._count()
+        while self.reported < last:
+            done = training.step - self.reported * training.steps_per_epoch
+            rows = min(done * training.batch_size, len(self.data))
+            logs = named(training.results[self.reported] / rows, self.metrics)
+            if self.validation is not None:
+                logs |= named(self.engine.evaluate(self.validation), self.metrics, "val_")
+            self.reported += 1  # before the call: Ctrl-C may strike in it
+            self.timed(self.seconds[self.reported - 1])
+            self.callbacks.on_epoch_end(self.epochs[self.reported - 1], logs)
+            if self.each_epoch:
                 training.keep_good()  # a callback may have set weights
 
-    try:
-        while training.step < training.steps and not stopping():
-            epoch = training.step // training.steps_per_epoch
-            end = (epoch + 1) * training.steps_per_epoch if each_epoch else training.steps
-            if each_epoch:
-                callbacks.on_epoch_begin(epochs[epoch])
-                engine.set_optimizer(
-                    optimizer.row, optimizer.hyper(), *optimizer.options()
-                )  # a callback may have changed it
-            while training.step < end and not training.diverged:
-                _slice(training, end, seconds)
-                _progress(training, metrics, callbacks, epochs)
-            report()
-            if training.diverged:
-                training.restore_good()
-                _warn(training, optimizer, epochs)
-                break
-    except KeyboardInterrupt:
-        report()
-        training.restore_good()
-        print(f"\nfit: interrupted after {reported} of {len(epochs)} epochs; the weights are kept", file=sys.stderr)
-        return True
-    finally:
-        optimizer.iterations = engine.iterations
-        training.close()
-    return False
+    def _set_optimizer(self) -> None:
+        self.engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
+
+    def _count(self) -> None:
+        """Let the optimizer know of its steps."""
+        self.optimizer.__dict__["iterations"] = self.engine.iterations  # it counts right: no need of a check
+
+    # --- Keeping, and going on ---
+
+    def _keep(self, epoch_ended: bool = False, always: bool = False) -> None:
+        """Call the backups that are due; what has run off to infinity is not worth keeping."""
+        step = self.training.step
+        if not (self.callbacks.backups and self.training.finite):
+            return
+        for backup in self.callbacks.backups:
+            n = backup.every_n_steps
+            if always or (epoch_ended if n is None else step % n == 0):
+                backup.keep(self)
+
+    def description(self) -> dict[str, Any]:
+        """What must be the same for a run to go on where another one was."""
+        training, held = self.training, self.validation
+        return {
+            "rows": len(self.data),
+            "columns": self.engine.inputs,
+            "batch_size": training.batch_size,
+            "shuffle": training.shuffle,
+            "initial_epoch": self.epochs.start,
+            "data": self.data.fingerprint(),
+            "validation data": None if held is None else held.fingerprint(),
+        }
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the run is; the parameters, slots and count of updates are the engine's."""
+        return {"reported": self.reported, **self.training.get_state()}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `get_state` was called; the engine has been brought back."""
+        self.training.set_state(state)
+        self.reported = state["reported"]
+
+
+def run(*args: Any, **options: Any) -> bool:
+    """Make a `Run` and let it run."""
+    return Run(*args, **options).run()
 
 
 def _slice(training: Training, end: int, seconds: list[float]) -> None:
@@ -131,14 +240,24 @@ def _slice(training: Training, end: int, seconds: list[float]) -> None:
                 seconds[there] += (training.step - there * in_epoch) * a_step
 
 
-def _progress(training: Training, metrics: Sequence[Metric], callbacks: CallbackList, epochs: range) -> None:
-    if not callbacks.needs_progress or training.diverged:
-        return
+def _so_far(training: Training, metrics: Sequence[Metric]) -> tuple[int, int, Logs]:
+    """The epoch at hand, how many of its steps are done, and its scores so far."""
     epoch = (training.step - 1) // training.steps_per_epoch
     step = training.step - epoch * training.steps_per_epoch
     rows = min(step * training.batch_size, len(training.data))
-    logs = named(training.results[epoch] / rows, metrics)
+    return epoch, step, named(training.results[epoch] / rows, metrics)
+
+
+def _progress(training: Training, metrics: Sequence[Metric], callbacks: CallbackList, epochs: range) -> None:
+    if training.diverged:
+        return
+    epoch, step, logs = _so_far(training, metrics)
     callbacks.on_progress(epochs[epoch], step, training.steps_per_epoch, logs)
+
+
+def _batch_end(training: Training, metrics: Sequence[Metric], callbacks: CallbackList) -> None:
+    _, step, logs = _so_far(training, metrics)
+    callbacks.on_train_batch_end(training.step, step - 1, logs)
 
 
 def _warn(training: Training, optimizer: Optimizer, epochs: range) -> None:
