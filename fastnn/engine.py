@@ -398,6 +398,7 @@ class Engine:
         job = self.job
         job.input_stride, job.target, job.target_stride = self.input_stride, self.target, self.target_stride
         job.penalized = any(record.penalized for record in self.layers)
+        job.noisy = any(layer.noise for layer in self.plans)
 
     # --- Parameters ---
 

@@ -1538,9 +1538,9 @@ def panel_units(layers: integer, job: Job) -> integer:
     for number in range(job.layer_count):
         layer = layers + number * LAYER_SIZE
         rows += layer.height
-    units = rows // (256 * job.threads) * 16
-    if units < 16:
+    if rows < 512 * job.threads:
         return 16
+    units = rows // (256 * job.threads) * 16
     if units > PANEL_UNITS:
         return PANEL_UNITS
     return units
@@ -1613,7 +1613,7 @@ def update_share(
                 vectors = vectors_for(layer.width) - vector
                 if vectors > width:
                     vectors = width
-                if job.replicated or work * job.threads // job.parameter_count == thread:
+                if job.replicated or job.threads == 1 or work * job.threads // job.parameter_count == thread:
                     column = vector * LANES
                     place = layer.weights + unit * layer.stride + column
                     if job.threads > 1 and not job.replicated and units * vectors <= CLAIMED_VECTORS:
@@ -1934,9 +1934,9 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
     last = layers + (job.layer_count - 1) * LAYER_SIZE
     scratch = job.scratch + thread * job.scratch_size
     part_size = job.gradient_levels * job.parameter_count * SIZE
+    epoch = job.first_step // job.steps_per_epoch
+    position = (job.first_step - epoch * job.steps_per_epoch) * job.batch_size
     for step in range(job.first_step, job.last_step):
-        epoch = step // job.steps_per_epoch
-        position = (step - epoch * job.steps_per_epoch) * job.batch_size
         batch_rows = job.rows - position
         if batch_rows > job.batch_size:
             batch_rows = job.batch_size
@@ -1946,17 +1946,21 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         if job.replicated and step % 2:  # gradients and scores of every other step are elsewhere: see below
             gradients += job.threads * part_size
             first_score = job.batch_size
-        update_number = job.iterations + step - job.first_step + 1
-        key = mixed(job.seed + mixed(update_number))
+        key = 0
+        if job.noisy:
+            key = mixed(job.seed + mixed(job.iterations + step - job.first_step + 1))
         if job.chunk > 0:
             parts = train_chunks(layers, job, thread, epoch, position, batch_rows, first_score, gradients, key)
         else:
-            blocks = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
-            first_row = blocks * thread // job.threads * ROW_BLOCK
-            rows = blocks * (thread + 1) // job.threads * ROW_BLOCK
-            if rows > batch_rows:
-                rows = batch_rows
-            rows -= first_row
+            first_row = 0
+            rows = batch_rows
+            if job.threads > 1:
+                blocks = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
+                first_row = blocks * thread // job.threads * ROW_BLOCK
+                rows = blocks * (thread + 1) // job.threads * ROW_BLOCK
+                if rows > batch_rows:
+                    rows = batch_rows
+                rows -= first_row
             if rows > 0 or job.partial_values > 0:  # the others wait for all of a batch to be normalised
                 base = job.workspace
                 gather(layers, job, base, first_row, rows, epoch, position, 1)
@@ -1988,6 +1992,10 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         if epoch_ends:
             if end_epoch(job, thread, epoch):
                 return 1
+        position += job.batch_size
+        if position >= job.rows:
+            position = 0
+            epoch += 1
     return 0
 
 

@@ -90,6 +90,7 @@ JOB_FIELDS: dict[str, str] = {
     "average_momentum": "f8",
     "average_frequency": "i8",  # updates from one overwriting of the parameters by it to the next, or 0
     "penalized": "i8",  # 1: some layer is
+    "noisy": "i8",  # 1: some layer adds noise
     # the data
     "x": "i8",
     "x_row": "i8",  # bytes from row to row
