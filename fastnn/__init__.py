@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from . import (
         activations,
         callbacks,
+        data,
         initializers,
         layers,
         losses,
@@ -41,6 +42,7 @@ __all__ = [
     "__version__",
     "activations",
     "callbacks",
+    "data",
     "gradient_descent",
     "initializers",
     "layers",

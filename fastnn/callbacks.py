@@ -77,7 +77,7 @@ class Callback:
     model : Sequential
         The model that trains.
     params : dict
-        "epochs" and "steps" (batches an epoch), and "verbose".
+        "epochs" and "steps" (batches an epoch; None where it is not known), and "verbose".
     every_n_steps : int or None
         `on_train_batch_end` is called after so many steps each; None, the default: never.  1 is Keras's way, and slow:
         Python has control after every step.
@@ -116,7 +116,7 @@ class Callback:
         Steps are counted over all epochs of a fit.
         """
 
-    def on_progress(self, epoch: int, step: int, steps: int, logs: Logs | None = None) -> None:
+    def on_progress(self, epoch: int, step: int, steps: int | None, logs: Logs | None = None) -> None:
         """Called about every 50 ms, with the steps of the epoch that are done, and its scores so far."""
 
     def get_state(self) -> dict[str, Any]:
@@ -282,7 +282,7 @@ class ProgressBar(Callback):
                 dynamic_ncols=True,
             )
 
-    def on_progress(self, epoch: int, step: int, steps: int, logs: Logs | None = None) -> None:
+    def on_progress(self, epoch: int, step: int, steps: int | None, logs: Logs | None = None) -> None:
         """Move the bar on."""
         if self._bar is not None:
             self._bar.total = steps
@@ -409,7 +409,7 @@ class CallbackList:
             if step % callback.every_n_steps == 0:  # type: ignore[operator]
                 callback.on_train_batch_end(batch, logs)
 
-    def on_progress(self, epoch: int, step: int, steps: int, logs: Logs | None = None) -> None:
+    def on_progress(self, epoch: int, step: int, steps: int | None, logs: Logs | None = None) -> None:
         """Call each."""
         for callback in self.callbacks:
             callback.on_progress(epoch, step, steps, logs)

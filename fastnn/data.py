@@ -10,20 +10,26 @@ import numbers
 import operator
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .team import Crew, processors
 
+if TYPE_CHECKING:
+    from .streams import open, stream
+
 __all__ = [
     "as_array",
     "batch_size",
     "check_finite",
     "features",
+    "open",
     "positive_integer",
+    "read_by_rows",
     "real_number",
+    "stream",
     "targets",
     "validation_split",
     "weights",
@@ -43,6 +49,16 @@ KINDS = {
     "m": "durations",
     "V": "records",
 }
+
+
+def __getattr__(name: str) -> Any:
+    """`open` and `stream`, which build on this module."""
+    if name in ("open", "stream"):
+        from . import streams
+
+        return getattr(streams, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 # --- Numbers ------------------------------------------------------------------------------------------------
 
@@ -107,6 +123,17 @@ def validation_split(fraction: object, rows: int) -> int:
 # --- Arrays -------------------------------------------------------------------------------------------------
 
 
+def read_by_rows(value: object) -> bool:
+    """Whether its numbers are not in memory but come when rows are asked for, as HDF5's and Zarr's do."""
+    kind = type(value)
+    if isinstance(value, np.ndarray) or not all(hasattr(kind, name) for name in ("__getitem__", "__len__")):
+        return False
+    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        return False
+    in_memory = ("__array_interface__", "__dlpack__", "__dataframe__", "to_numpy", "toarray")
+    return not any(hasattr(kind, name) for name in in_memory)
+
+
 def as_array(value: ArrayLike | None, name: str) -> Array:
     """An array of real numbers of any dtype, without a copy where ``value`` has its numbers in an array.
 
@@ -119,6 +146,8 @@ def as_array(value: ArrayLike | None, name: str) -> Array:
     """
     if value is None:
         raise TypeError(f"{name} got None; wants an array")
+    if read_by_rows(value):
+        value = value[0 : len(value)]  # type: ignore[index, arg-type]
     if np.ma.is_masked(value):
         raise ValueError(f"{name} has masked entries; wants a value everywhere")
     try:
@@ -139,7 +168,12 @@ def as_array(value: ArrayLike | None, name: str) -> Array:
 
 
 def features(
-    x: ArrayLike | None, inputs: int | None = None, name: str = "x", dtype: str = "float64", finite: bool = True
+    x: ArrayLike | None,
+    inputs: int | None = None,
+    name: str = "x",
+    dtype: str = "float64",
+    finite: bool = True,
+    first_row: int = 0,
 ) -> Array:
     """Inputs (rows, inputs), as they are; a flat array is one column where one is wanted, or any number.
 
@@ -155,6 +189,8 @@ def features(
         What the values must fit into.
     finite : bool
         Look for NaN and the like.
+    first_row : int
+        What the first row counts as, for errors.
 
     Raises
     ------
@@ -173,7 +209,7 @@ def features(
     if inputs is not None and array.shape[1] != inputs:
         raise ValueError(f"{name} has shape {array.shape}, but the model has {inputs} inputs; wants {wanted}")
     if finite:
-        check_finite(array, name, dtype)
+        check_finite(array, name, dtype, first_row)
     return array
 
 
@@ -186,6 +222,7 @@ def targets(
     dtype: str = "float64",
     domain: str = "",
     outputs_a_target: int = 1,
+    first_row: int = 0,
 ) -> Array:
     """Targets (rows, outputs), as they are; or class numbers (rows,), as integers.
 
@@ -205,6 +242,8 @@ def targets(
         They must be from 0 to 1; at least 0; or -1 and 1, or 0 and 1.
     outputs_a_target : int
         y has a column for that many outputs beside each other, which is repeated for each.
+    first_row : int
+        What the first row counts as, for errors.
 
     Raises
     ------
@@ -231,15 +270,15 @@ def targets(
     if len(array) != rows:
         raise ValueError(f"{name} has {len(array)} rows, but x has {rows}; wants as many")
     if labels:
-        return _class_numbers(array.reshape(rows), outputs, name)
+        return _class_numbers(array.reshape(rows), outputs, name, first_row)
     array = array[:, np.newaxis] if array.ndim == 1 else array
-    check_finite(array, name, dtype)
+    check_finite(array, name, dtype, first_row)
     if domain == "probabilities":
-        _check_bounds(array, name, 0, 1, "the loss wants values from 0 to 1, as probabilities are")
+        _check_bounds(array, name, 0, 1, "the loss wants values from 0 to 1, as probabilities are", first_row)
     elif domain == "counts":
-        _check_bounds(array, name, 0, math.inf, "the loss wants values of at least 0")
+        _check_bounds(array, name, 0, math.inf, "the loss wants values of at least 0", first_row)
     elif domain == "signs":
-        _check_signs(array, name)
+        _check_signs(array, name, first_row)
     if outputs_a_target > 1:
         return np.broadcast_to(array, (rows, outputs)) if columns == 1 else np.repeat(array, outputs_a_target, axis=1)
     return array
@@ -250,6 +289,8 @@ def weights(
     class_weight: Mapping[int, float] | str | None,
     y: Array,
     rows: int,
+    name: str = "sample_weight",
+    first_row: int = 0,
 ) -> NDArray[np.float64] | None:
     """The weight of each row in the loss, (rows,); None where nobody gave any. Both kinds multiply.
 
@@ -263,6 +304,8 @@ def weights(
     y : ndarray
         What `targets` returned: class numbers, a column of them, or rows with the largest value at the class.
     rows : int
+    name, first_row
+        As in `features`, of sample_weight.
 
     Raises
     ------
@@ -271,11 +314,11 @@ def weights(
     """
     result = None
     if sample_weight is not None:
-        given = as_array(sample_weight, "sample_weight")
+        given = as_array(sample_weight, name)
         if given.shape not in ((rows,), (rows, 1)):
-            raise ValueError(f"sample_weight has shape {given.shape}; wants ({rows},)")
-        check_finite(given, "sample_weight")
-        _check_bounds(given, "sample_weight", 0, math.inf, "wants weights of at least 0")
+            raise ValueError(f"{name} has shape {given.shape}; wants ({rows},)")
+        check_finite(given, name, first_row=first_row)
+        _check_bounds(given, name, 0, math.inf, "wants weights of at least 0", first_row)
         result = np.array(given.reshape(rows), np.float64)
     if class_weight is not None:
         classes, place = np.unique(_classes(y), return_inverse=True)
@@ -284,7 +327,7 @@ def weights(
     return result
 
 
-def check_finite(array: Array, name: str, dtype: str = "float64") -> None:
+def check_finite(array: Array, name: str, dtype: str = "float64", first_row: int = 0) -> None:
     """Refuse NaN, infinity, and what would become infinite in a dtype; the message says where it stands."""
     if array.dtype.kind != "f":
         return
@@ -299,8 +342,8 @@ def check_finite(array: Array, name: str, dtype: str = "float64") -> None:
         value = "NaN"
     elif np.isfinite(value):
         hint = ": scale the data, or compile with dtype='float64'" if dtype == "float32" else ""
-        raise ValueError(f"{name} has {value} in {_place(at)}, too large for {dtype}{hint}")
-    raise ValueError(f"{name} has {value} in {_place(at)}; wants finite values")
+        raise ValueError(f"{name} has {value} in {_place(at, first_row)}, too large for {dtype}{hint}")
+    raise ValueError(f"{name} has {value} in {_place(at, first_row)}; wants finite values")
 
 
 # --- Parts of the above -------------------------------------------------------------------------------------
@@ -362,37 +405,37 @@ def _first_outside(array: Array, low: Any, high: Any) -> tuple[int, ...] | None:
     return None
 
 
-def _place(at: tuple[int, ...]) -> str:
-    return f"row {at[0]}" + "".join(f", column {column}" for column in at[1:])
+def _place(at: tuple[int, ...], first_row: int) -> str:
+    return f"row {first_row + at[0]}" + "".join(f", column {column}" for column in at[1:])
 
 
-def _check_bounds(array: Array, name: str, low: float, high: float, wanted: str) -> None:
+def _check_bounds(array: Array, name: str, low: float, high: float, wanted: str, first_row: int = 0) -> None:
     if (at := _first_outside(array, low, high)) is not None:
-        raise ValueError(f"{name} has {array[at]} in {_place(at)}; {wanted}")
+        raise ValueError(f"{name} has {array[at]} in {_place(at, first_row)}; {wanted}")
 
 
-def _check_signs(array: Array, name: str) -> None:
+def _check_signs(array: Array, name: str, first_row: int = 0) -> None:
     for low in (-1, 0):
         wrong = (array != low) & (array != 1)
         if not wrong.any():
             return
-    row, column = np.argwhere((array != -1) & (array != 1))[0].tolist()
-    raise ValueError(f"{name} has {array[row, column]} in {_place((row, column))}; wants -1 and 1 alone, or 0 and 1")
+    at = tuple(np.argwhere((array != -1) & (array != 1))[0].tolist())
+    raise ValueError(f"{name} has {array[at]} in {_place(at, first_row)}; wants -1 and 1 alone, or 0 and 1")
 
 
-def _class_numbers(array: Array, classes: int, name: str) -> Array:
+def _class_numbers(array: Array, classes: int, name: str, first_row: int = 0) -> Array:
     """Class numbers (rows,), as native integers; those that are such stay where they are."""
-    check_finite(array, name)
+    check_finite(array, name, first_row=first_row)
     if array.dtype.kind == "f":
         for start, block in _blocks(array):
             fractions = np.flatnonzero(block != np.trunc(block))
             if fractions.size:
                 row = int(fractions[0])
-                raise ValueError(f"{name} has {block[row]} in row {start + row}; wants whole class numbers")
+                raise ValueError(f"{name} has {block[row]} in row {first_row + start + row}; wants whole class numbers")
     wanted = f"wants class numbers from 0 to {classes - 1}"
     if classes == 1:
         wanted += ", for the model has one output: 'binary_crossentropy' may be meant"
-    _check_bounds(array, name, 0, classes - 1, wanted)
+    _check_bounds(array, name, 0, classes - 1, wanted, first_row)
     if array.dtype.kind in "iu" and array.dtype.isnative:
         return array
     return array.astype(np.int64)

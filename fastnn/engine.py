@@ -237,6 +237,14 @@ class Data:
         """Whether the kernels can read it where it lies."""
         return self.x.dtype in KIND_CODES and (self.y is None or self.y.dtype in KIND_CODES)
 
+    @property
+    def width(self) -> int:
+        return int(self.x.shape[1])
+
+    def split(self, count: int) -> tuple[Data, Data]:
+        """The first rows, and the others."""
+        return self.part(slice(0, count)), self.part(slice(count, None))
+
     def part(self, rows: slice) -> Data:
         """Some rows, where they lie."""
         y = None if self.y is None else self.y[rows]
@@ -594,6 +602,10 @@ class Engine:
         self.refresh_all()
 
     @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.parameters).all() and np.isfinite(self.slots).all())
+
+    @property
     def kept_count(self) -> int:
         return len(self.parameters) + len(self.slots) + len(self.state)
 
@@ -662,6 +674,10 @@ class Engine:
         if self.threads is not None:
             return min(self.threads, 256)
         return max(1, min(processors(), most, int(operations / OPERATIONS_A_THREAD)))
+
+    def guessed_seconds(self, batch_size: int) -> float:
+        """What a step of training may take."""
+        return self.row_operations * batch_size / (5e9 if self.backend == "numpy" else 5e10) + 2e-6
 
     def inference_threads(self, rows: int) -> int:
         """The same for predicting so many rows."""
@@ -744,7 +760,7 @@ class Engine:
         return job
 
     def train(self, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> Training:
-        return Training(self, data, batch_size, epochs, shuffle, seed)
+        return Training(self, data, min(batch_size, len(data)), epochs, shuffle, seed)
 
     def evaluate(self, data: Data) -> Array:
         """The means over the rows of the loss and of each metric."""
@@ -891,7 +907,7 @@ class Training:
 
     def __init__(self, engine: Engine, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> None:
         self.engine, self.data, self.shuffle, self.seed = engine, data, shuffle, seed
-        self.batch_size = min(batch_size, len(data))
+        self.batch_size = batch_size
         self.steps_per_epoch = math.ceil(len(data) / self.batch_size)
         self.step, self.steps = 0, epochs * self.steps_per_epoch
         self.results = np.zeros((epochs, 1 + len(engine.metrics)))
@@ -902,8 +918,7 @@ class Training:
         self.threads = engine.thread_count(operations, most)
         size = engine.parameter_count * engine.dtype.itemsize
         self.small = bool(self.chunk) and self.threads <= 4 and size <= REPLICATED_BYTES
-        rate = 5e9 if engine.backend == "numpy" else 5e10
-        self.seconds_a_step = operations / rate + 2e-6  # a guess, until measured
+        self.seconds_a_step = engine.guessed_seconds(self.batch_size)  # until measured
         self.backup = engine.spare_backup
         engine.spare_backup = aligned(0, engine.dtype)
         self.keep_good()
@@ -911,6 +926,34 @@ class Training:
     def close(self) -> None:
         """Leave what is large to the next run: new memory costs more than filling it."""
         self.engine.spare_backup = self.backup
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that have ended."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.steps
+
+    def end_of(self, epochs: int) -> int:
+        """The step at which so many epochs end."""
+        return epochs * self.steps_per_epoch
+
+    def place(self) -> tuple[int, int]:
+        """The epoch of the last step, and how many of its steps there have been."""
+        epoch = max(self.step - 1, 0) // self.steps_per_epoch
+        return epoch, self.step - epoch * self.steps_per_epoch
+
+    def means(self, epoch: int) -> Array:
+        """Loss and metrics of an epoch, or of as much of it as there has been."""
+        steps = self.step - epoch * self.steps_per_epoch
+        means: Array = self.results[epoch] / min(max(1, steps) * self.batch_size, len(self.data))
+        return means
+
+    def samples(self, epoch: int) -> int:
+        """Rows of an epoch."""
+        return len(self.data)
 
     def keep_good(self) -> None:
         """Keep the parameters, slots and count of updates as they are now as the last good ones."""
@@ -925,10 +968,14 @@ class Training:
         self._kept_at = self.step, engine.iterations
 
     @property
+    def resumable(self) -> bool:
+        """Whether another run can go on from here."""
+        return True
+
+    @property
     def finite(self) -> bool:
         """Whether all is well with what training has made so far."""
-        engine = self.engine
-        return not self.diverged and bool(np.isfinite(engine.parameters).all() and np.isfinite(engine.slots).all())
+        return not self.diverged and self.engine.finite
 
     def restore_good(self) -> None:
         """Back to the parameters, slots and count of updates of the last good epoch, if what is there is not finite."""

@@ -257,7 +257,7 @@ class BackupAndRestore(Backup):
                 f"it, or remove {self.backup_dir} to begin anew"
             )
         step, training = kept["state"]["step"], run.training
-        if step % training.steps_per_epoch and step < training.steps:
+        if kept["state"]["sums"] is not None and step < training.steps:  # within an epoch
             training.step = step
             run.begin_epoch()  # before the states, for they are of a time when this had been called
         vars(model.optimizer).update(kept["optimizer"])

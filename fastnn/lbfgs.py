@@ -14,6 +14,7 @@ import numpy.typing as npt
 from .engine import Data, Engine
 from .errors import DivergenceWarning
 from .extras import require
+from .feeds import Feed, evaluate
 from .optimizers import LBFGS, Optimizer
 from .training import named
 
@@ -30,13 +31,13 @@ def run(
     engine: Engine,
     optimizer: Optimizer,
     metrics: Sequence[Metric],
-    data: Data,
-    validation: Data | None,
+    data: Data | Feed,
+    validation: Data | Feed | None,
     *,
     epochs: range,
     callbacks: CallbackList,
     stopping: Callable[[], bool],
-    timed: Callable[[float], object] = lambda seconds: None,
+    timed: Callable[[float, int], object] = lambda seconds, rows: None,
     **_: Any,
 ) -> bool:
     """Minimise the loss over all rows, an iteration an epoch; ``stopping`` says whether a callback has asked to stop.
@@ -44,6 +45,7 @@ def run(
     Returns whether Ctrl-C ended it: with the weights of the last iteration.
     """
     assert isinstance(optimizer, LBFGS)
+    assert isinstance(data, Data)
     minimize = require("scipy.optimize", "scipy").minimize
     start = engine.parameters.astype(np.float64)
     if not len(epochs):
@@ -62,13 +64,13 @@ def run(
 
     def report(intermediate_result: Any) -> None:
         nonlocal best, reported, begin
-        timed(time.perf_counter() - begin)
+        timed(time.perf_counter() - begin, len(data))
         best = np.array(intermediate_result.x)
         put(best)
         values = engine.evaluate(data) if metrics else np.array([intermediate_result.fun])
         logs = named(values, metrics)
         if validation is not None:
-            logs |= named(engine.evaluate(validation), metrics, "val_")
+            logs |= named(evaluate(engine, validation), metrics, "val_")
         reported += 1
         optimizer.iterations = engine.iterations = engine.iterations + 1
         callbacks.on_epoch_end(epochs[reported - 1], logs)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import data, lbfgs, losses, metrics, optimizers, quick, saving, training, utils
+from . import data, lbfgs, losses, metrics, optimizers, quick, saving, streams, training, utils
 from . import layers as layer_types
 from .callbacks import CallbackList, History, ProgressBar, verbosity
 from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout
 from .errors import ModelFileError
+from .feeds import Feed, Wanted, evaluate
 from .layers import (
     Activation,
     AlphaDropout,
@@ -30,6 +31,7 @@ from .layers import (
     unique_names,
 )
 from .names import CustomObject, custom_object_scope, deserialize, lookup, serialize
+from .sources import Chunk, Rows
 
 __all__ = ["Sequential", "load_model"]
 
@@ -265,9 +267,9 @@ class Sequential:
         if weights is not None:
             self.set_weights(weights)
 
-    def _built(self, x: Array | None = None) -> Engine:
+    def _built(self, width: int | None = None) -> Engine:
         if self._engine is None:
-            self.build(None if x is None else x.shape[1])
+            self.build(width)
         assert self._engine is not None
         return self._engine
 
@@ -331,8 +333,8 @@ class Sequential:
     def fit(
         self,
         x: Any,
-        y: Any,
-        batch_size: int = 32,
+        y: Any = None,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
         callbacks: Sequence[Any] | None = None,
@@ -342,17 +344,22 @@ class Sequential:
         class_weight: Mapping[int, float] | str | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
     ) -> History:
         """Train, with Keras's arguments.
 
         Parameters
         ----------
-        x : (rows, inputs) array-like
-            Any real dtype and memory order; read where it lies, converted a batch at a time.
+        x : (rows, inputs) array-like, or a stream
+            Any real dtype and memory order; read where it lies, converted a batch at a time.  What does not fit into
+            memory comes a block at a time: `fastnn.data.open`'s tables, an np.memmap, HDF5, Zarr, or batches (x, y) or
+            (x, y, sample_weight) from an iterator, which runs in a thread ahead of training.  See docs/streams.md.
         y : (rows, outputs) array-like
-            Class numbers (rows,) for a sparse loss; (rows,) for one output.
-        batch_size : int
-            Rows a step; the last one of an epoch may have fewer, and averages over those.
+            Class numbers (rows,) for a sparse loss; (rows,) for one output.  None where x brings it.
+        batch_size : int, optional
+            Rows a step, 32; the last one of an epoch may have fewer, and averages over those.  Batches of an iterator
+            are steps as they come, unless this makes others of their rows.
         epochs : int
             Number of the last epoch, from 1.
         verbose : {"auto", 0, 1, 2}
@@ -362,13 +369,16 @@ class Sequential:
             This part of the rows, the last ones, is held out.
         validation_data : (x, y) or (x, y, sample_weight)
         shuffle : bool
-            Visit the rows in a new order each epoch.  Otherwise in theirs.
+            Visit the rows in a new order each epoch.  Otherwise in theirs.  Of a stream: those of a block, and the
+            blocks.
         class_weight : dict of class to weight, or "balanced"
         sample_weight : (rows,) array-like
             A row of weight k counts as k such rows do in the sums of losses and gradients.  The sums are divided by
             the number of rows, as in Keras, not by the sum of the weights, as in PyTorch.
         initial_epoch : int
             Number of epochs already done.
+        steps_per_epoch, validation_steps : int, optional
+            Batches of an epoch, for iterators without an end.
 
         Returns
         -------
@@ -379,7 +389,8 @@ class Sequential:
         Raises
         ------
         ValueError, TypeError
-            Before anything is changed: shapes, NaN or infinite values, labels outside the classes, ...
+            Before anything is changed: shapes, NaN or infinite values, labels outside the classes, ...  What is wrong
+            in the midst of a stream is found when it is read: the weights are then those after the block before.
 
         Warns
         -----
@@ -387,32 +398,52 @@ class Sequential:
             The loss or a weight became NaN or infinite.  Training stops; the weights are those of the last good epoch.
         """
         self._compiled("fit")
-        batch_size = data.batch_size(batch_size)
+        rows_a_step = data.batch_size(batch_size)
         epochs = data.positive_integer(epochs, "epochs", least=0)
         initial_epoch = data.positive_integer(initial_epoch, "initial_epoch", least=0)
         held = None
-        train = self._data(x, y, sample_weight, class_weight)
+        train = self._rows(x, y, sample_weight, class_weight, batch_size=batch_size, steps=steps_per_epoch)
+        if self.optimizer.full_batch and isinstance(train, Feed):  # type: ignore[union-attr]
+            raise ValueError("x got a stream, but LBFGS takes all rows at once; wants arrays, or another optimizer")
         if validation_data is not None:
+            if streams.find(validation_data, None, None) is not None:
+                validation_data = (validation_data, None)
             if not 2 <= len(validation_data) <= 3:
                 raise ValueError(f"validation_data got {len(validation_data)} parts; wants (x, y) or (x, y, weights)")
             validation_x, validation_y, *weight = validation_data
-            held = self._data(validation_x, validation_y, weight[0] if weight else None, name="validation_data")
-            if held.x.shape[1] != train.x.shape[1]:
-                raise ValueError(f"validation_data got {held.x.shape[1]} columns; wants {train.x.shape[1]}, as x has")
+            given_weight = weight[0] if weight else None
+            held = self._rows(validation_x, validation_y, given_weight, name="validation_data", steps=validation_steps)
+            if held.width != train.width:
+                raise ValueError(f"validation_data got {held.width} columns; wants {train.width}, as x has")
         elif validation_split:
-            count = data.validation_split(validation_split, len(train))
-            train, held = train.part(slice(0, count)), train.part(slice(count, None))
+            if isinstance(train, Feed) and not isinstance(train.source, Rows):
+                raise ValueError(
+                    f"validation_split got {validation_split} for a stream that has no last rows; wants 0: "
+                    "give validation_data"
+                )
+            train, held = train.split(data.validation_split(validation_split, len(train)))
         history, level = History(), verbosity(verbose)
         given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
         bars = [ProgressBar(level)] if level and not any(isinstance(c, ProgressBar) for c in given) else []
-        params = {"epochs": epochs, "steps": -(-len(train) // batch_size), "verbose": level}
+        steps = train.steps_per_epoch if isinstance(train, Feed) else -(-len(train) // rows_a_step)
+        params = {"epochs": epochs, "steps": steps, "verbose": level}
         chain = CallbackList([history, *bars, *given], self, params)
-        engine = self._built(train.x)
+        for backup in chain.backups:
+            if isinstance(train, Feed):
+                train.check_backup(backup.every_n_steps)
+            if isinstance(held, Feed):
+                held.check_backup()
+        engine = self._built(train.width)
         assert self.optimizer is not None
         engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
         self.stop_training = False
         self.history = history
-        history.samples = len(train)
+        history.samples = len(train) if isinstance(train, Data) else 0
+
+        def timed(seconds: float, rows: int) -> None:
+            history.seconds.append(seconds)
+            history.samples = rows
+
         chain.on_train_begin()
         try:
             run = lbfgs.run if self.optimizer.full_batch else training.run
@@ -422,13 +453,13 @@ class Sequential:
                 self._metrics,
                 train,
                 held,
-                batch_size=batch_size,
+                batch_size=rows_a_step,
                 epochs=range(initial_epoch, epochs),
                 shuffle=bool(shuffle),
                 seed=int(self._rng.integers(2**61)),
                 callbacks=chain,
                 stopping=lambda: self.stop_training,
-                timed=history.seconds.append,
+                timed=timed,
             )
             if epochs > initial_epoch:
                 engine.use_average()
@@ -438,17 +469,60 @@ class Sequential:
 
     def _data(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, name: str = "") -> Data:
         """x, y and weights, checked."""
+        return self._wanted(class_weight).data(Chunk(x, y, sample_weight, name))
+
+    def _wanted(self, class_weight: Any = None, target: bool = True) -> Wanted:
+        """What this model wants of rows."""
+        if not target:
+            return Wanted(self._inputs, dtype=self.dtype, target=False)
         assert self.loss is not None
-        prefix = f"{name}: " if name else ""
-        features = data.features(x, self._inputs, f"{prefix}x", self.dtype)
         plan = self._loss_plan or self._loss_plan_of(self.loss)
         units = [layer.units for layer in self._layers if isinstance(layer, Dense)]
-        outputs = units[-1] if units else features.shape[1]
-        targets = data.targets(
-            y, len(features), outputs, plan.labels, f"{prefix}y", self.dtype, plan.domain, plan.outputs_a_target
+        outputs = units[-1] if units else 0
+        return Wanted(
+            self._inputs,
+            outputs,
+            self.dtype,
+            plan.labels,
+            plan.domain,
+            plan.outputs_a_target,
+            class_weight=class_weight,
         )
-        weight = data.weights(sample_weight, class_weight, targets, len(features))
-        return Data(features, targets, plan.labels, weight)
+
+    def _rows(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        class_weight: Any = None,
+        name: str = "",
+        batch_size: int | None = None,
+        steps: int | None = None,
+    ) -> Data | Feed:
+        """What fit and evaluate are given, in memory or to be streamed."""
+        wanted = self._wanted(class_weight)
+        feed = self._feed(x, y, sample_weight, wanted, name, batch_size, steps)
+        return wanted.data(Chunk(x, y, sample_weight, name)) if feed is None else feed
+
+    def _feed(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        wanted: Wanted,
+        name: str = "",
+        batch_size: int | None = None,
+        steps: int | None = None,
+    ) -> Feed | None:
+        """x, if it is to be streamed."""
+        if steps is not None:
+            steps = data.positive_integer(steps, "steps")
+        stream = streams.find(x, y, sample_weight)
+        if stream is not None:
+            return Feed(stream, wanted, batch_size, steps, name)
+        if steps is not None:
+            raise ValueError(f"steps got {steps} for data in memory, whose epoch is all of its rows; wants None")
+        return None
 
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
@@ -461,7 +535,7 @@ class Sequential:
             )
         batch = self._plain_batch(x, y) if sample_weight is None and class_weight is None else None
         batch = batch or self._data(x, y, sample_weight, class_weight)
-        engine = self._built(batch.x)
+        engine = self._built(batch.width)
         assert self.optimizer is not None
         engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
         values = self._step(engine, batch)
@@ -505,14 +579,15 @@ class Sequential:
     def evaluate(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         batch_size: int | None = None,
         verbose: str | int = "auto",
         sample_weight: Any = None,
         return_dict: bool = False,
         class_weight: Mapping[int, float] | str | None = None,
+        steps: int | None = None,
     ) -> Any:
-        """The loss, and the metrics, as means over all rows; weights of rows and classes are as in fit.
+        """The loss, and the metrics, as means over all rows; weights of rows and classes, and streams, are as in fit.
 
         Returns
         -------
@@ -521,10 +596,11 @@ class Sequential:
             Keras's sake: blocks are cut to fit the cache, and the result does not depend on them.
         """
         self._compiled("evaluate")
-        rows = self._data(x, y, sample_weight, class_weight)
         if batch_size is not None:
             data.batch_size(batch_size)
-        values = self._built(rows.x).evaluate(rows)
+        rows = self._rows(x, y, sample_weight, steps=steps)
+        engine = self._built(rows.width)
+        values = evaluate(engine, rows)
         if verbosity(verbose):
             logs = training.named(values, self._metrics)
             print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
@@ -543,8 +619,10 @@ class Sequential:
 
     # --- Predicting, and looking inside ---
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> Array:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0, steps: int | None = None) -> Array:
         """The network's output for each row of x: (rows, units of the last layer), of the model's dtype.
+
+        x may be a stream, as in fit; ``steps`` is how many batches are taken of an iterator.
 
         Raises
         ------
@@ -556,14 +634,17 @@ class Sequential:
             data.batch_size(batch_size)
         engine = self._engine
         output: Array | None = None
-        if engine is not None and quick.fits(x, engine.inputs, engine.dtype):
+        if engine is not None and steps is None and quick.fits(x, engine.inputs, engine.dtype):
             with engine.busy:
                 prepared = quick.predictor(engine, len(x))
                 if prepared is not None:
                     output = prepared(x)
         if output is None:
+            feed = self._feed(x, None, None, self._wanted(target=False), steps=steps)
+            if feed is not None:
+                return feed.predict(self._built(feed.width))
             features = data.features(x, self._inputs, "x", finite=False)
-            output = self._built(features).predict(Data(features))
+            output = self._built(features.shape[1]).predict(Data(features))
         if not quick.finite(output) and not np.isfinite(output).all():  # then look for what did it
             data.features(x, self._inputs, "x", self.dtype)
         return output
@@ -606,7 +687,7 @@ class Sequential:
         A Dense layer whose activation is an Activation layer behind it has that layer's.
         """
         features = data.features(x, self._inputs, "x", self.dtype)
-        outputs = self._built(features).activations(Data(features))
+        outputs = self._built(features.shape[1]).activations(Data(features))
         return [outputs[place] for place in self._places]
 
     def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> list[dict[str, Array]]:
@@ -621,7 +702,7 @@ class Sequential:
         """
         self._compiled("gradients")
         rows = self._data(x, y, sample_weight)
-        engine = self._built(rows.x)
+        engine = self._built(rows.width)
         vector, _ = engine.gradient(rows)
         gradients: list[dict[str, Array]] = []
         for layer, place in zip(self._layers, self._places, strict=True):

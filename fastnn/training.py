@@ -20,6 +20,7 @@ from . import data as checks
 from . import optimizers
 from .engine import SLICE_SECONDS, Data, Engine, LayerPlan, Training
 from .errors import DivergenceWarning
+from .feeds import Feed, StreamTraining, evaluate
 
 if TYPE_CHECKING:
     from .callbacks import CallbackList
@@ -49,11 +50,11 @@ class Run:
     stopping : callable
         Says whether a callback has asked to stop.
     timed : callable
-        Gets the seconds that each epoch's steps took, before the callbacks hear of it.
+        Gets the seconds that each epoch's steps took, and its rows, before the callbacks hear of it.
 
     Attributes
     ----------
-    training : Training
+    training : Training or StreamTraining
     reported : int
         Epochs that the callbacks have been told of.
     completed : bool
@@ -65,8 +66,8 @@ class Run:
         engine: Engine,
         optimizer: Optimizer,
         metrics: Sequence[Metric],
-        data: Data,
-        validation: Data | None,
+        data: Data | Feed,
+        validation: Data | Feed | None,
         *,
         batch_size: int,
         epochs: range,
@@ -74,12 +75,16 @@ class Run:
         seed: int,
         callbacks: CallbackList,
         stopping: Callable[[], bool],
-        timed: Callable[[float], object] = lambda seconds: None,
+        timed: Callable[[float, int], object] = lambda seconds, rows: None,
     ) -> None:
         self.engine, self.optimizer, self.metrics = engine, optimizer, metrics
         self.data, self.validation = data, validation
         self.epochs, self.callbacks, self.stopping = epochs, callbacks, stopping
-        self.training = engine.train(data, batch_size, len(epochs), shuffle, seed)
+        self.training: Training | StreamTraining
+        if isinstance(data, Feed):
+            self.training = StreamTraining(engine, data, len(epochs), shuffle, seed)
+        else:
+            self.training = engine.train(data, batch_size, len(epochs), shuffle, seed)
         self.each_epoch = callbacks.needs_epochs or validation is not None
         self._live = callbacks.needs_progress
         self.timed = timed
@@ -95,7 +100,7 @@ class Run:
         try:
             for backup in self.callbacks.backups:
                 backup.restore(self)
-            while training.step < training.steps and not self.stopping():
+            while not training.finished and not self.stopping():
                 self._epoch()
                 if training.diverged:
                     training.restore_good()
@@ -120,7 +125,7 @@ class Run:
 
     def begin_epoch(self) -> None:
         """Tell the callbacks of the epoch at hand, unless they know of it."""
-        epoch = self.training.step // self.training.steps_per_epoch
+        epoch = self.training.epoch
         if self._begun != epoch:
             self._begun = epoch
             self.callbacks.on_epoch_begin(self.epochs[epoch])
@@ -128,16 +133,20 @@ class Run:
     def _epoch(self) -> None:
         """Train to the end of the epoch, or of all where nobody wants to be called in between."""
         training, callbacks = self.training, self.callbacks
-        end = training.steps
+        last = len(self.epochs)
         if self.each_epoch:
-            end = (training.step // training.steps_per_epoch + 1) * training.steps_per_epoch
+            last = training.epoch + 1
             self.begin_epoch()
             self._set_optimizer()  # a callback may have changed it
-        while training.step < end and not training.diverged:
+        end = training.end_of(last)
+        while training.epoch < last and not training.diverged and not training.finished:
+            first = training.step
             self._stepping = True
             stop = callbacks.next_stop(training.step, end) if callbacks.step_callbacks else end
             _slice(training, stop, self.seconds)
             self._stepping = False
+            if training.step == first:  # nothing but the end of a stream's epoch
+                continue
             if self._live:
                 _progress(training, self.metrics, callbacks, self.epochs)
             if callbacks.step_callbacks and callbacks.is_stop(training.step) and not training.diverged:
@@ -146,28 +155,27 @@ class Run:
                 self._set_optimizer()
                 if self.stopping():
                     break
-                if training.step < end:
+                if training.epoch < last:
                     self._keep()
-        self._report(unfinished=training.step < end)
+        self._report(unfinished=training.epoch < last and not training.finished)
         if callbacks.backups and not training.diverged:
-            self._keep(epoch_ended=training.step == end)
+            self._keep(epoch_ended=training.epoch == last)
 
     def _report(self, unfinished: bool = False) -> None:
         """Tell the callbacks of the epochs that have ended; ``unfinished``: and of the one that was stopped within."""
         training = self.training
-        last = training.diverged - 1 if training.diverged else training.step // training.steps_per_epoch
+        last = training.diverged - 1 if training.diverged else training.epoch
         if unfinished and not training.diverged:
             last += 1
         self._count()
         while self.reported < last:
-            done = training.step - self.reported * training.steps_per_epoch
-            rows = min(done * training.batch_size, len(self.data))
-            logs = named(training.results[self.reported] / rows, self.metrics)
+            epoch = self.reported
+            logs = named(training.means(epoch), self.metrics)
             if self.validation is not None:
-                logs |= named(self.engine.evaluate(self.validation), self.metrics, "val_")
+                logs |= named(evaluate(self.engine, self.validation), self.metrics, "val_")
             self.reported += 1  # before the call: Ctrl-C may strike in it
-            self.timed(self.seconds[self.reported - 1])
-            self.callbacks.on_epoch_end(self.epochs[self.reported - 1], logs)
+            self.timed(self.seconds[epoch], training.samples(epoch))
+            self.callbacks.on_epoch_end(self.epochs[epoch], logs)
             if self.each_epoch:
                 training.keep_good()  # a callback may have set weights
 
@@ -183,7 +191,7 @@ class Run:
     def _keep(self, epoch_ended: bool = False, always: bool = False) -> None:
         """Call the backups that are due; what has run off to infinity is not worth keeping."""
         step = self.training.step
-        if not (self.callbacks.backups and self.training.finite):
+        if not (self.callbacks.backups and self.training.finite and self.training.resumable):
             return
         for backup in self.callbacks.backups:
             n = backup.every_n_steps
@@ -194,7 +202,7 @@ class Run:
         """What must be the same for a run to go on where another one was."""
         training, held = self.training, self.validation
         return {
-            "rows": len(self.data),
+            "rows": len(self.data) if isinstance(self.data, Data) else None,
             "columns": self.engine.inputs,
             "batch_size": training.batch_size,
             "shuffle": training.shuffle,
@@ -218,58 +226,55 @@ def run(*args: Any, **options: Any) -> bool:
     return Run(*args, **options).run()
 
 
-def _slice(training: Training, end: int, seconds: list[float]) -> None:
+def _slice(training: Training | StreamTraining, end: int, seconds: list[float]) -> None:
     """Steps for about SLICE_SECONDS, and how long one takes; their time is added to that of their epochs."""
-    first = training.step
+    first, here = training.step, training.epoch
     steps = max(1, int(SLICE_SECONDS / training.seconds_a_step))
     begin = time.perf_counter()
     try:
         training.advance(min(end, first + steps))
     finally:  # Ctrl-C strikes when the steps have been taken
+        passed = time.perf_counter() - begin
         taken = training.step - first
+        a_step = passed / max(1, taken)
         if taken:
-            a_step = (time.perf_counter() - begin) / taken
             training.seconds_a_step = max(a_step, 1e-9)
+        there = training.place()[0]
+        if here >= there or isinstance(training, StreamTraining):
+            seconds[here] += passed
+        else:
             in_epoch = training.steps_per_epoch
-            here, there = first // in_epoch, (training.step - 1) // in_epoch
-            if here == there:
-                seconds[here] += taken * a_step
-            else:
-                seconds[here] += ((here + 1) * in_epoch - first) * a_step
-                seconds[here + 1 : there] = [in_epoch * a_step] * (there - here - 1)
-                seconds[there] += (training.step - there * in_epoch) * a_step
+            seconds[here] += ((here + 1) * in_epoch - first) * a_step
+            seconds[here + 1 : there] = [in_epoch * a_step] * (there - here - 1)
+            seconds[there] += (training.step - there * in_epoch) * a_step
 
 
-def _so_far(training: Training, metrics: Sequence[Metric]) -> tuple[int, int, Logs]:
-    """The epoch at hand, how many of its steps are done, and its scores so far."""
-    epoch = (training.step - 1) // training.steps_per_epoch
-    step = training.step - epoch * training.steps_per_epoch
-    rows = min(step * training.batch_size, len(training.data))
-    return epoch, step, named(training.results[epoch] / rows, metrics)
-
-
-def _progress(training: Training, metrics: Sequence[Metric], callbacks: CallbackList, epochs: range) -> None:
+def _progress(
+    training: Training | StreamTraining, metrics: Sequence[Metric], callbacks: CallbackList, epochs: range
+) -> None:
     if training.diverged:
         return
-    epoch, step, logs = _so_far(training, metrics)
-    callbacks.on_progress(epochs[epoch], step, training.steps_per_epoch, logs)
+    epoch, step = training.place()
+    callbacks.on_progress(epochs[epoch], step, training.steps_per_epoch, named(training.means(epoch), metrics))
 
 
-def _batch_end(training: Training, metrics: Sequence[Metric], callbacks: CallbackList) -> None:
-    _, step, logs = _so_far(training, metrics)
-    callbacks.on_train_batch_end(training.step, step - 1, logs)
+def _batch_end(training: Training | StreamTraining, metrics: Sequence[Metric], callbacks: CallbackList) -> None:
+    epoch, step = training.place()
+    callbacks.on_train_batch_end(training.step, step - 1, named(training.means(epoch), metrics))
 
 
-def _warn(training: Training, optimizer: Optimizer, epochs: range) -> None:
+def _warn(training: Training | StreamTraining, optimizer: Optimizer, epochs: range) -> None:
     epoch = epochs[training.diverged - 1]
-    loss = training.results[training.diverged - 1, 0] / len(training.data)
+    loss = training.means(training.diverged - 1)[0]
     kept = f"those of epoch {epoch}" if training.diverged > 1 else "those before fit"
+    if isinstance(training, StreamTraining) and training.good:
+        kept = f"those after step {training.good}"
     rate = getattr(optimizer, "learning_rate", None)
     warnings.warn(
         f"training diverged in epoch {epoch + 1} (loss {loss:.4g}): the weights are again {kept}; "
         f"try a smaller learning_rate (it is {rate}), inputs scaled to about -1 ... 1, or another loss",
         DivergenceWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
