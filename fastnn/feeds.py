@@ -446,7 +446,10 @@ class StreamTraining:
 
     def advance(self, last: int) -> None:
         """Take the steps up to ``last``, or to the end of the epoch, or to where the run diverged."""
-        reader = self._reader = self._reader or self._begin()
+        if self._reader is None:
+            self._reader = self._begin()
+            self._reader.start()
+        reader = self._reader
         while self.step < last and not self.diverged:
             if self._run is None:
                 item = reader.get()

@@ -107,9 +107,17 @@ class Reader:
         for slot in self._slots:
             self._free.put(slot)
         self._thread = threading.Thread(target=self._run, args=(produce,), name="fastnn reader", daemon=True)
+
+    def start(self) -> None:
+        """Begin.  Not before somebody holds it who will close it: Ctrl-C may come at once."""
         self._thread.start()
 
     def __enter__(self) -> Reader:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,7 +160,7 @@ class Reader:
         """End the thread.  One that waits for its source, for ever maybe, ends when that answers."""
         self._closed = True
         self._free.put(None)
-        if os.getpid() == self._process:
+        if os.getpid() == self._process and self._thread.ident is not None:
             self._thread.join(CLOSING_SECONDS)
             if not self._thread.is_alive():
                 for slot in self._slots:
