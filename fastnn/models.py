@@ -598,7 +598,7 @@ class Sequential:
         self._compiled("evaluate")
         if batch_size is not None:
             data.batch_size(batch_size)
-        rows = self._rows(x, y, sample_weight, steps=steps)
+        rows = self._rows(x, y, sample_weight, class_weight, steps=steps)
         engine = self._built(rows.width)
         values = evaluate(engine, rows)
         if verbosity(verbose):
