@@ -119,6 +119,23 @@ def end_address(array: Array) -> int:
     return address(array) + reach + array.itemsize
 
 
+@dataclass
+class _Part:
+    """A thread's part of a run, by its number."""
+
+    run: Run
+    layers: int
+    jobs: list[int]
+    abort: Callable[[], None]
+
+    def __call__(self, number: int) -> None:
+        try:
+            self.run(self.layers, self.jobs[number], number)
+        except BaseException:  # it did not come to the barrier: the others must not wait
+            self.abort()
+            raise
+
+
 class _Station:
     """Where a helper stands by: see team.Station."""
 
@@ -725,21 +742,13 @@ class Engine:
         def abort() -> None:
             synchronisation[plan.ABORTED] = 1
 
-        def part(number: int) -> None:
-            try:
-                self.run(layers, ctypes.addressof(jobs[number]), number)
-            except BaseException:  # it did not come to the barrier: the others must not wait
-                abort()
-                raise
-
         def station(held: Any) -> Any:
             return held if held is not None and held.run is self.run else _Station(self.run)
 
         with Crew(threads) as crew:
             job.threads, job.replicated = crew.size, replicate
             jobs = [job] + [self._replica(number) if replicate else job for number in range(1, crew.size)]
-            addresses = [ctypes.addressof(record) for record in jobs]
-            part.layers, part.jobs = layers, addresses  # type: ignore[attr-defined]
+            part = _Part(self.run, layers, [ctypes.addressof(record) for record in jobs], abort)
             crew.run(part, abort, lambda: synchronisation[plan.LEFT] == crew.size, station)
         self._check_functions()
 

@@ -162,10 +162,9 @@ SYNCHRONISATION_WORDS = 80
 CALLED, FINISHED, CALLED_LAYERS, CALLED_JOB, CALLED_THREAD = 0, 8, 16, 17, 18
 STATION_WORDS = 24
 CALL, GONE = 2, 1
-BARRIER_SPINS = 4000
-STANDBY_SPINS = (
-    20_000  # a quarter of a millisecond, or up to one: what lies between the calls of a program that goes on calling
-)
+
+BARRIER_SPINS = 4000  # turns at a barrier before a thread sleeps, some 50 us
+STANDBY_SPINS = 20_000  # 0.25 ms, or up to 1: what lies between two calls of a program that calls again and again
 
 TURNED_OUTPUTS = 4  # layers of up to this many units are stored transposed
 ROW_BLOCK = 8  # the rows of a batch are split among threads at multiples of it, and summed in such blocks
@@ -176,9 +175,7 @@ WIDTH_MULTIPLE = 16  # rows are padded to this many values
 # between its own on; a panel of weights has at most this many rows and columns.
 PACK_DEPTH, PACK_ROWS, PACK_STRIDE = 1024, 32, 1024
 PANEL_UNITS, PANEL_COLUMNS = 128, 192
-CLAIMED_VECTORS = (
-    640  # a panel of up to this many is asked for before its gradient is computed; more overflow the cache
-)
+CLAIMED_VECTORS = 640  # a panel of up to this many is asked for before its gradient is computed; more are too many
 
 
 def scratch_layout() -> tuple[dict[str, int], int]:
