@@ -92,12 +92,13 @@ class Predictor(_Prepared):
 
 def predictor(engine: Engine, rows: int) -> Predictor | None:
     """The engine's own for so many rows, where they stay in the second cache and one thread is enough for them."""
-    held: Predictor | None = engine.prepared.get(rows)
-    small = rows * engine.row_values * engine.dtype.itemsize <= 2**20
-    if held is None and small and engine.inference_threads(rows) == 1:
+    if rows not in engine.prepared:
         if len(engine.prepared) > 8:  # every batch another size: keep no more
             engine.prepared.clear()
-        held = engine.prepared[rows] = Predictor(engine, rows)
+        small = rows * engine.row_values * engine.dtype.itemsize <= 2**20
+        suits = small and engine.inference_threads(rows) == 1
+        engine.prepared[rows] = Predictor(engine, rows) if suits else None
+    held: Predictor | None = engine.prepared[rows]
     return held
 
 
