@@ -52,6 +52,8 @@ def translate(
         function.attributes.add("nounwind")
         if f.inlined:
             function.attributes.add("alwaysinline")
+        if f.apart:
+            function.attributes.add("noinline")
         functions[f.name] = function
         bodies.append((function, f))
     for function, f in bodies:

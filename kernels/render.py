@@ -271,8 +271,19 @@ def is_vector(node: ast.expr) -> bool:
 
 
 TYPES = {"integer", "double", "vector"}
-INLINED = {"read_row", "place_of_row"}
-"""Functions of network.py that a loop calls for every row."""
+INLINED = (
+    *("read_row", "place_of_row"),
+    *("score_rows", "through_activation", "weight_gradient", "update_panel"),
+    *("prepare_step", "update_all", "add_scores", "sum_of_scores"),
+)
+"""Functions of network.py that are called for every row, for every layer and for every step."""
+APART = (
+    *("batch_statistics", "batch_sums", "normalize_columns", "normalize_rows", "normalize_columns_backward"),
+    *("normalize_rows_backward", "move_statistics", "add_noise", "through_noise", "add_penalty", "add_penalties"),
+    *("measure_panel", "clip_panel", "average_row", "scale_vectors", "call_own", "weigh_rows", "softmax_backward"),
+    *("log_softmax_loss_rows", "sum_of_rows", "turn_panel", "claim_panel"),
+)
+"""Those that most networks do not need: inlined, they would be in the way of a small one's few nanoseconds."""
 
 
 @dataclass(frozen=True)
@@ -284,6 +295,7 @@ class Rendered:
     result: str | None
     body: str
     inlined: bool = False
+    apart: bool = False
 
 
 def signature(function: ast.FunctionDef) -> tuple[list[tuple[str, str]], str | None]:
@@ -338,7 +350,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
             kernel = Kernel(source, constants, row)
             rendered_name = f"{name}_{row.name}" if row else name
             statements = text([kernel.visit(s) for s in body])
-            yield Rendered(rendered_name, arguments, result, statements, inlined=name in INLINED)
+            yield Rendered(rendered_name, arguments, result, statements, name in INLINED, name in APART)
         if rows != [None] and name != "read_row":
             yield dispatcher(name, [r for r in rows if r], arguments, result)
 
