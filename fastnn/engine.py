@@ -299,6 +299,7 @@ def point_at(job: Any, data: Data) -> None:
         job.y_end = end_address(y)
     job.sample_weight = address(data.weight)
     job.rows, job.origin = len(x), 0
+    job.order = job.shares = 0
 
 
 # --- The engine ------------------------------------------------------------------------------------------------------
@@ -422,8 +423,8 @@ class Engine:
         self.scratch_size = SCRATCH_SIZE + -(-statistics * self.dtype.itemsize // 64) * 64
         job = self.job
         job.input_stride, job.target, job.target_stride = self.input_stride, self.target, self.target_stride
-        job.penalized = any(record.penalized for record in self.layers)
         job.noisy = any(layer.noise for layer in self.plans)
+        job.penalized, job.score_scale = any(record.penalized for record in self.layers), 1.0
 
     # --- Parameters ---
 
@@ -551,6 +552,17 @@ class Engine:
         found = [layer.parameter for layer in self.plans] + [self._loss_function]
         return [function for function in found if isinstance(function, Function)]
 
+    def penalize(self, kernel_l2: float, shared: bool) -> None:
+        """Add kernel_l2 w^2 of every weight but biases to the loss.
+
+        ``shared``: divided by the number of rows in a step, or by the sum of their weights where there are shares; then
+        it is no part of what evaluate returns.
+        """
+        for record, layer in zip(self.layers, self.plans, strict=True):
+            record.kernel_l2 = kernel_l2
+            record.penalized = int(layer.dense and kernel_l2 > 0)
+        self.job.penalized, self.job.penalty_shared = int(kernel_l2 > 0), int(shared)
+
     def set_optimizer(
         self,
         optimizer: str,
@@ -599,6 +611,11 @@ class Engine:
         job.average = -1 if average is None else len(names) - 1
         if average is not None:
             job.average_momentum, job.average_frequency = average.momentum, average.frequency
+
+    def forget(self) -> None:
+        """Let the next set_optimizer begin anew."""
+        self.slots, self._slot_names, self._optimizer = aligned(0, self.dtype), [], None
+        self.iterations = 0
 
     def use_average(self) -> None:
         """Let the moving average of the parameters, where there is one, take their place."""
@@ -776,7 +793,7 @@ class Engine:
         with self.busy:
             sums = self._infer(data, MODE["evaluate"], None)
         means: Array = sums.sum(axis=0) / len(data)
-        if self.job.penalized:
+        if self.job.penalized and not self.job.penalty_shared:
             means[0] += self.penalty()
         return means
 
@@ -912,12 +929,27 @@ class Training:
         Sums over the rows of loss and metrics, an epoch a row.
     diverged : int
         Number of the first epoch that was not finite, from 1; 0 while all is well.
+    rows : int
+        Rows of an epoch: those of the data, or as many as an order that is laid down visits.
     """
 
-    def __init__(self, engine: Engine, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        data: Data,
+        batch_size: int,
+        epochs: int,
+        shuffle: bool,
+        seed: int,
+        rows: int | None = None,
+    ) -> None:
         self.engine, self.data, self.shuffle, self.seed = engine, data, shuffle, seed
+        self.rows = len(data) if rows is None else rows
         self.batch_size = batch_size
-        self.steps_per_epoch = math.ceil(len(data) / self.batch_size)
+        self.steps_per_epoch = math.ceil(self.rows / self.batch_size)
+        self.order: npt.NDArray[np.int64] | None = None
+        self.shares: npt.NDArray[np.float64] | None = None
+        self._laid_down = 0
         self.step, self.steps = 0, epochs * self.steps_per_epoch
         self.results = np.zeros((epochs, 1 + len(engine.metrics)))
         self.diverged = 0
@@ -957,12 +989,25 @@ class Training:
     def means(self, epoch: int) -> Array:
         """Loss and metrics of an epoch, or of as much of it as there has been."""
         steps = self.step - epoch * self.steps_per_epoch
-        means: Array = self.results[epoch] / min(max(1, steps) * self.batch_size, len(self.data))
+        means: Array = self.results[epoch] / min(max(1, steps) * self.batch_size, self.rows)
         return means
 
     def samples(self, epoch: int) -> int:
         """Rows of an epoch."""
-        return len(self.data)
+        return self.rows
+
+    def lay_down(self, order: npt.NDArray[np.int64] | None, shares: npt.NDArray[np.float64] | None) -> None:
+        """Say how the next epochs, from the one at hand on, go; None leaves it to ``shuffle``.
+
+        Parameters
+        ----------
+        order : (epochs, rows) array or None
+            The rows of the data to visit.
+        shares : (epochs, steps) array or None
+            What each row of a step counts, times its weight: the inverse of the sum of the weights makes the loss of
+            a step their mean.  Otherwise the inverse of their number.
+        """
+        self.order, self.shares, self._laid_down = order, shares, self.step // self.steps_per_epoch
 
     def keep_good(self) -> None:
         """Keep the parameters, slots and count of updates as they are now as the last good ones."""
@@ -1029,8 +1074,8 @@ class Training:
             if len(self.backup) != engine.kept_count:
                 self._keep_good()  # another optimizer, with other slots
             engine.changes += 1
-            # Norms and penalties are sums over all threads' panels, for which they must meet.
-            replicate = self.small and job.clip <= plan.CLIPS.index("clipvalue") and not job.penalized
+            # Norms are sums over all threads' panels, for which they must meet.
+            replicate = self.small and job.clip <= plan.CLIPS.index("clipvalue")
             engine._prepare_training(self.batch_size, self.threads, self.chunk, replicate)
             job.mode, job.batch_size, job.seed = MODE["train"], self.batch_size, self.seed
             job.steps_per_epoch, job.backup = self.steps_per_epoch, address(self.backup)
@@ -1040,14 +1085,18 @@ class Training:
                 stop = first + engine.schedule(last - first)
                 if self.data.direct:
                     engine.attach(self.data)
-                    job.shuffle = self.shuffle
-                    job.mask = (1 << (len(self.data) - 1).bit_length()) - 1
-                    job.shift = max(1, (len(self.data) - 1).bit_length() // 2)
+                    job.shuffle, job.rows = self.shuffle, self.rows
+                    job.mask = (1 << (self.rows - 1).bit_length()) - 1
+                    job.shift = max(1, (self.rows - 1).bit_length() // 2)
+                    if self.order is not None:
+                        job.order = address(self.order[first // self.steps_per_epoch - self._laid_down :])
                 else:
                     stop = self._attach_converted(first, stop)
                 job.first_step, job.last_step, job.iterations = first, stop, engine.iterations
                 job.first_epoch = first // self.steps_per_epoch
                 job.results = address(self.results) + job.first_epoch * columns * 8
+                if self.shares is not None:
+                    job.shares = address(self.shares) + 8 * (first - self._laid_down * self.steps_per_epoch)
                 try:
                     engine._call(self.threads, replicate)
                 finally:  # Ctrl-C strikes when the kernel has returned: see what it did
@@ -1069,13 +1118,15 @@ class Training:
         epoch = first // self.steps_per_epoch
         stop: int = min(last, (epoch + 1) * self.steps_per_epoch, first + max(1, CONVERTED_BYTES // step_bytes))
         start = (first - epoch * self.steps_per_epoch) * self.batch_size
-        end = min((stop - epoch * self.steps_per_epoch) * self.batch_size, len(self.data))
+        end = min((stop - epoch * self.steps_per_epoch) * self.batch_size, self.rows)
         rows: slice | Array = slice(start, end)
-        if self.shuffle:
-            rows = order(len(self.data), self.seed, epoch, start, end)
+        if self.order is not None:
+            rows = self.order[epoch - self._laid_down, start:end]
+        elif self.shuffle:
+            rows = order(self.rows, self.seed, epoch, start, end)
         self._converted = self.data.block(rows, engine.dtype)
         engine.attach(self._converted)
-        job.rows, job.origin, job.shuffle = len(self.data), start, 0
+        job.rows, job.origin, job.shuffle = self.rows, start, 0
         return stop
 
 

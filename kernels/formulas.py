@@ -397,6 +397,17 @@ def categorical_focal_crossentropy_from_logits_gradient(
     return where(target == 0.0, 0.0, -second * target * exp(parameter * log(off)) * slope)
 
 
+# Half the Poisson deviance of the mean exp(y), less what does not depend on y.
+
+
+def poisson_from_logarithm_value(y: Array, target: Array) -> Array:
+    return exp(y) - target * y
+
+
+def poisson_from_logarithm_gradient(y: Array, target: Array) -> Array:
+    return exp(y) - target
+
+
 def binary_accuracy_value(y: Array, target: Array) -> Array:
     return where(y > 0.5, where(target > 0.5, 1.0, 0.0), where(target > 0.5, 0.0, 1.0))
 
@@ -428,6 +439,7 @@ LOSSES: dict[str, Loss] = {
     "log_cosh": Loss(log_cosh_value, log_cosh_gradient),
     "quantile": Loss(quantile_value, quantile_gradient, parameter=("quantiles", 0.5)),
     "poisson": Loss(poisson_value, poisson_gradient),
+    "poisson_from_logarithm": Loss(poisson_from_logarithm_value, poisson_from_logarithm_gradient, mean=False),
     "kl_divergence": Loss(kl_divergence_value, kl_divergence_gradient, mean=False),
     "kl_divergence_from_logits": Loss(
         kl_divergence_from_logits_value, kl_divergence_from_logits_gradient, mean=False, of_log_softmax=True
@@ -506,6 +518,14 @@ def adam_update(
     new_mean = beta_1 * mean + rest_1 * gradient
     new_variance = beta_2 * variance + rest_2 * gradient * gradient
     return weight - rate * new_mean / (sqrt(new_variance) * scale + epsilon), new_mean, new_variance
+
+
+def keras_adam_prepare(
+    learning_rate: float, beta_1: float, beta_2: float, epsilon: float, step: float
+) -> tuple[float, ...]:
+    rate = learning_rate / (1.0 - power(beta_1, step))
+    scale = 1.0 / square_root(1.0 - power(beta_2, step))
+    return rate, scale, beta_1, 1.0 - beta_1, beta_2, 1.0 - beta_2, epsilon * scale  # to the root before its correction
 
 
 def amsgrad_update(
@@ -736,6 +756,12 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "nesterov": Optimizer(momentum_prepare, nesterov_update, ("velocity",), {"learning_rate": 0.01, "momentum": 0.9}),
     "adam": Optimizer(
         adam_prepare,
+        adam_update,
+        ("mean", "variance"),
+        {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
+    ),
+    "keras_adam": Optimizer(
+        keras_adam_prepare,
         adam_update,
         ("mean", "variance"),
         {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},

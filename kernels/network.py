@@ -461,12 +461,12 @@ def score_rows(
     first_row: integer,
     rows: integer,
     first_score: integer,
-    batch_rows: integer,
+    share: double,
 ):
     """The loss and the metrics of each row into the scores, and the loss's gradient into the delta.
 
-    ``layer`` is the last one; its delta holds what its activation was given, the logits, on the way in: its output
-    does where that is linear.
+    ``share`` is what a row counts in the batch.  ``layer`` is the last one; its delta holds what its activation was
+    given, the logits, on the way in: its output does where that is linear.
     """
     stride = layer.output_stride
     delta = base + (layer.delta * job.capacity + first_row * stride) * SIZE
@@ -474,7 +474,6 @@ def score_rows(
     targets = base + (job.target * job.capacity + first_row * job.target_stride) * SIZE
     score_row = 1 + job.metric_count
     scores = job.scores + (first_score + first_row) * score_row * 8
-    batch_scale = 1.0 / to_double(batch_rows)
     if job.loss == CATEGORICAL_CROSSENTROPY_FROM_LOGITS:
         logits = output
         probabilities = delta
@@ -487,7 +486,7 @@ def score_rows(
             weight = get(target, layer.outputs)
             loss = crossentropy_row(
                 layer.outputs,
-                batch_scale * weight,
+                share * weight,
                 job.target_scale,
                 job.target_shift,
                 target,
@@ -514,7 +513,7 @@ def score_rows(
             rows,
             layer.outputs,
             job.loss_scale,
-            batch_scale,
+            share,
             targets,
             job.target_stride,
             scores,
@@ -532,7 +531,7 @@ def score_rows(
             layer.outputs,
             job.loss_parameters,
             job.loss_scale,
-            batch_scale,
+            share,
             source,
             stride,
             targets,
@@ -551,7 +550,7 @@ def score_rows(
             layer.outputs,
             job.loss_parameters,
             job.loss_scale,
-            batch_scale,
+            share,
             job.target_scale,
             job.target_shift,
             source,
@@ -636,7 +635,9 @@ def read_row(count: integer, source: integer, step: integer, end: integer, targe
 
 
 def order_key(job: Job, epoch: integer) -> integer:
-    """What the order of an epoch's rows follows from."""
+    """What the order of an epoch's rows follows from: where it is written down, or the key of the shuffle."""
+    if job.order != 0:
+        return (epoch - job.first_epoch) * job.rows
     if job.shuffle:
         return mixed(job.seed + mixed(epoch))
     return 0
@@ -644,6 +645,8 @@ def order_key(job: Job, epoch: integer) -> integer:
 
 def place_of_row(job: Job, position: integer, key: integer) -> integer:
     """Where in x and y the row stands that is visited at a position."""
+    if job.order != 0:
+        return get_integer(job.order, key + position)
     if job.shuffle:
         position = shuffled(position, job.rows, job.mask, job.shift, key)
     return position - job.origin
@@ -1419,6 +1422,7 @@ def sums_of_row(layer: Layer, job: Job, unit: integer, column: integer) -> integ
 def add_penalty(
     layer: Layer,
     job: Job,
+    share: double,
     unit: integer,
     units: integer,
     column: integer,
@@ -1428,6 +1432,9 @@ def add_penalty(
 ):
     """The gradient of l1 |w| + l2 w^2, added; and the sum of those over each row."""
     zero = splat(0.0)
+    strength = 1.0
+    if job.penalty_shared:
+        strength = share
     for row in range(units):
         weights = job.parameters + (layer.weights + (unit + row) * layer.stride + column) * SIZE
         target = gradient + row * gradient_row * SIZE
@@ -1435,8 +1442,8 @@ def add_penalty(
         total = zero
         for at in range(0, vectors * LANES, LANES):
             inside = lanes_below(count - at)
-            l1 = where(inside, splat(layer.kernel_l1), splat(layer.bias_l1))
-            l2 = where(inside, splat(layer.kernel_l2), splat(layer.bias_l2))
+            l1 = where(inside, splat(strength * layer.kernel_l1), splat(strength * layer.bias_l1))
+            l2 = where(inside, splat(strength * layer.kernel_l2), splat(strength * layer.bias_l2))
             w = load(weights, at)
             total = total + fma(l1, absolute(w), l2 * w * w)
             sign = where(splat(0.0) == w, zero, copysign(l1, w))
@@ -1513,16 +1520,22 @@ def clip_panel(
 
 
 def update_all(
-    layers: integer, job: Job, thread: integer, batch_rows: integer, parts: integer, gradients: integer
+    layers: integer,
+    job: Job,
+    thread: integer,
+    batch_rows: integer,
+    share: double,
+    parts: integer,
+    gradients: integer,
 ) -> integer:
     """This thread's share of the update; 1 if the run was aborted.  Norms to clip by want the whole gradient first."""
     if job.mode != GRADIENT and job.clip > CLIPVALUE:
-        update_share(layers, job, thread, batch_rows, parts, 1, gradients)
+        update_share(layers, job, thread, batch_rows, share, parts, 1, gradients)
         if wait(job):
             return 1
-        update_share(layers, job, thread, batch_rows, parts, 2, gradients)
+        update_share(layers, job, thread, batch_rows, share, parts, 2, gradients)
     else:
-        update_share(layers, job, thread, batch_rows, parts, 0, gradients)
+        update_share(layers, job, thread, batch_rows, share, parts, 0, gradients)
     return 0
 
 
@@ -1572,6 +1585,7 @@ def update_share(
     job: Job,
     thread: integer,
     batch_rows: integer,
+    share: double,
     parts: integer,
     phase: integer,
     gradients: integer,
@@ -1647,7 +1661,7 @@ def update_share(
                         else:
                             add_parts(parts, part_size, units, vectors, gradient, gradient_row)
                         if layer.penalized:
-                            add_penalty(layer, job, unit, units, column, vectors, gradient, gradient_row)
+                            add_penalty(layer, job, share, unit, units, column, vectors, gradient, gradient_row)
                     if phase == 1:
                         measure_panel(layer, job, unit, units, column, vectors, gradient, gradient_row)
                     if job.mode != GRADIENT and phase != 1:
@@ -1753,6 +1767,7 @@ def train_chunks(
     epoch: integer,
     position: integer,
     batch_rows: integer,
+    share: double,
     first_score: integer,
     gradients_: integer,
     key: integer,
@@ -1774,7 +1789,7 @@ def train_chunks(
             rows = job.chunk
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
         forward(layers, job, base, 0, rows, start, batch_rows, key, 1, scratch)
-        score_rows(job, last, base, 0, rows, first_score + start, batch_rows)
+        score_rows(job, last, base, 0, rows, first_score + start, share)
         backward(layers, job, base, 0, rows, start, batch_rows, key, scratch)
         chunk_gradient(layers, job, base, rows, scratch, gradients + level * vector_size)
         level += 1
@@ -1833,12 +1848,23 @@ def leave(job: Job, thread: integer):
             left = atomic_get(job.synchronisation, LEFT)
 
 
-def add_scores(job: Job, epoch: integer, first_score: integer, batch_rows: integer):
+def share_of_row(job: Job, step: integer, batch_rows: integer) -> double:
+    """What a row counts in its batch."""
+    if job.shares != 0:
+        return get_double(job.shares, step - job.first_step)
+    return 1.0 / to_double(batch_rows)
+
+
+def add_scores(job: Job, epoch: integer, first_score: integer, batch_rows: integer, share: double):
     """Add the scores of a batch to those of its epoch."""
     columns = 1 + job.metric_count
     results = job.results + (epoch - job.first_epoch) * columns * 8
     for column in range(columns):
         total = sum_of_scores(batch_rows, columns, job.scores + (first_score * columns + column) * 8)
+        if column == 0:
+            total = total * job.score_scale
+            if job.shares != 0:
+                total = total * share * to_double(batch_rows)
         put_double(results, column, get_double(results, column) + total)
 
 
@@ -1940,6 +1966,7 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         batch_rows = job.rows - position
         if batch_rows > job.batch_size:
             batch_rows = job.batch_size
+        share = share_of_row(job, step, batch_rows)
         parts = 0
         gradients = job.gradients
         first_score = 0
@@ -1950,7 +1977,7 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         if job.noisy:
             key = mixed(job.seed + mixed(job.iterations + step - job.first_step + 1))
         if job.chunk > 0:
-            parts = train_chunks(layers, job, thread, epoch, position, batch_rows, first_score, gradients, key)
+            parts = train_chunks(layers, job, thread, epoch, position, batch_rows, share, first_score, gradients, key)
         else:
             first_row = 0
             rows = batch_rows
@@ -1966,7 +1993,7 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
                 gather(layers, job, base, first_row, rows, epoch, position, 1)
                 if forward(layers, job, base, first_row, rows, first_row, batch_rows, key, 1, scratch):
                     return 1
-                score_rows(job, last, base, first_row, rows, 0, batch_rows)
+                score_rows(job, last, base, first_row, rows, 0, share)
                 if backward(layers, job, base, first_row, rows, first_row, batch_rows, key, scratch):
                     return 1
         if atomic_get(job.synchronisation, ABORTED):  # a function of the user's own failed
@@ -1975,10 +2002,10 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
             return 1
         if job.mode == TRAIN:
             prepare_step(job, step - job.first_step, scratch)
-        if update_all(layers, job, thread, batch_rows, parts, gradients):
+        if update_all(layers, job, thread, batch_rows, share, parts, gradients):
             return 1
         if thread == 0:
-            add_scores(job, epoch, first_score, batch_rows)
+            add_scores(job, epoch, first_score, batch_rows, share)
             if job.mode == TRAIN and job.partial_values > 0:
                 move_statistics(layers, job, scratch)
             put_integer(job.synchronisation, DONE, step + 1)
@@ -2031,7 +2058,7 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
                     at += 1
         else:
             first_score = thread * job.capacity
-            score_rows(job, last, base, 0, rows, first_score, rows)
+            score_rows(job, last, base, 0, rows, first_score, 1.0 / to_double(rows))
             if atomic_get(job.synchronisation, ABORTED):
                 return 1
             for column in range(columns):
@@ -2079,7 +2106,7 @@ def work(layers: integer, job: Job, thread: integer) -> integer:
         ended = infer(layers, job, thread)
     elif job.mode == UPDATE:
         prepare_step(job, 0, job.scratch)
-        ended = update_all(layers, job, thread, 1, 1, job.gradients)
+        ended = update_all(layers, job, thread, 1, 1.0, 1, job.gradients)
     else:
         ended = train(layers, job, thread)
     leave(job, thread)

@@ -155,20 +155,33 @@ class Run:
     def rows(self, epoch: int, position: int, count: int) -> slice | npt.NDArray[np.int64]:
         job = self.job
         start = position - job["origin"]
+        if job["order"]:
+            start += (epoch - job["first_epoch"]) * job["rows"]
+            order: npt.NDArray[np.int64] = memory(job["order"] + 8 * start, (count,), np.int64)
+            return order
         if not job["shuffle"]:
             return slice(start, start + count)
         key = mixed(job["seed"] + mixed(np.array([epoch])))
         return shuffled(np.arange(position, position + count), job["rows"], job["mask"], job["shift"], key)
 
     @cached_property
+    def held_rows(self) -> int:
+        """Rows of x and y: an order may leave some out."""
+        job = self.job
+        if not job["order"]:
+            return int(job["rows"])
+        epochs = (job["last_step"] - 1) // job["steps_per_epoch"] - job["first_epoch"] + 1
+        return int(memory(job["order"], (epochs * job["rows"],), np.int64).max()) + 1
+
+    @cached_property
     def all_x(self) -> Array:
-        shape, strides = (self.job["rows"], self.inputs), (self.job["x_row"], self.job["x_column"])
+        shape, strides = (self.held_rows, self.inputs), (self.job["x_row"], self.job["x_column"])
         return memory(self.job["x"], shape, plan.KINDS[self.job["x_kind"]], strides)
 
     @cached_property
     def all_y(self) -> Array:
         job = self.job
-        shape, strides = (job["rows"], self.outputs), (job["y_row"], job["y_column"])
+        shape, strides = (self.held_rows, self.outputs), (job["y_row"], job["y_column"])
         if job["y_labels"]:
             shape, strides = shape[:1], strides[:1]
         return memory(job["y"], shape, plan.KINDS[job["y_kind"]], strides)
@@ -176,7 +189,7 @@ class Run:
     @cached_property
     def all_weights(self) -> Array | None:
         address = self.job["sample_weight"]
-        return memory(address, (self.job["rows"],), np.float64) if address else None
+        return memory(address, (self.held_rows,), np.float64) if address else None
 
     def x(self, rows: slice | npt.NDArray[np.int64]) -> Array:
         return np.require(self.all_x[rows], self.dtype, ["C", "A"])
@@ -311,10 +324,10 @@ class Run:
         scale, shift = self.job["target_scale"], self.job["target_shift"]
         return target if scale == 1 else target * scale + shift
 
-    def last_delta(self, before: list[Array], after: list[Array], target: Array, weight: Array) -> Array:
+    def last_delta(self, before: list[Array], after: list[Array], target: Array, weight: Array, share: float) -> Array:
         job, layer = self.job, self.layers[-1]
         target = self.smoothed(target)
-        scale = (job["loss_scale"] / len(target) * weight)[:, np.newaxis].astype(self.dtype)
+        scale = (job["loss_scale"] * share * weight)[:, np.newaxis].astype(self.dtype)
         if job["loss"] == plan.CUSTOM:
             return self.through_output(before, after, scale * self.own_loss(after[-1], target)[1])
         row = LOSSES[job["loss"]][1]
@@ -383,14 +396,14 @@ class Run:
         along = delta.mean(axis=axis, keepdims=True) + hat * (delta * hat).mean(axis=axis, keepdims=True)
         return inverse * (delta - along)
 
-    def penalty(self, gradient: Array) -> float:
+    def penalty(self, gradient: Array, strength: float) -> float:
         """The penalties on the weights; their gradient is added."""
         total = 0.0
         for layer, w in zip(self.layers, self.weights, strict=True):
             if layer["penalized"]:
                 d = self.matrix(gradient, layer)
                 for rows, which in ((slice(layer["bias"]), "kernel"), (slice(layer["bias"], None), "bias")):
-                    l1, l2 = layer[f"{which}_l1"], layer[f"{which}_l2"]
+                    l1, l2 = (strength * layer[f"{which}_{power}"] for power in ("l1", "l2"))
                     total += l1 * np.abs(w[rows]).sum(dtype=float) + l2 * np.square(w[rows]).sum(dtype=float)
                     d[rows] += l1 * np.sign(w[rows]) + 2 * l2 * w[rows]
         return float(total)
@@ -454,9 +467,16 @@ class Run:
             update_number = job["iterations"] + step - job["first_step"] + 1
             before, after = self.forward(self.x(rows), update_number)
             results = memory(job["results"] + (epoch - job["first_epoch"]) * columns * 8, (columns,), np.float64)
-            results += self.scores(before, after, target, weight)
-            self.backward(before, after, self.last_delta(before, after, target, weight), gradient, update_number)
-            results[0] += self.penalty(gradient) * count
+            share = 1 / count
+            scores = self.scores(before, after, target, weight)
+            scores[0] *= job["score_scale"]
+            if job["shares"]:
+                share = memory(job["shares"] + 8 * (step - job["first_step"]), (1,), np.float64)[0]
+                scores[0] *= share * count
+            delta = self.last_delta(before, after, target, weight, share)
+            self.backward(before, after, delta, gradient, update_number)
+            scores[0] += self.penalty(gradient, share if job["penalty_shared"] else 1.0) * count
+            results += scores
             if job["mode"] == TRAIN:
                 self.update(self.clipped(gradient), step - job["first_step"])
                 self.move_statistics()

@@ -91,6 +91,8 @@ JOB_FIELDS: dict[str, str] = {
     "average_frequency": "i8",  # updates from one overwriting of the parameters by it to the next, or 0
     "penalized": "i8",  # 1: some layer is
     "noisy": "i8",  # 1: some layer adds noise
+    "penalty_shared": "i8",  # 1: penalties are divided by the sum of the weights of a step's rows
+    "score_scale": "f8",  # of the loss as it is told, not of its gradient
     # the data
     "x": "i8",
     "x_row": "i8",  # bytes from row to row
@@ -107,6 +109,8 @@ JOB_FIELDS: dict[str, str] = {
     "origin": "i8",  # the row of the data that x and y start at
     "rows": "i8",
     "batch_size": "i8",
+    "order": "i8",  # int64: the rows of an epoch in the order of their visit, from first_epoch on; 0: see shuffle
+    "shares": "i8",  # doubles: 1 / the sum of the weights of each step's rows, from first_step on; 0: 1 / their number
     "shuffle": "i8",
     "seed": "i8",
     "mask": "i8",  # the least 2**k - 1 that no row number exceeds

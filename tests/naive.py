@@ -338,6 +338,14 @@ class Adam:
             w -= self.learning_rate * m_hat / (np.sqrt(v_hat) + self.epsilon)
 
 
+class KerasAdam(Adam):
+    def update(self, weights, gradients):
+        early = np.sqrt(1 - self.beta_2 ** (self.step + 1))
+        self.epsilon /= early
+        super().update(weights, gradients)
+        self.epsilon *= early
+
+
 class Optimizer:
     """Base: decoupled weight decay, slots made at first sight, and a step number from 1."""
 

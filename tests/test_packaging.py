@@ -1,4 +1,4 @@
-"""What is built: the wheel holds two packages and nothing else, the sdist all that a build needs."""
+"""What is built: the wheel holds three packages and nothing else, the sdist all that a build needs."""
 
 import importlib.metadata
 import os
@@ -68,14 +68,15 @@ def sources(folder, *patterns):
     return {path.name for pattern in patterns for path in (ROOT / folder).glob(pattern)}
 
 
-def test_the_wheel_installs_fastnn_and_fastnn_kernels_only(wheel):
+def test_the_wheel_installs_fastnn_with_its_kernels_and_estimators_only(wheel):
     folders = {name.rpartition("/")[0] for name in wheel if ".dist-info" not in name}
-    assert folders == {"fastnn", "fastnn/kernels"}
+    assert folders == {"fastnn", "fastnn/kernels", "fastnn/sklearn"}
 
 
 def test_the_wheel_holds_every_module_and_nothing_generated(wheel):
     expected = {f"fastnn/{name}" for name in sources("fastnn", "*.py", "py.typed")}
     expected |= {f"fastnn/kernels/{name}" for name in sources("kernels", "*.py", "*.h")}
+    expected |= {f"fastnn/sklearn/{name}" for name in sources("fastnn/sklearn", "*.py")}
     assert {name for name in wheel if ".dist-info" not in name and not name.endswith(BINARY)} == expected
     assert "fastnn/py.typed" in wheel
 
@@ -102,7 +103,8 @@ def test_the_sdist_holds_what_a_build_needs_and_nothing_generated(source):
         assert (source / name).is_file(), name
     wanted = {"fastnn": ("*.py", "py.typed"), "kernels": ("*.py", "*.h"), "tests": ("*.py",)}
     for folder, patterns in wanted.items():
-        assert {path.name for path in (source / folder).iterdir()} == sources(folder, *patterns)
+        assert {path.name for path in (source / folder).iterdir() if path.is_file()} == sources(folder, *patterns)
+    assert {path.name for path in (source / "fastnn" / "sklearn").iterdir()} == sources("fastnn/sklearn", "*.py")
 
 
 @pytest.mark.skipif(not shutil.which("false"), reason="no command that always fails")

@@ -1,0 +1,19 @@
+"""Estimators for scikit-learn, with its names and meanings, on the compiled engine.
+
+>>> import numpy as np
+>>> from fastnn.sklearn import MLPClassifier
+>>> x, y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array(["low", "low", "high", "high"])
+>>> MLPClassifier(solver="lbfgs", random_state=0).fit(x, y).predict([[0.5], [2.5]])
+array(['low', 'high'], dtype='<U4')
+"""
+
+from __future__ import annotations
+
+from fastnn.extras import require
+
+require("sklearn", "sklearn")
+
+from ._linear import LinearRegression, LogisticRegression  # noqa: E402
+from ._mlp import MLPClassifier, MLPRegressor  # noqa: E402
+
+__all__ = ["LinearRegression", "LogisticRegression", "MLPClassifier", "MLPRegressor"]

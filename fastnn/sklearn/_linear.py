@@ -1,0 +1,247 @@
+"""LogisticRegression and LinearRegression: the network without a hidden layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._mlp import MLPClassifier, MLPRegressor, _keep
+from ._network import Network
+
+__all__ = ["LinearRegression", "LogisticRegression"]
+
+Array = npt.NDArray[Any]
+
+BLOCK = 2**12  # rows
+
+
+class _Linear:
+    """What both have that a perceptron has not, and what is a choice there and none here."""
+
+    hidden_layer_sizes: ClassVar[Any] = ()
+    activation: ClassVar[Any] = "identity"
+    learning_rate: ClassVar[Any] = "constant"
+    power_t: ClassVar[Any] = 0.5
+    shuffle: ClassVar[Any] = True
+    momentum: ClassVar[Any] = 0.9
+    nesterovs_momentum: ClassVar[Any] = True
+    early_stopping: ClassVar[Any] = False
+    validation_fraction: ClassVar[Any] = 0.1
+    beta_1: ClassVar[Any] = 0.9
+    beta_2: ClassVar[Any] = 0.999
+    epsilon: ClassVar[Any] = 1e-8
+    max_fun: ClassVar[Any] = 15000
+    dropout: ClassVar[Any] = 0.0
+    stop_on: ClassVar[Any] = None
+    max_time: ClassVar[Any] = None
+    reset_optimizer: ClassVar[Any] = True
+    progress_bar: ClassVar[Any] = False
+
+    fit_intercept: bool
+    coefs_: list[Array]
+    intercepts_: list[Array]
+
+    @property
+    def _use_bias(self) -> bool:
+        return bool(self.fit_intercept)
+
+    def _drawn(self, fan_in: int, fan_out: int, activation: str) -> tuple[Array, Array | None]:
+        """From 0: there is one minimum."""
+        return np.zeros((fan_in, fan_out)), np.zeros(fan_out) if self._use_bias else None
+
+    def _preconditioned(self, network: Network, x: Any, weight: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """As if the columns of x had mean 0 and deviation 1, which takes L-BFGS fewer steps to the same minimum."""
+        dense = not hasattr(x, "tocsr")
+        if dense:
+            mean = np.average(x, axis=0, weights=weight)
+            blocks = [slice(start, start + BLOCK) for start in range(0, len(x), BLOCK)]
+            part = [np.ones(len(x[block])) if weight is None else weight[block] for block in blocks]
+            squares = [w @ np.square(x[block] - mean) for w, block in zip(part, blocks, strict=True)]
+            variance = np.sum(squares, axis=0) / np.sum([w.sum() for w in part])
+        else:
+            mean, variance = mean_variance_axis(x, axis=0, weights=weight)
+        scale = np.sqrt(variance, dtype=float)
+        scale = np.where(scale > 1e-12 * (1 + np.abs(mean)), scale, 1.0)[:, np.newaxis]
+        if not (dense and self._use_bias):
+            mean = np.zeros_like(mean)
+        inputs, outputs = network.coefs[0].shape
+        size = inputs * outputs
+
+        def there(packed: Array) -> Array:
+            w = packed[:size].reshape(inputs, outputs) / scale
+            return np.concatenate([w.ravel(), packed[size:] - mean @ w if self._use_bias else packed[size:]])
+
+        def back(gradient: Array) -> Array:
+            d = gradient[:size].reshape(inputs, outputs)
+            if self._use_bias:
+                d = d - np.outer(mean, gradient[size:])
+            return np.concatenate([(d / scale).ravel(), gradient[size:]])
+
+        return there, back
+
+    def _lbfgs_options(self) -> dict[str, Any]:
+        return {"maxls": 50, "ftol": 64 * np.finfo(float).eps}
+
+
+class LogisticRegression(_Linear, MLPClassifier):
+    """Logistic regression: one dense layer and a softmax, or a sigmoid for two classes.
+
+    Minimises the mean of -log p of the true classes plus sum(coef^2) / (2 C rows), as scikit-learn's of the same name.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty; infinite: none.
+    tol, fit_intercept, class_weight, random_state, max_iter, verbose, warm_start
+        As scikit-learn's.
+    solver : {"lbfgs", "sgd", "adam"}, or any fastnn optimizer by name or object
+    batch_size, learning_rate_init, n_iter_no_change, callbacks, dtype, backend, threads
+        As `MLPClassifier`'s.
+
+    Attributes
+    ----------
+    coef_ : (classes, features) array; (1, features) for two classes
+    intercept_ : (classes,) array; (1,) for two classes
+    classes_, n_features_in_, n_iter_, loss_
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            name: MLPClassifier._parameter_constraints[name]
+            for name in (
+                *("tol", "class_weight", "random_state", "solver", "max_iter", "verbose", "warm_start"),
+                *("batch_size", "learning_rate_init", "n_iter_no_change", "callbacks", "dtype", "backend", "threads"),
+            )
+        },
+        "C": [Interval(Real, 0, None, closed="right")],
+        "fit_intercept": ["boolean"],
+    }
+
+    loss: ClassVar[Any] = "log_loss"
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        tol: float = 1e-4,
+        fit_intercept: bool = True,
+        class_weight: Any = None,
+        random_state: Any = None,
+        solver: Any = "lbfgs",
+        max_iter: int = 100,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 0.001,
+        n_iter_no_change: float = 10,
+        callbacks: Any = None,
+        dtype: Any = None,
+        backend: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        _keep(self, locals())
+
+    @property
+    def alpha(self) -> float:
+        """Strength of the penalty."""
+        return float(1 / self.C)
+
+    @property
+    def coef_(self) -> Array:
+        """(classes, features), or (1, features): a view."""
+        check_is_fitted(self)
+        return self.coefs_[0].T
+
+    @property
+    def intercept_(self) -> Array:
+        """(classes,), or (1,): a view; zeros without an intercept."""
+        check_is_fitted(self)
+        return self.intercepts_[0] if self.intercepts_ else np.zeros(self.coefs_[0].shape[1])
+
+    def decision_function(self, X: Any) -> Array:
+        """Logits, (rows, classes); (rows,) for two classes."""
+        check_is_fitted(self)
+        x = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        logits = np.asarray(x @ self.coefs_[0]) + self.intercept_
+        return logits.ravel() if logits.shape[1] == 1 else logits
+
+
+class LinearRegression(_Linear, MLPRegressor):
+    """Linear regression: one dense layer, and nothing behind it.
+
+    Minimises the mean of (y - t)^2 / 2 plus alpha sum(coef^2) / (2 rows).
+
+    Parameters
+    ----------
+    fit_intercept : bool
+    alpha : float
+        Strength of the penalty.
+    loss : {"squared_error", "poisson"}, or any fastnn loss by name or object
+        "mean_absolute_error" and "huber" are robust against outliers.
+    solver : {"lbfgs", "sgd", "adam"}, or any fastnn optimizer by name or object
+    tol, max_iter, random_state, verbose, warm_start, batch_size, learning_rate_init, n_iter_no_change
+        As `MLPRegressor`'s.
+    callbacks, dtype, backend, threads
+        As `MLPRegressor`'s.
+
+    Attributes
+    ----------
+    coef_ : (features,) array; (outputs, features) for several outputs
+    intercept_ : float; (outputs,) array for several outputs
+    n_features_in_, n_iter_, loss_
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            name: MLPRegressor._parameter_constraints[name]
+            for name in (
+                *("alpha", "loss", "solver", "tol", "max_iter", "random_state", "verbose", "warm_start"),
+                *("batch_size", "learning_rate_init", "n_iter_no_change", "callbacks", "dtype", "backend", "threads"),
+            )
+        },
+        "fit_intercept": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        fit_intercept: bool = True,
+        alpha: float = 0.0,
+        loss: Any = "squared_error",
+        solver: Any = "lbfgs",
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        random_state: Any = None,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 0.001,
+        n_iter_no_change: float = 10,
+        callbacks: Any = None,
+        dtype: Any = None,
+        backend: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        _keep(self, locals())
+
+    @property
+    def coef_(self) -> Array:
+        """(features,), or (outputs, features): a view."""
+        check_is_fitted(self)
+        coef = self.coefs_[0].T
+        return coef[0] if len(coef) == 1 else coef
+
+    @property
+    def intercept_(self) -> Any:
+        """A number, or (outputs,)."""
+        check_is_fitted(self)
+        outputs = self.coefs_[0].shape[1]
+        intercept = self.intercepts_[0] if self.intercepts_ else np.zeros(outputs)
+        return float(intercept[0]) if outputs == 1 else intercept
