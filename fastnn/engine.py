@@ -203,13 +203,14 @@ class LayerPlan(NamedTuple):
         return before.activation in ("linear", "custom") or ACTIVATIONS[before.activation].keeps_slope
 
     @property
-    def normalizes(self) -> bool:
-        return self.kind in ("batch_normalization", "layer_normalization")
+    def scales(self) -> bool:
+        """Whether it may have a gamma and a beta: a normalisation, or a scaling."""
+        return self.kind in ("batch_normalization", "layer_normalization", "scaling")
 
     @property
     def trained(self) -> bool:
         """Whether it has parameters."""
-        return self.dense or (self.normalizes and (self.use_bias or self.use_gamma))
+        return self.dense or (self.scales and (self.use_bias or self.use_gamma))
 
 
 def noise_of_dropout(rate: float) -> dict[str, float]:
@@ -367,6 +368,7 @@ class Engine:
             record.kind = plan.LAYER_KINDS.index(layer.kind)
             record.inputs, record.outputs = width, layer.units
             record.input, record.input_stride = before.output, before.output_stride
+            record.kernel_rate = record.bias_rate = 1.0
             for field, value in layer.constants.items():
                 setattr(record, field, value)
             record.rows = width + layer.use_bias if layer.dense else 0
@@ -375,7 +377,7 @@ class Engine:
             if layer.dense:
                 record.bias = width
                 shape = (layer.units, record.rows) if record.turned else (record.rows, layer.units)
-            elif layer.normalizes:
+            elif layer.scales:
                 record.bias = int(layer.use_gamma)
                 shape = (layer.use_gamma + layer.use_bias, layer.units)
             record.height, record.width = shape

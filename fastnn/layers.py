@@ -25,6 +25,7 @@ __all__ = [
     "LayerNormalization",
     "Noise",
     "Normalization",
+    "Scaling",
     "Weighted",
     "deserialize",
     "serialize",
@@ -362,6 +363,52 @@ class LayerNormalization(Normalization):
         super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, name)
 
 
+class Scaling(Weighted):
+    """Multiplies each unit by a weight of its own: output = input * gamma.
+
+    As a first layer it learns how much each input counts.
+
+    Parameters
+    ----------
+    gamma_initializer : str or initializers.Initializer
+    gamma_rate : float
+        The optimizer's steps of gamma are multiplied by it; at least 0.
+    name : str, optional
+
+    Attributes
+    ----------
+    gamma : ndarray, (units,)
+        A view of the model's weights, there once the model is built.
+    """
+
+    def __init__(
+        self,
+        gamma_initializer: str | initializers.Initializer = "ones",
+        gamma_rate: float = 1.0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.gamma_initializer = initializers.get(gamma_initializer, "gamma_initializer")
+        self.gamma_rate = real_number(gamma_rate, "gamma_rate", least=0)
+
+    @property
+    def gamma(self) -> Weights:
+        """The factors, (units,): a view."""
+        return self._held()["gamma"]
+
+    def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """That of gamma."""
+        return {"gamma": (inputs,)}
+
+    def _initial(self, inputs: int, rng: np.random.Generator) -> list[Weights]:
+        return [self.gamma_initializer((inputs,), rng)]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON can hold them."""
+        own = {"gamma_initializer": serialize(self.gamma_initializer), "gamma_rate": self.gamma_rate}
+        return super().get_config() | own
+
+
 class Dense(Weighted):
     """Every unit sees every input: output = activation(input @ kernel + bias).
 
@@ -375,6 +422,9 @@ class Dense(Weighted):
     kernel_initializer, bias_initializer : str or initializers.Initializer
     kernel_regularizer, bias_regularizer : str or regularizers.Regularizer, optional
         Penalties on the weights.
+    kernel_rate, bias_rate : float
+        What the optimizer's steps of the kernel, and of the bias, are multiplied by, weight decay with them; at least
+        0, and 0 leaves them as they are.
     name : str, optional
     input_shape : tuple of int, optional
         (inputs,), for the first layer of a model; or `input_dim`.
@@ -396,6 +446,8 @@ class Dense(Weighted):
         bias_initializer: str | initializers.Initializer = "zeros",
         kernel_regularizer: str | regularizers.Regularizer | None = None,
         bias_regularizer: str | regularizers.Regularizer | None = None,
+        kernel_rate: float = 1.0,
+        bias_rate: float = 1.0,
         name: str | None = None,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
@@ -410,6 +462,8 @@ class Dense(Weighted):
         self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
         self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
         self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
+        self.kernel_rate = real_number(kernel_rate, "kernel_rate", least=0)
+        self.bias_rate = real_number(bias_rate, "bias_rate", least=0)
         if input_shape is not None:
             self.input_size = _only(input_shape, "input_shape")
         if input_dim is not None:
@@ -446,6 +500,8 @@ class Dense(Weighted):
             "bias_initializer": serialize(self.bias_initializer),
             "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_rate": self.kernel_rate,
+            "bias_rate": self.bias_rate,
             "name": self.name,
             "input_dim": self.input_size,
         }

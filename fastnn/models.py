@@ -27,6 +27,7 @@ from .layers import (
     Layer,
     Noise,
     Normalization,
+    Scaling,
     Weighted,
     unique_names,
 )
@@ -203,10 +204,13 @@ class Sequential:
             if isinstance(layer, Dense):
                 width = layer.units
                 activation = layer.activation
-                penalty = penalties(layer)
-                plans.append(LayerPlan(width, activation.name, activation.parameter, layer.use_bias, constants=penalty))
+                fields = dense_fields(layer)
+                plans.append(LayerPlan(width, activation.name, activation.parameter, layer.use_bias, constants=fields))
             elif isinstance(layer, Normalization):
                 plans.append(normalization_plan(layer, width))
+            elif isinstance(layer, Scaling):
+                rate = {"kernel_rate": layer.gamma_rate}
+                plans.append(LayerPlan(width, use_bias=False, kind="scaling", constants=rate, use_gamma=True))
             elif isinstance(layer, Noise):
                 noise = noise_plan(layer, width, len(self._places))
                 if kept is not None and not noise.suits(kept):
@@ -936,9 +940,9 @@ def _slots(engine: Engine) -> dict[str, Array]:
     }
 
 
-def penalties(layer: Dense) -> dict[str, float]:
-    """A dense layer's penalties, as fields of its record."""
-    fields: dict[str, float] = {}
+def dense_fields(layer: Dense) -> dict[str, float]:
+    """A dense layer's rates and penalties, as fields of its record."""
+    fields = {"kernel_rate": layer.kernel_rate, "bias_rate": layer.bias_rate}
     for part, regularizer in (("kernel", layer.kernel_regularizer), ("bias", layer.bias_regularizer)):
         if regularizer is not None:
             fields |= {"penalized": 1, f"{part}_l1": regularizer.l1, f"{part}_l2": regularizer.l2}

@@ -19,6 +19,7 @@ __all__ = [
     "Constant",
     "CosineDecay",
     "CosineDecayRestarts",
+    "CosineLog",
     "Custom",
     "ExponentialDecay",
     "InverseTimeDecay",
@@ -313,6 +314,33 @@ class CosineDecayRestarts(LearningRateSchedule):
             done = (done - (length - 1) / (self.t_mul - 1)) / length
         height = np.power(self.m_mul, period) * _cosine(done)
         return self.initial_learning_rate * ((1 - self.alpha) * height + self.alpha)
+
+
+class CosineLog(LearningRateSchedule):
+    """From 0 up to learning_rate and down to 0, in cycles each twice as long as the one before.
+
+    learning_rate (1 - cos(2 pi log2(1 + (2^cycles - 1) step / total_steps))) / 2, and then 0: "coslog4" of Holzmueller,
+    Grinsztajn and Steinwart, 2024.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The highest.
+    total_steps : int
+        Epochs times steps an epoch.
+    cycles : int
+    """
+
+    def __init__(self, learning_rate: float, total_steps: int, cycles: int = 4) -> None:
+        self.learning_rate = _rate(learning_rate, "learning_rate")
+        self.total_steps = positive_integer(total_steps, "total_steps")
+        self.cycles = positive_integer(cycles, "cycles")
+
+    def rates(self, steps: Array) -> Array:
+        """The equation."""
+        done = np.minimum(steps / self.total_steps, 1)
+        turns: Array = np.log2(1 + (2.0**self.cycles - 1) * done)
+        return self.learning_rate * _cosine(2 * turns + 1)
 
 
 class OneCycle(LearningRateSchedule):

@@ -998,6 +998,15 @@ def normalize_rows_backward(
             store(target, row * layer.input_stride + at, where(lanes_below(columns - at), d, splat(0.0)))
 
 
+def scale_columns(
+    layer: Layer, job: Job, rows: integer, source: integer, source_row: integer, target: integer, target_row: integer
+):
+    """Each column times its gamma: the way forward and, of deltas, the way back."""
+    for row in range(rows):
+        for at in range(0, layer.outputs, LANES):
+            store(target, row * target_row + at, load(source, row * source_row + at) * gamma_of(layer, job, at))
+
+
 def normalization_gradient(
     layer: Layer,
     job: Job,
@@ -1011,7 +1020,7 @@ def normalization_gradient(
     gradient: integer,
     gradient_row: integer,
 ):
-    """The gradient by gamma, beta, or both."""
+    """The gradient by gamma, beta, or both; of a scaling too."""
     source = base + layer.input * job.capacity * SIZE
     delta = base + layer.delta * job.capacity * SIZE
     kept = base + layer.kept * job.capacity * SIZE
@@ -1027,6 +1036,10 @@ def normalization_gradient(
             elif is_beta:
                 for row in range(batch_rows):
                     total = total + load(delta, row * layer.output_stride + at)
+            elif layer.kind == SCALING:
+                for row in range(batch_rows):
+                    x = load(source, row * layer.input_stride + at)
+                    total = fma(x, load(delta, row * layer.output_stride + at), total)
             else:
                 for row in range(batch_rows):
                     hat = load(source, row * layer.input_stride + at) - broadcast(kept, row * KEPT_VALUES)
@@ -1103,6 +1116,9 @@ def forward(
             elif layer.kind == LAYER_NORMALIZATION:
                 kept = base + (layer.kept * job.capacity + first_row * KEPT_VALUES) * SIZE
                 normalize_rows(layer, job, rows, source, product_target, stride, kept)
+                source = product_target
+            elif layer.kind == SCALING:
+                scale_columns(layer, job, rows, source, layer.input_stride, product_target, stride)
                 source = product_target
             elif number == job.layer_count - 1:
                 activate(LINEAR, rows, columns, stride, 0.0, source, product_target)
@@ -1248,6 +1264,9 @@ def backward(
                 kept = base + (layer.kept * job.capacity + first_row * KEPT_VALUES) * SIZE
                 normalize_rows_backward(layer, job, rows, inputs, source, delta, kept)
                 source = delta
+            elif layer.kind == SCALING:
+                scale_columns(layer, job, rows, source, layer.output_stride, delta, previous.output_stride)
+                source = delta
             if previous.kind == DROPOUT and job.mode == TRAIN:
                 through_noise(previous, rows, batch_row, key, source, delta)
             else:
@@ -1373,12 +1392,17 @@ def update_panel(
     slot_size = job.parameter_count * SIZE
     count = vectors * LANES
     start = layer.weights + first_unit * layer.stride + column
-    if gradient_row == layer.stride and count == layer.stride:  # the panel is one run of memory
+    rated = 0
+    if layer.kernel_rate != 1.0 or layer.bias_rate != 1.0:
+        rated = 1
+    if gradient_row == layer.stride and count == layer.stride and not rated:  # the panel is one run of memory
         count = count * units
         units = 1
     kept = get_double(scalars, DECAY)
     for row in range(units):
         at = (start + row * layer.stride) * SIZE
+        if rated:
+            copy_vectors(vectors, job.parameters + at, scalars + BEFORE)
         if kept != 1.0:
             scale_vectors(count, kept, job.parameters + at)
         update(
@@ -1390,8 +1414,19 @@ def update_panel(
             job.slots + at,
             job.parameters + at,
         )
+        if rated:
+            rate_row(layer, first_unit + row, column, count, scalars + BEFORE, job.parameters + at)
         if job.average >= 0:
             average_row(job, scalars + STEP, count, job.slots + job.average * slot_size + at, job.parameters + at)
+
+
+def rate_row(layer: Layer, unit: integer, column: integer, count: integer, before: integer, parameters: integer):
+    """Go a layer's own part of the way from weights before their update to those after it."""
+    kernel = lanes_of_kernel(layer, unit, column)
+    for at in range(0, count, LANES):
+        rate = where(lanes_below(kernel - at), splat(layer.kernel_rate), splat(layer.bias_rate))
+        w = load(before, at)
+        store(parameters, at, fma(rate, load(parameters, at) - w, w))
 
 
 def average_row(job: Job, step: integer, count: integer, averages: integer, parameters: integer):

@@ -22,7 +22,9 @@ ACTIVATIONS = list(formulas.ACTIVATIONS.items())
 LOSSES = list(formulas.LOSSES.items())
 OPTIMIZERS = list(formulas.OPTIMIZERS.values())
 SOFTMAX = list(formulas.ACTIVATIONS).index("softmax")
-DENSE, ACTIVATION, DROPOUT, GAUSSIAN_NOISE, BATCH_NORMALIZATION, LAYER_NORMALIZATION = range(len(plan.LAYER_KINDS))
+DENSE, ACTIVATION, DROPOUT, GAUSSIAN_NOISE, BATCH_NORMALIZATION, LAYER_NORMALIZATION, SCALING = range(
+    len(plan.LAYER_KINDS)
+)
 TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE = range(5)
 
 
@@ -222,6 +224,8 @@ class Run:
             elif kind in (DROPOUT, GAUSSIAN_NOISE):
                 if step is not None and self.job["mode"] == TRAIN:
                     z = self.noisy(layer, z, step)
+            elif kind == SCALING:
+                z = z * w[0]
             elif kind != ACTIVATION:
                 z = self.normalized(number, layer, w, z, step is not None)
             before.append(z)
@@ -381,6 +385,9 @@ class Run:
                     delta = np.where(dropped, 0, delta * layer["scale"]).astype(self.dtype)
             elif kind in (BATCH_NORMALIZATION, LAYER_NORMALIZATION):
                 delta = self.normalized_backward(i, layer, d, delta)
+            elif kind == SCALING:
+                d[0] = (after[i] * delta).sum(axis=0)
+                delta = delta * self.weights[i][0]
             if i > first:
                 delta = self.through_activation(self.layers[i - 1], before[i - 1], after[i], delta)
 
@@ -434,12 +441,18 @@ class Run:
         if job["rates"]:
             hyper["learning_rate"] = float(memory(job["rates"], (step + 1,), np.float64)[step])
         scalars = row.prepare(*arguments(row.prepare, **hyper, step=float(update_number)))
+        rated = [layer for layer in self.layers if (layer["kernel_rate"], layer["bias_rate"]) != (1, 1)]
+        before = self.parameters.copy() if rated else self.parameters
         if values[plan.DECAY]:
             self.parameters *= self.dtype.type(1.0 - hyper["learning_rate"] * values[plan.DECAY])
         slots = [self.vector("slots", i) for i in range(len(row.slots))]
         new = row.update(self.parameters, gradient, *slots, *(scalars if isinstance(scalars, tuple) else (scalars,)))
         for old, value in zip([self.parameters, *slots], new if isinstance(new, tuple) else (new,), strict=True):
             old[:] = value
+        for layer in rated:
+            w, old = self.matrix(self.parameters, layer), self.matrix(before, layer)
+            for rows, rate in ((slice(layer["bias"]), "kernel_rate"), (slice(layer["bias"], None), "bias_rate")):
+                w[rows] = old[rows] + layer[rate] * (w[rows] - old[rows])
         if self.job["average"] >= 0:
             average, frequency = self.vector("slots", self.job["average"]), self.job["average_frequency"]
             momentum = self.job["average_momentum"] if update_number > 1 else 0.0

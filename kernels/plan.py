@@ -41,6 +41,9 @@ LAYER_FIELDS: dict[str, str] = {
     "partials": "i8",  # where its sums start in those of a block of rows
     "statistics": "i8",  # where its statistics start in those of a thread
     "kept": "i8",  # where each row's mean and inverse deviation start in a workspace, for a capacity of one row
+    # what the optimizer's steps are multiplied by
+    "kernel_rate": "f8",
+    "bias_rate": "f8",
     # penalties on the weights
     "penalized": "i8",
     "kernel_l1": "f8",
@@ -138,7 +141,15 @@ JOB_FIELDS: dict[str, str] = {
     "synchronisation": "i8",
 }
 
-LAYER_KINDS = ("dense", "activation", "dropout", "gaussian_noise", "batch_normalization", "layer_normalization")
+LAYER_KINDS = (
+    "dense",
+    "activation",
+    "dropout",
+    "gaussian_noise",
+    "batch_normalization",
+    "layer_normalization",
+    "scaling",
+)
 CLIPS = ("", "clipvalue", "clipnorm", "global_clipnorm")
 
 # What is summed over each stored row of a layer's matrix, a panel of PANEL_COLUMNS at a time: its penalty, and the
@@ -187,6 +198,7 @@ def scratch_layout() -> tuple[dict[str, int], int]:
     places, start = {"SCALARS": 0, "PANEL_COLUMNS": PANEL_COLUMNS}, 128
     for name, size in (
         ("STEP", 64),  # doubles: the average's momentum in this step, and whether it overwrites the parameters
+        ("BEFORE", PANEL_COLUMNS * 8),  # weights before their update
         ("PACK", PACK_DEPTH * 3 * 64),
         ("PACK_INPUTS", PACK_DEPTH * PANEL_UNITS * 8),
         ("PANEL", PANEL_UNITS * PANEL_COLUMNS * 8),

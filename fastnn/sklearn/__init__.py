@@ -15,5 +15,13 @@ require("sklearn", "sklearn")
 
 from ._linear import LinearRegression, LogisticRegression  # noqa: E402
 from ._mlp import MLPClassifier, MLPRegressor  # noqa: E402
+from ._tabular import TabularClassifier, TabularRegressor  # noqa: E402
 
-__all__ = ["LinearRegression", "LogisticRegression", "MLPClassifier", "MLPRegressor"]
+__all__ = [
+    "LinearRegression",
+    "LogisticRegression",
+    "MLPClassifier",
+    "MLPRegressor",
+    "TabularClassifier",
+    "TabularRegressor",
+]

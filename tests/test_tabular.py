@@ -1,0 +1,312 @@
+"""Estimators for tables: scikit-learn's checks, tables as people have them, and what is kept."""
+
+import datetime
+import pickle
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pd = pytest.importorskip("pandas")
+
+from conftest import why_missing  # noqa: E402
+from sklearn.base import clone  # noqa: E402
+from sklearn.datasets import load_breast_cancer, load_diabetes  # noqa: E402
+from sklearn.inspection import permutation_importance  # noqa: E402
+from sklearn.model_selection import train_test_split  # noqa: E402
+from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
+
+from fastnn.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
+from fastnn.sklearn._tables import TableEncoder, _kind_of, bin_edges, columns_of  # noqa: E402
+from fastnn.sklearn._tabular import side_by_side  # noqa: E402
+
+SMALL = {
+    "hidden_layer_sizes": (16, 16),
+    "epochs": 60,
+    "n_ensemble": 1,
+    "batch_size": 64,
+    "backend": "auto" if why_missing("cython") else "cython",
+}
+UNEQUAL = "rows are held out and batches drawn whatever their weights are"
+
+
+@parametrize_with_checks(
+    [TabularClassifier(**SMALL), TabularRegressor(**SMALL)],
+    expected_failed_checks=lambda estimator: {"check_sample_weight_equivalence_on_dense_data": UNEQUAL},
+)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+# --- Tables ---
+
+
+def encoded(*tables, bins=0, most=10, components=0):
+    """The encoding of each table, as the first one's fit has it, before scaling."""
+    encoder, owner = TableEncoder(bins, most, components), TabularRegressor()
+    encoder.fit_transform(columns_of(owner, tables[0], reset=True))
+    return [
+        np.hstack(
+            [c.transform(x) for c, (_, x) in zip(encoder.columns, columns_of(owner, table, reset=False), strict=True)]
+        )
+        for table in tables
+    ]
+
+
+def test_numbers_have_gaps_filled_and_told():
+    train, test = encoded(pd.DataFrame({"a": [1.0, 2.0, 6.0, None]}), pd.DataFrame({"a": [None, 7.0]}))
+    np.testing.assert_allclose(train, [[-0.4, 0], [0, 0], [1.6, 0], [0, 1]], rtol=1e-6)  # quartiles 1.5 and 4
+    np.testing.assert_allclose(test, [[0, 1], [2, 0]], rtol=1e-6)
+
+
+def test_numbers_are_cut_into_bins_of_as_many_rows():
+    np.testing.assert_allclose(bin_edges(np.arange(101.0), 4), [0, 25, 50, 75, 100])
+    np.testing.assert_array_equal(bin_edges(np.array([5.0, 6, 9, 9]), 2), [5, 6, 9])
+    often = np.concatenate([np.zeros(900), np.arange(1, 102)])  # one value fills all bins, if it may
+    np.testing.assert_allclose(bin_edges(often, 5), [0, 1, 26, 51, 76, 101])
+
+
+def test_each_bin_has_a_column_that_goes_up_in_it():
+    values = [0.0] * 300 + [2.0] * 300 + [10.0] * 300
+    train, test = encoded(pd.DataFrame({"a": values}), pd.DataFrame({"a": [-1, 1, 2, 8, 99]}), bins=48)
+    np.testing.assert_array_equal(train[[0, 400, 800], 1:], [[0, 0], [1, 0], [1, 1]])
+    np.testing.assert_allclose(test[:, 1:], [[0, 0], [0.5, 0], [1, 0], [1, 0.75], [1, 1]])
+
+
+def test_there_are_fewer_bins_where_they_would_be_too_many():
+    rng = np.random.default_rng(0)
+    for rows, columns, bins in [(900, 2, 9), (700, 2, 0), (900, 120, 8), (900, 130, 0)]:
+        (x,) = encoded(pd.DataFrame(rng.random((rows, columns))), bins=48)
+        assert x.shape == (rows, columns * (1 + bins))
+    (few,) = encoded(pd.DataFrame({"a": [5, 6, 9] * 300}), bins=48)
+    np.testing.assert_array_equal(few[:3, 1:], [[0, 0], [1, 0], [1, 1]])
+
+
+@pytest.mark.parametrize("kind", ["object", "category", "string"])
+def test_texts_are_columns_and_unseen_ones_none(kind):
+    train = pd.DataFrame({"a": ["x", "y", "x", None, "z", "x", "y"]}).astype(kind)
+    test = pd.DataFrame({"a": ["y", None, "new"]}).astype(kind)
+    one, two = encoded(train, test)
+    assert one.shape == (7, 4)
+    np.testing.assert_array_equal(one.sum(axis=1), np.ones(7))
+    np.testing.assert_array_equal(two[0], one[1])
+    np.testing.assert_array_equal(two[1], one[3])
+    np.testing.assert_array_equal(two[2], np.zeros(4))
+
+
+def test_two_categories_are_one_column():
+    train, test = encoded(pd.DataFrame({"a": ["x", "y", "x"]}), pd.DataFrame({"a": ["y", "new"]}))
+    np.testing.assert_array_equal(train, [[1], [-1], [1]])
+    np.testing.assert_array_equal(test, [[-1], [0]])
+
+
+def test_rare_categories_share_a_column_and_texts_are_summed_up():
+    texts = [f"street {i}, town {i % 3}" for i in range(60)] + ["common"] * 5
+    train, test = encoded(pd.DataFrame({"a": texts}), pd.DataFrame({"a": ["street 999, town 1"]}), components=4)
+    assert train.shape == (65, 10 + 4)
+    np.testing.assert_array_equal(train[:, :10].sum(axis=1), np.ones(65))
+    assert test[0, 9] == 1
+    near, far = (np.linalg.norm(train[i, 10:] - test[0, 10:]) for i in (1, 64))
+    assert near < far
+
+
+def test_integers_that_became_floats_are_the_same_categories():
+    train = pd.DataFrame({"a": pd.Categorical([1, 2, 3])})
+    test = pd.DataFrame({"a": pd.Categorical([1.0, None, 3.0])})
+    one, two = encoded(train, test)
+    np.testing.assert_array_equal(two[[0, 2]], one[[0, 2]])
+
+
+def read(values):
+    """A column's numbers, before they are scaled."""
+    ((_, column),) = columns_of(TabularRegressor(), pd.DataFrame({"a": values}), reset=True)
+    return _kind_of(column)("a", 0).read(column)
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_dates_are_days_month_weekday_and_hour(zone):
+    dates = pd.to_datetime(["1970-01-02 12:00", "1971-03-01 00:00", None]).tz_localize(zone)
+    np.testing.assert_allclose(np.transpose(read(dates)), [[1.5, 0, 4, 12], [424, 2, 0, 0], [np.nan] * 4])  # a Friday
+    np.testing.assert_allclose(np.ravel(read([datetime.date(1970, 1, 2)])), [1, 0, 4, 0])
+    (x,) = encoded(pd.DataFrame({"a": dates}))
+    np.testing.assert_array_equal(x[2, 1::2], np.ones(4))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.array([1, None, 3], "Int64"),
+        pd.array([True, None, False], "boolean"),
+        pd.to_timedelta([1, None, 3], "D"),
+        [1, None, 3.5],
+        [None, None, None],
+    ],
+)
+def test_numbers_come_in_many_kinds(values):
+    x = read(values)
+    np.testing.assert_array_equal(np.isnan(x), [pd.isna(value) for value in values])
+    if values[0] is not None:
+        assert x[0] == 1
+
+
+def test_what_is_not_a_number_is_named():
+    encoder, owner = TableEncoder(0, 10, 0), TabularRegressor()
+    encoder.fit_transform(columns_of(owner, pd.DataFrame({"age": [1, 2]}), reset=True))
+    with pytest.raises(ValueError, match="X has 'old' in column 'age'; wants a number"):
+        encoder.transform(columns_of(owner, pd.DataFrame({"age": [1, "old"]}), reset=False))
+    with pytest.raises(ValueError, match="X has infinity in column 'age'"):
+        encoder.transform(columns_of(owner, pd.DataFrame({"age": [1, np.inf]}), reset=False))
+
+
+def test_a_table_of_arrow_is_that_of_pandas():
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pd.DataFrame({"a": [1.0, None, 3.0], "b": ["x", None, "z"], "c": [True, False, True]})
+    np.testing.assert_array_equal(*(encoded(t)[0] for t in (table, pyarrow.Table.from_pandas(table))))
+
+
+def test_columns_are_centred_scaled_and_clipped():
+    rng = np.random.default_rng(0)
+    x = rng.normal(5, 3, (1001, 2))
+    x[0] = 1e6
+    x[:, 1] = x[:, 1] > 10  # rarely: its quartiles are equal
+    z = TableEncoder(0, 10, 0).fit_transform(columns_of(TabularRegressor(), x, reset=True))
+    low, middle, high = np.quantile(x[:, 0], [0.25, 0.5, 0.75])
+    wanted = (x[:, 0] - middle) / (high - low)
+    np.testing.assert_allclose(z[:, 0], wanted / np.sqrt(1 + (wanted / 3) ** 2), rtol=1e-4, atol=1e-5)
+    assert z[0, 0] == pytest.approx(3)
+    np.testing.assert_allclose(np.unique(z[:, 1]), [0, 2 / np.sqrt(1 + (2 / 3) ** 2)], rtol=1e-5)
+
+
+# --- Estimators ---
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """A table with everything in it, classes and values."""
+    rng = np.random.default_rng(0)
+    colour = rng.choice(["red", "green", "blue"], 300)
+    size = rng.normal(size=300)
+    y = size + (colour == "red")
+    table = pd.DataFrame(
+        {
+            "size": np.where(rng.random(300) < 0.1, np.nan, size),
+            "colour": np.where(rng.random(300) < 0.05, None, colour),
+            "when": pd.to_datetime("2024-01-01") + pd.to_timedelta(rng.integers(0, 400, 300), "D"),
+            "noise": rng.random(300) < 0.5,
+        }
+    )
+    return table, np.where(y > 0.3, "many", "few"), y
+
+
+def test_a_raw_table_is_learned(mixed):
+    table, labels, y = mixed
+    classifier = TabularClassifier(**SMALL, random_state=0).fit(table[:200], labels[:200])
+    regressor = TabularRegressor(**SMALL, random_state=0).fit(table[:200], y[:200])
+    assert classifier.score(table[200:], labels[200:]) > 0.8
+    assert regressor.score(table[200:], y[200:]) > 0.6
+    assert list(classifier.classes_) == ["few", "many"]
+    np.testing.assert_allclose(classifier.predict_proba(table).sum(axis=1), 1)
+
+
+def test_defaults_are_good_on_small_tables():
+    x, y = load_breast_cancer(return_X_y=True)
+    x, x_test, y, y_test = train_test_split(x, y, random_state=0)
+    assert TabularClassifier(backend=SMALL["backend"], random_state=0).fit(x, y).score(x_test, y_test) > 0.94
+    x, y = load_diabetes(return_X_y=True)
+    x, x_test, y, y_test = train_test_split(x, y, random_state=0)
+    assert TabularRegressor(backend=SMALL["backend"], random_state=0).fit(x, y).score(x_test, y_test) > 0.25
+
+
+def test_importances_find_what_counts(mixed):
+    table, labels, _ = mixed
+    model = TabularClassifier(**SMALL, random_state=0).fit(table, labels)
+    importances = permutation_importance(model, table, labels, n_repeats=3, random_state=0).importances_mean
+    assert importances.argmax() == 0
+    assert importances[:2].min() > importances[2:].max()
+
+
+def test_an_ensemble_is_the_mean_of_its_members(mixed):
+    table, _, y = mixed
+    model = TabularRegressor(**SMALL | {"n_ensemble": 3}, threads=2, random_state=0).fit(table, y)
+    again = TabularRegressor(**SMALL | {"n_ensemble": 3}, threads=1, random_state=0).fit(table, y)
+    np.testing.assert_array_equal(model.predict(table), again.predict(table))
+    alone = []
+    for member in model.models_:
+        single = pickle.loads(pickle.dumps(model))
+        single.models_ = [member]
+        alone.append(single.predict(table))
+    assert not np.allclose(alone[0], alone[1])
+    np.testing.assert_allclose(model.predict(table), np.mean(alone, axis=0))
+    assert len(model.best_epochs_) == len(model.loss_curves_) == 3
+
+
+@pytest.mark.parametrize(("members", "threads"), [(1, 2), (2, 2), (3, 2), (5, 4), (4, 1), (2, 8)])
+def test_every_member_is_trained_once(members, threads):
+    trained = []
+    side_by_side(lambda number, threads: trained.append((number, threads)), members, threads, lambda: None)
+    assert sorted(number for number, _ in trained) == list(range(members))
+    assert all(1 <= given <= threads for _, given in trained)
+
+
+def test_the_best_epoch_is_kept(mixed):
+    table, labels, _ = mixed
+    model = TabularClassifier(**SMALL, random_state=0).fit(
+        table[:200], labels[:200], X_val=table[200:], y_val=labels[200:]
+    )
+    (curve,), (best,) = model.validation_curves_, model.best_epochs_
+    assert len(curve) == 60
+    assert best == 60 - np.argmax(curve[::-1])
+    assert model.score(table[200:], labels[200:]) == pytest.approx(max(curve))
+
+
+def test_without_held_out_rows_the_last_epoch_is_kept(mixed):
+    table, labels, _ = mixed
+    model = TabularClassifier(**SMALL, validation_fraction=0, random_state=0).fit(table, labels)
+    assert model.best_epochs_ == [60]
+    assert model.validation_curves_ == [[]]
+
+
+def test_several_outputs(mixed):
+    table, _, y = mixed
+    model = TabularRegressor(**SMALL, random_state=0).fit(table, np.stack([y, 100 - 50 * y], axis=1))
+    both = model.predict(table)
+    assert both.shape == (300, 2)
+    assert np.corrcoef(both.T)[0, 1] < -0.9
+
+
+def test_weights_count(mixed):
+    table, labels, _ = mixed
+    weight = np.where(labels == "many", 1.0, 1e-6)
+    model = TabularClassifier(**SMALL, random_state=0).fit(table, labels, sample_weight=weight)
+    assert (model.predict(table) == "many").mean() > 0.95
+
+
+def test_pickles_hold_no_more_than_the_network(mixed):
+    table, _, y = mixed
+    model = TabularRegressor(backend=SMALL["backend"], epochs=1, n_ensemble=1, random_state=0).fit(table, y)
+    pickled = pickle.dumps(model)
+    np.testing.assert_array_equal(pickle.loads(pickled).predict(table), model.predict(table))
+    assert len(pickled) < 4.5 * sum(w.size for w in model.models_[0].get_weights())
+
+
+def test_seeds_repeat_and_clones_forget(mixed):
+    table, _, y = mixed
+    model = TabularRegressor(**SMALL, random_state=3).fit(table, y)
+    np.testing.assert_array_equal(model.predict(table), clone(model).fit(table, y).predict(table))
+    assert not hasattr(clone(model), "models_")
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("epochs", 0), ("batch_size", 0), ("n_ensemble", 0), ("learning_rate", 0), ("validation_fraction", 1.0)],
+)
+def test_a_wrong_argument_is_named(mixed, argument, value):
+    table, _, y = mixed
+    with pytest.raises(ValueError, match=argument):
+        TabularRegressor(**SMALL | {argument: value}).fit(table, y)
+
+
+def test_labels_that_fit_did_not_see_are_refused(mixed):
+    table, labels, _ = mixed
+    with pytest.raises(ValueError, match="y_val got labels that y has not"):
+        TabularClassifier(**SMALL).fit(table, labels, X_val=table[:2], y_val=["few", "none"])
