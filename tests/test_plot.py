@@ -94,6 +94,10 @@ def test_epochs_of_one_compiled_run_share_its_time_by_their_steps(monkeypatch, i
         """Stands at step 2 of epochs of 4 steps, and takes the 10 steps up to step 12 in 5 seconds."""
 
         step, steps_per_epoch, seconds_a_step = 2, 4, 0.001
+        epoch = property(lambda self: self.step // 4)
+
+        def place(self):
+            return (self.step - 1) // 4, (self.step - 1) % 4 + 1
 
         def advance(self, last):
             self.step = last
