@@ -7,7 +7,7 @@ import pytest
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-PRINTED = ["", "0.9", "True", "[2.9]", "[0.619", "[["]
+PRINTED = ["", "0.9", "0.9", "[2.9]", "[0.619", "[["]
 
 
 @pytest.mark.parametrize(("example", "printed"), [*zip(EXAMPLES, PRINTED, strict=True)])
