@@ -51,7 +51,7 @@ def source(tmp_path_factory):
         (tree / "kernels" / left).write_text("a build's remains")
     unpacked = tmp_path_factory.mktemp("sdist")
     with tarfile.open(build("sdist", tree)) as archive:
-        archive.extractall(unpacked, filter="data")
+        archive.extractall(unpacked, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     return unpacked / f"fastnn-{PROJECT['version']}"
 
 
