@@ -437,6 +437,8 @@ class Sequential:
                 train.check_backup(backup.every_n_steps)
             if isinstance(held, Feed):
                 held.check_backup()
+        if chain.backups and self.optimizer is not None and self.optimizer.full_batch:
+            raise ValueError("callbacks got a backup, but LBFGS begins anew with each fit; wants none beside it")
         engine = self._built(train.width)
         assert self.optimizer is not None
         engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())

@@ -460,3 +460,16 @@ def test_progress_bar_is_live_in_a_notebook(monkeypatch, capsys):
 def test_a_bar_of_ones_own_takes_the_place_of_fit_s(capsys):
     new_model().fit(*new_data(), epochs=2, verbose=2, callbacks=[callbacks.ProgressBar(2)])
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_lbfgs_refuses_a_backup_before_anything_changes(tmp_path):
+    model = new_model()
+    x, y = new_data()
+    model.fit(x, y, verbose=0)
+    before = model.get_weights()
+    model.compile("lbfgs", "mse")
+    with pytest.raises(ValueError, match="callbacks got a backup, but LBFGS"):
+        model.fit(x, y, callbacks=[callbacks.BackupAndRestore(tmp_path / "backup")], verbose=0)
+    assert not (tmp_path / "backup").exists()
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
