@@ -151,6 +151,7 @@ class Optimizer(Configurable):
             value = real_number(value, name, above=0)
         elif name == "ema_overwrite_frequency" and value is not None:
             value = positive_integer(value, name)
+        self.__dict__.pop("_held_options", None)
         super().__setattr__(name, value)
 
     def get_config(self) -> dict[str, Any]:
@@ -184,11 +185,16 @@ class Optimizer(Configurable):
         ValueError
             More than one way to clip is asked for.
         """
+        held: tuple[tuple[str, float], Average | None] | None = self.__dict__.get("_held_options")
+        if held is not None:  # train_on_batch asks in every call
+            return held
         clips = [(name, getattr(self, name)) for name in CLIPS if getattr(self, name) is not None]
         if len(clips) > 1:
             raise ValueError(f"{' and '.join(name for name, _ in clips)} got a value each; wants at most one of them")
         average = Average(self.ema_momentum, self.ema_overwrite_frequency or 0) if self.use_ema else None
-        return (clips or [("", 0.0)])[0], average
+        held = (clips or [("", 0.0)])[0], average
+        self.__dict__["_held_options"] = held
+        return held
 
 
 class SGD(Optimizer):
