@@ -422,7 +422,8 @@ class Engine:
         self.row_values += self.target_stride
         self.parameter_count, self._transposed_count = max(parameters, WIDTH_MULTIPLE), transposed
         self._state_count, self._partial_values, self.sum_count = state, partials, sums * plan.SUMS
-        self.scratch_size = SCRATCH_SIZE + -(-statistics * self.dtype.itemsize // 64) * 64
+        size = self.dtype.itemsize
+        self.scratch_size = plan.scratch_layout(size)[1] + -(-statistics * size // 64) * 64
         job = self.job
         job.input_stride, job.target, job.target_stride = self.input_stride, self.target, self.target_stride
         job.noisy = any(layer.noise for layer in self.plans)
@@ -916,7 +917,6 @@ CONVERTED_BYTES = 2**20
 """How much of data that the kernels cannot read as it lies is converted at a time."""
 CLIPS: tuple[str, ...] = plan.CLIPS[1:]
 ROW_BLOCK: int = plan.ROW_BLOCK
-SCRATCH_SIZE: int = plan.scratch_layout()[1]
 SYNCHRONISATION_WORDS: int = plan.SYNCHRONISATION_WORDS
 
 

@@ -96,9 +96,21 @@ def tile_width(rows: integer, vectors: integer) -> integer:
 
 def gather_panel(steps: integer, vectors: integer, source: integer, source_step: integer, target: integer):
     """Some vectors of each of steps rows, side by side."""
-    for step in range(steps):
-        for vector in range(vectors):
-            store(target, (step * vectors + vector) * LANES, load(source, step * source_step + vector * LANES))
+    if vectors == 3:
+        for step in range(steps):
+            first = load(source, step * source_step)
+            second = load(source, step * source_step + LANES)
+            third = load(source, step * source_step + 2 * LANES)
+            store(target, 3 * step * LANES, first)
+            store(target, 3 * step * LANES + LANES, second)
+            store(target, 3 * step * LANES + 2 * LANES, third)
+    elif vectors == 1:
+        for step in range(steps):
+            store(target, step * LANES, load(source, step * source_step))
+    else:
+        for step in range(steps):
+            for vector in range(vectors):
+                store(target, (step * vectors + vector) * LANES, load(source, step * source_step + vector * LANES))
 
 
 def turn_panel(
@@ -1285,14 +1297,17 @@ def weight_gradient(
     units: integer,
     column: integer,
     vectors: integer,
+    packed: integer,
+    claims: integer,
     scratch: integer,
     gradient: integer,
     gradient_row: integer,
 ):
-    """Some rows (at most PANEL_UNITS) and columns of a gradient by a matrix as it is stored.
+    """Some rows (as many as fit PACKED_INPUTS, PACK_DEPTH deep) and columns of a gradient by a matrix as it is stored.
 
     That is the layer's input, transposed, times its delta; turned, the delta, transposed, times the input.  The
-    input's columns are brought together first, 16 side by side, for each is a page away from the next.
+    input's columns are brought together first, 16 side by side, for each is a page away from the next; ``packed`` if
+    the last call has left the same ones so.
     """
     layer = layers + number * LAYER_SIZE
     source = base + layer.input * job.capacity * SIZE
@@ -1322,36 +1337,60 @@ def weight_gradient(
         if column + vectors * LANES > layer.rows:
             clear_behind(units, layer.rows - column, gradient_row, gradient)
         return
-    pack = scratch + PACK_INPUTS
+    blocks = (units + 15) // 16
+    kept = blocks * 16 * batch_rows <= PACKED_INPUTS
     first = 0
     while first < batch_rows:
         rows = batch_rows - first
         if rows > PACK_DEPTH:
             rows = PACK_DEPTH
-        for block in range((units + 15) // 16):
-            gather_panel(
-                rows,
-                16 // LANES,
-                source + (first * source_stride + first_unit + block * 16) * SIZE,
-                source_stride,
-                pack + block * 16 * rows * SIZE,
-            )
-        product(
-            units,
-            vectors,
-            rows,
-            pack,
-            1,
-            16,
-            16 * rows,
-            base + (layer.delta * job.capacity + first * layer.output_stride + column) * SIZE,
-            layer.output_stride,
-            0,
-            first > 0,
-            scratch + PACK,
-            gradient,
-            gradient_row,
-        )
+        pack = scratch + PACK_INPUTS
+        if kept:
+            pack += first * blocks * 16 * SIZE
+        if not (packed and kept):
+            for block in range(blocks):
+                gather_panel(
+                    rows,
+                    16 // LANES,
+                    source + (first * source_stride + first_unit + block * 16) * SIZE,
+                    source_stride,
+                    pack + block * 16 * rows * SIZE,
+                )
+        strip = 0
+        while strip < vectors:
+            wide = tile_width(units, vectors - strip)
+            at = column + strip * LANES
+            deltas = base + (layer.delta * job.capacity + first * layer.output_stride + at) * SIZE
+            delta_row = layer.output_stride
+            if units >= PACK_ROWS and delta_row * SIZE > PACK_STRIDE:
+                gather_panel(rows, wide, deltas, delta_row, scratch + PACK)
+                deltas = scratch + PACK
+                delta_row = wide * LANES
+            unit = 0
+            while unit < units:
+                count = units - unit
+                if count > CLAIMED_UNITS:
+                    count = CLAIMED_UNITS
+                if claims:
+                    claim_panel(layer, job, first_unit + unit, count, at, wide * LANES)
+                product(
+                    count,
+                    wide,
+                    rows,
+                    pack + unit * rows * SIZE,
+                    1,
+                    16,
+                    16 * rows,
+                    deltas,
+                    delta_row,
+                    0,
+                    first > 0,
+                    0,
+                    gradient + (unit * gradient_row + strip * LANES) * SIZE,
+                    gradient_row,
+                )
+                unit += count
+            strip += wide
         first += rows
 
 
@@ -1580,18 +1619,33 @@ def scale_vectors(count: integer, scale_: double, target: integer):
         store(target, at, scale * load(target, at))
 
 
-def panel_units(layers: integer, job: Job) -> integer:
-    """Rows of a panel: tall, so that each pass over the deltas serves many, yet each thread gets some 16 panels."""
-    rows = 0
-    for number in range(job.layer_count):
-        layer = layers + number * LAYER_SIZE
-        rows += layer.height
-    if rows < 512 * job.threads:
-        return 16
-    units = rows // (256 * job.threads) * 16
-    if units > PANEL_UNITS:
-        return PANEL_UNITS
+def first_unit(layer: Layer, job: Job, before: integer, thread: integer) -> integer:
+    """The first row of a layer's matrix that is a thread's: of all parameters, row by row, each has an equal part."""
+    if job.replicated:
+        return 0
+    units = (job.parameter_count * thread // job.threads - before + layer.stride - 1) // layer.stride
+    units = (units + 15) // 16 * 16
+    if units < 0:
+        return 0
+    if units > layer.height:
+        return layer.height
     return units
+
+
+def panel_units(layer: Layer, units: integer, batch_rows: integer) -> integer:
+    """Rows of a panel: few, that stay in the nearest cache; or many, where the deltas are packed for each panel, as
+    many as fit beside a batch's packed inputs."""
+    if layer.output_stride * SIZE <= PACK_STRIDE:
+        return FLAT_UNITS
+    most = PANEL_UNITS
+    if most * batch_rows > PACKED_INPUTS:
+        most = PACKED_INPUTS // batch_rows
+    if most < 32:
+        most = 32
+    panels = (units + most - 1) // most
+    if panels < 2:
+        return units
+    return ((units + panels - 1) // panels + 15) // 16 * 16
 
 
 def panel_vectors(layer: Layer) -> integer:
@@ -1644,8 +1698,14 @@ def update_share(
         kernel_scale = scale_to(squares, job.clip_limit)
         bias_scale = kernel_scale
     part_size = job.gradient_levels * job.parameter_count * SIZE
-    height = panel_units(layers, job)
+    rows = 0
+    for number in range(job.layer_count):
+        layer = layers + number * LAYER_SIZE
+        rows += layer.height
+    tall = job.replicated or rows >= 512 * job.threads  # else there are too few rows to be split evenly
+    claims = job.threads > 1 and not job.replicated  # other cores have read what is written here
     work = 0  # in values of the parameters
+    packed = -1
     for number in range(job.layer_count):
         layer = layers + number * LAYER_SIZE
         if phase == 2 and job.clip == CLIPNORM:
@@ -1653,8 +1713,16 @@ def update_share(
             bias_scale = scale_to(sum_of_rows(layer, job, BIAS_SQUARES), job.clip_limit)
         width = panel_vectors(layer)
         unit = 0
-        while unit < layer.height:
-            units = layer.height - unit
+        end = layer.height
+        height = 16
+        if tall:
+            unit = first_unit(layer, job, work, thread)
+            if thread + 1 < job.threads and not job.replicated:
+                end = first_unit(layer, job, work, thread + 1)
+            height = panel_units(layer, end - unit, batch_rows)
+            work += layer.height * layer.stride
+        while unit < end:
+            units = end - unit
             if units > height:
                 units = height
             vector = 0
@@ -1662,11 +1730,9 @@ def update_share(
                 vectors = vectors_for(layer.width) - vector
                 if vectors > width:
                     vectors = width
-                if job.replicated or job.threads == 1 or work * job.threads // job.parameter_count == thread:
+                if tall or work * job.threads // job.parameter_count == thread:
                     column = vector * LANES
                     place = layer.weights + unit * layer.stride + column
-                    if job.threads > 1 and not job.replicated and units * vectors <= CLAIMED_VECTORS:
-                        claim_panel(layer, job, unit, units, column, vectors * LANES)
                     gradient = gradients + place * SIZE
                     gradient_row = layer.stride
                     if phase == 0 and job.mode != GRADIENT and (parts == 0 or job.replicated):  # nobody else wants it
@@ -1684,10 +1750,13 @@ def update_share(
                                 units,
                                 column,
                                 vectors,
+                                packed == layer.weights + unit,
+                                claims,
                                 scratch,
                                 gradient,
                                 gradient_row,
                             )
+                            packed = layer.weights + unit
                         elif job.replicated:
                             for row in range(units):
                                 at = (place + row * layer.stride) * SIZE
@@ -1716,7 +1785,8 @@ def update_share(
                         update_panel(layer, job, scratch, unit, units, column, vectors, gradient, gradient_row)
                         if layer.transposed >= 0 and job.transposing:
                             transpose(layer, job, unit, units, column, vectors)
-                work += units * vectors * LANES
+                if not tall:
+                    work += units * vectors * LANES
                 vector += vectors
             unit += units
 
@@ -1763,10 +1833,10 @@ def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scra
     """The gradient by every matrix, of a chunk of rows in a workspace of its own."""
     for number in range(job.layer_count):
         layer = layers + number * LAYER_SIZE
-        for unit in range(0, layer.height, PANEL_UNITS):
+        for unit in range(0, layer.height, CHUNK_UNITS):
             units = layer.height - unit
-            if units > PANEL_UNITS:
-                units = PANEL_UNITS
+            if units > CHUNK_UNITS:
+                units = CHUNK_UNITS
             weight_gradient(
                 layers,
                 job,
@@ -1777,6 +1847,8 @@ def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scra
                 units,
                 0,
                 vectors_for(layer.width),
+                0,
+                0,
                 scratch,
                 gradient + (layer.weights + unit * layer.stride) * SIZE,
                 layer.stride,

@@ -187,23 +187,25 @@ KEPT_VALUES = 16  # a row, of a layer normalisation
 WIDTH_MULTIPLE = 16  # rows are padded to this many values
 
 # A product packs its right side, at most PACK_DEPTH rows at a time, from this many rows of the left one and bytes
-# between its own on; a panel of weights has at most this many rows and columns.
+# between its own on.
 PACK_DEPTH, PACK_ROWS, PACK_STRIDE = 1024, 32, 1024
-PANEL_UNITS, PANEL_COLUMNS = 128, 192
-CLAIMED_VECTORS = 640  # a panel of up to this many is asked for before its gradient is computed; more are too many
+# A panel of weights has at most so many rows and columns; FLAT_UNITS rows where no deltas are packed for it.
+PANEL_UNITS, PANEL_COLUMNS, FLAT_UNITS, CHUNK_UNITS = 512, 192, 48, 256
+PACKED_INPUTS = CHUNK_UNITS * PACK_DEPTH  # values: inputs that stay packed for all columns of a panel's rows
+CLAIMED_UNITS = 192  # rows of a tile's width that are asked for before their gradient is computed; more are too many
 
 
-def scratch_layout() -> tuple[dict[str, int], int]:
-    """Where each part of a thread's scratch memory starts, in bytes, and the size of all, for the widest vectors."""
-    places, start = {"SCALARS": 0, "PANEL_COLUMNS": PANEL_COLUMNS}, 128
-    for name, size in (
+def scratch_layout(size: int) -> tuple[dict[str, int], int]:
+    """Where each part of a thread's scratch memory starts, and the size of all, in bytes, for values of that many."""
+    places, start = {"SCALARS": 0}, 128
+    for name, bytes_ in (
         ("STEP", 64),  # doubles: the average's momentum in this step, and whether it overwrites the parameters
-        ("BEFORE", PANEL_COLUMNS * 8),  # weights before their update
-        ("PACK", PACK_DEPTH * 3 * 64),
-        ("PACK_INPUTS", PACK_DEPTH * PANEL_UNITS * 8),
-        ("PANEL", PANEL_UNITS * PANEL_COLUMNS * 8),
+        ("BEFORE", PANEL_COLUMNS * size),  # weights before their update
+        ("PACK", PACK_DEPTH * 3 * 64),  # for the widest vectors
+        ("PACK_INPUTS", PACKED_INPUTS * size),
+        ("PANEL", PANEL_UNITS * PANEL_COLUMNS * size),
     ):
         places[name] = start
-        start += size
+        start += bytes_
     places["STATISTICS"] = start  # as many as the layers need
     return places, start

@@ -14,7 +14,7 @@ import ast
 import copy
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +88,8 @@ PLAN_CONSTANTS = (
     *("ROW_BLOCK", "KEPT_VALUES", "CUSTOM", "DECAY"),
     *("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE", "LEFT", "BARRIER_SPINS"),
     *("CALLED", "FINISHED", "CALLED_LAYERS", "CALLED_JOB", "CALLED_THREAD", "CALL", "GONE", "STANDBY_SPINS"),
-    *("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS", "CLAIMED_VECTORS"),
+    *("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS", "PANEL_COLUMNS", "FLAT_UNITS", "CHUNK_UNITS"),
+    *("PACKED_INPUTS", "CLAIMED_UNITS"),
 )
 
 
@@ -171,8 +172,8 @@ class Source:
             **{clip.upper(): i for i, clip in enumerate(plan["CLIPS"]) if clip},  # type: ignore[arg-type, var-annotated]
             **{k: plan[k] for k in PLAN_CONSTANTS},  # type: ignore[misc]
             "LAYER_SIZE": 8 * len(self.records["Layer"]),
-            **plan["scratch_layout"]()[0],  # type: ignore[operator]
         }
+        self.scratch_layout: Callable[[int], tuple[dict[str, int], int]] = plan["scratch_layout"]  # type: ignore[assignment]
 
     def takes(self, formula: str, argument: str) -> bool:
         return argument in [a.arg for a in self.formulas[formula].args.args]
@@ -320,6 +321,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
     lanes = instruction_set.vector_bytes // size
     constants = {
         **source.constants,
+        **source.scratch_layout(size)[0],
         "LANES": lanes,
         "SIZE": size,
         "TILE_ROWS": instruction_set.tile_rows,
