@@ -48,8 +48,8 @@ _RANGES: dict[str, dict[str, float]] = {
 Rate = float | schedules.LearningRateSchedule | Callable[[int], float]
 
 
-class Options(TypedDict, total=False):
-    """What every optimizer takes, by name; see `Optimizer`."""
+class AdamWOptions(TypedDict, total=False):
+    """What every optimizer takes, by name, but for the weight decay; see `Optimizer`."""
 
     clipnorm: float | None
     clipvalue: float | None
@@ -59,7 +59,14 @@ class Options(TypedDict, total=False):
     ema_overwrite_frequency: int | None
 
 
+class Options(AdamWOptions, total=False):
+    """What every optimizer takes, by name; see `Optimizer`."""
+
+    weight_decay: float | None
+
+
 _OPTIONS: dict[str, Any] = {
+    "weight_decay": None,
     **dict.fromkeys(CLIPS),
     "use_ema": False,
     "ema_momentum": 0.99,
@@ -70,11 +77,13 @@ _OPTIONS: dict[str, Any] = {
 class Optimizer(Configurable):
     """Base of all. What its constructor takes are attributes that may be set at any time, between epochs too.
 
-    Every optimizer takes `weight_decay`: before each update, w <- w - r weight_decay w, as in Keras; decoupled, not
-    through the gradient as PyTorch's Adam and SGD have it.  None is none.
+    Every optimizer takes these parameters, by name alone; AdamW its weight decay also by place.
 
     Parameters
     ----------
+    weight_decay : float, optional
+        Before each update, w <- w - r weight_decay w, as in Keras; decoupled, not through the gradient as PyTorch's
+        Adam and SGD have it.
     clipvalue : float, optional
         Each value of a gradient is cut off at plus and minus this.
     clipnorm : float, optional
@@ -121,7 +130,7 @@ class Optimizer(Configurable):
 
     @classmethod
     def _arguments(cls) -> list[str]:
-        return [*(name for name in inspect.signature(cls).parameters if name != "options"), *_OPTIONS]
+        return [name for name in {**inspect.signature(cls).parameters, **_OPTIONS} if name != "options"]
 
     @property
     def learning_rate(self) -> float:
@@ -211,7 +220,7 @@ class SGD(Optimizer):
         From 0 to 1.
     nesterov : bool
         Nesterov's momentum; of no effect where momentum is 0.
-    weight_decay : float, optional
+    **options : weight_decay, clipnorm and more; see `Optimizer`
     """
 
     momentum: float
@@ -222,14 +231,12 @@ class SGD(Optimizer):
         learning_rate: Rate = _HYPER["sgd"]["learning_rate"],
         momentum: float = 0.0,
         nesterov: bool = False,
-        weight_decay: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.nesterov = nesterov
-        self.weight_decay = weight_decay
 
     @property
     def row(self) -> str:
@@ -256,7 +263,7 @@ class Adam(Optimizer):
         Above 0.
     amsgrad : bool
         The largest v so far takes the place of v in the last equation (Reddi et al., 2018).
-    weight_decay : float, optional
+    **options : weight_decay, clipnorm and more; see `Optimizer`
     """
 
     beta_1: float
@@ -271,7 +278,6 @@ class Adam(Optimizer):
         beta_2: float = _HYPER["adam"]["beta_2"],
         epsilon: float = _HYPER["adam"]["epsilon"],
         amsgrad: bool = False,
-        weight_decay: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
@@ -280,7 +286,6 @@ class Adam(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.amsgrad = amsgrad
-        self.weight_decay = weight_decay
 
     @property
     def row(self) -> str:
@@ -302,6 +307,7 @@ class AdamW(Adam):
     epsilon : float
         Above 0.
     amsgrad : bool
+    **options : clipnorm and more; see `Optimizer`
     """
 
     def __init__(
@@ -312,9 +318,9 @@ class AdamW(Adam):
         beta_2: float = _HYPER["adam"]["beta_2"],
         epsilon: float = _HYPER["adam"]["epsilon"],
         amsgrad: bool = False,
-        **options: Unpack[Options],
+        **options: Unpack[AdamWOptions],
     ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, **options)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options)
 
 
 class Nadam(Optimizer):
@@ -332,7 +338,7 @@ class Nadam(Optimizer):
         At least 0, below 1.
     epsilon : float
         Above 0.
-    weight_decay : float, optional
+    **options : weight_decay, clipnorm and more; see `Optimizer`
     """
 
     beta_1: float
@@ -345,7 +351,6 @@ class Nadam(Optimizer):
         beta_1: float = _HYPER["nadam"]["beta_1"],
         beta_2: float = _HYPER["nadam"]["beta_2"],
         epsilon: float = _HYPER["nadam"]["epsilon"],
-        weight_decay: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
@@ -353,7 +358,6 @@ class Nadam(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        self.weight_decay = weight_decay
 
 
 class Adamax(Optimizer):
@@ -370,7 +374,7 @@ class Adamax(Optimizer):
         At least 0, below 1.
     epsilon : float
         Above 0.
-    weight_decay : float, optional
+    **options : weight_decay, clipnorm and more; see `Optimizer`
     """
 
     beta_1: float
@@ -383,7 +387,6 @@ class Adamax(Optimizer):
         beta_1: float = _HYPER["adamax"]["beta_1"],
         beta_2: float = _HYPER["adamax"]["beta_2"],
         epsilon: float = _HYPER["adamax"]["epsilon"],
-        weight_decay: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
@@ -391,7 +394,6 @@ class Adamax(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        self.weight_decay = weight_decay
 
 
 class Adagrad(Optimizer):
@@ -407,7 +409,7 @@ class Adagrad(Optimizer):
         Where a begins; at least 0.
     epsilon : float
         Above 0.
-    weight_decay : float, optional
+    **options : weight_decay, clipnorm and more; see `Optimizer`
     """
 
     initial_accumulator_value: float
@@ -418,14 +420,12 @@ class Adagrad(Optimizer):
         learning_rate: Rate = _HYPER["adagrad"]["learning_rate"],
         initial_accumulator_value: float = _HYPER["adagrad"]["initial_accumulator_value"],
         epsilon: float = _HYPER["adagrad"]["epsilon"],
-        weight_decay: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
         self.learning_rate = learning_rate
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
-        self.weight_decay = weight_decay
 
 
 class Adadelta(Optimizer):
@@ -442,7 +442,7 @@ class Adadelta(Optimizer):
         At least 0, below 1.
     epsilon : float
         Above 0.
-    weight_decay : float, optional
+    **options : weight_decay, clipnorm and more; see `Optimizer`
     """
 
     rho: float
@@ -453,14 +453,12 @@ class Adadelta(Optimizer):
         learning_rate: Rate = _HYPER["adadelta"]["learning_rate"],
         rho: float = _HYPER["adadelta"]["rho"],
         epsilon: float = _HYPER["adadelta"]["epsilon"],
-        weight_decay: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
         self.learning_rate = learning_rate
         self.rho = rho
         self.epsilon = epsilon
-        self.weight_decay = weight_decay
 
 
 class RMSprop(Optimizer):
@@ -481,7 +479,7 @@ class RMSprop(Optimizer):
         Above 0.
     centered : bool
         a - m^2 takes the place of a in d, with m <- rho m + (1 - rho) g.
-    weight_decay : float, optional
+    **options : weight_decay, clipnorm and more; see `Optimizer`
     """
 
     rho: float
@@ -496,7 +494,6 @@ class RMSprop(Optimizer):
         momentum: float = _HYPER["rmsprop_momentum"]["momentum"],
         epsilon: float = _HYPER["rmsprop"]["epsilon"],
         centered: bool = False,
-        weight_decay: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
@@ -505,7 +502,6 @@ class RMSprop(Optimizer):
         self.momentum = momentum
         self.epsilon = epsilon
         self.centered = centered
-        self.weight_decay = weight_decay
 
     @property
     def row(self) -> str:
@@ -524,8 +520,7 @@ class Lion(Optimizer):
         At least 0; a third to a tenth of Adam's.
     beta_1, beta_2 : float
         At least 0, below 1.
-    weight_decay : float, optional
-        3 to 10 times AdamW's.
+    **options : weight_decay (here 3 to 10 times AdamW's), clipnorm and more; see `Optimizer`
     """
 
     beta_1: float
@@ -536,14 +531,12 @@ class Lion(Optimizer):
         learning_rate: Rate = _HYPER["lion"]["learning_rate"],
         beta_1: float = _HYPER["lion"]["beta_1"],
         beta_2: float = _HYPER["lion"]["beta_2"],
-        weight_decay: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
         self.beta_2 = beta_2
-        self.weight_decay = weight_decay
 
 
 class Rprop(Optimizer):
@@ -560,7 +553,7 @@ class Rprop(Optimizer):
         Below and above 1.
     step_sizes : (float, float)
         The least and the largest.
-    weight_decay : float, optional
+    **options : weight_decay, clipnorm and more; see `Optimizer`
     """
 
     etas: tuple[float, float]
@@ -571,14 +564,12 @@ class Rprop(Optimizer):
         learning_rate: float = _HYPER["rprop"]["learning_rate"],
         etas: Sequence[float] = (_HYPER["rprop"]["decrease"], _HYPER["rprop"]["increase"]),
         step_sizes: Sequence[float] = (_HYPER["rprop"]["least"], _HYPER["rprop"]["most"]),
-        weight_decay: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
         self.learning_rate = real_number(learning_rate, "learning_rate", above=0.0)  # and no schedule
         self.etas = etas  # type: ignore[assignment]
         self.step_sizes = step_sizes  # type: ignore[assignment]
-        self.weight_decay = weight_decay
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("etas", "step_sizes"):
@@ -630,7 +621,6 @@ class LBFGS(Optimizer):
         if set_here := [name for name, default in _OPTIONS.items() if options.get(name, default) != default]:
             raise ValueError(f"{set_here[0]} got {options[set_here[0]]!r}; LBFGS follows the whole gradient")  # type: ignore[literal-required]
         self.learning_rate = 0.0
-        self.weight_decay = None
         self.history_size = history_size
         self.tolerance_grad = tolerance_grad
         self.tolerance_change = tolerance_change

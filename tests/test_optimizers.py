@@ -155,6 +155,9 @@ def test_keras_names_and_defaults():
     }
     assert optimizers.AdamW().weight_decay == 0.004
     assert optimizers.Adam().weight_decay is None
+    assert (
+        repr(optimizers.Lion(weight_decay=1)) == "Lion(learning_rate=0.001, beta_1=0.9, beta_2=0.99, weight_decay=1.0)"
+    )
     assert {
         name: value for name, value in optimizers.Adagrad().get_config().items() if value and "ema" not in name
     } == {
@@ -191,6 +194,7 @@ def test_a_changed_variant_keeps_the_slots_that_both_have(network):
     ("make", "message"),
     [
         (lambda: optimizers.Adam(weight_decay=-1.0), "weight_decay got -1.0"),
+        (lambda: optimizers.LBFGS(weight_decay=0.1), "weight_decay got 0.1; LBFGS"),
         (lambda: optimizers.RMSprop(rho=1.0), "rho got 1.0"),
         (lambda: optimizers.Adagrad(initial_accumulator_value=-0.1), "initial_accumulator_value got -0.1"),
         (lambda: optimizers.Rprop(etas=(1.5, 2.0)), r"etas\[0\] got 1.5"),
