@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import io
 import json
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from .errors import ModelFileError
 from .extras import require
+from .locks import lock
 
 __all__ = ["load", "load_tensors", "replacing", "save", "save_tensors"]
 
@@ -53,23 +55,44 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
     path = Path(os.path.realpath(path))  # a link stays one
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, f"cannot be written, for there is no folder {path.parent}", str(path))
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("xb") as file:
+        with _aside(path) as (part, file, locked):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if previous is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(path, previous)
-        os.replace(part, path)
-        _sync_folder(path.parent)
+            if not locked:
+                file.close()  # some systems rename no open file
+            if previous is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(path, previous)
+            os.replace(part, path)
+            _sync_folder(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(error.errno, f"cannot be written: {reason}", str(path)) from error
-    finally:
-        with contextlib.suppress(OSError):  # where the folder is gone, so is the file
-            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _aside(path: Path) -> Iterator[tuple[Path, IO[bytes], bool]]:
+    """A new file beside another, and whether it is locked while it is open.
+
+    What processes that were killed have left is not, and is removed.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
+        with contextlib.suppress(OSError), left.open("r+b") as file:
+            if lock(file):
+                left.unlink()
+    while True:
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        try:
+            with part.open("xb") as file:
+                locked = lock(file)
+                if locked is None or (locked and part.exists()):  # and was not taken for one that was left
+                    yield part, file, bool(locked)
+                    return
+        finally:
+            with contextlib.suppress(OSError):  # where the folder is gone, so is the file
+                part.unlink(missing_ok=True)
 
 
 def save(

@@ -7,8 +7,6 @@ model file's metadata; the same description encodes any later table in the same 
 from __future__ import annotations
 
 import difflib
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .extras import require
+from .saving import replacing
 
 __all__ = [
     "TableError",
@@ -122,18 +121,13 @@ def write_table(columns: Mapping[str, NDArray[Any]], path: Path) -> None:
     pa = require("pyarrow", "cli")
     check_output(path)
     name = path.name.lower()
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            if name.endswith(".csv"):
-                require("pyarrow.csv", "cli").write_csv(pa.table(dict(columns)), file)
-            elif name.endswith((".parquet", ".pq")):
-                require("pyarrow.parquet", "cli").write_table(pa.table(dict(columns)), file)
-            else:
-                np.savez(file, **dict(columns))  # type: ignore[arg-type]
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as file:
+        if name.endswith(".csv"):
+            require("pyarrow.csv", "cli").write_csv(pa.table(dict(columns)), file)
+        elif name.endswith((".parquet", ".pq")):
+            require("pyarrow.parquet", "cli").write_table(pa.table(dict(columns)), file)
+        else:
+            np.savez(file, **dict(columns))  # type: ignore[arg-type]
 
 
 def has_value(column: Any) -> Any:
