@@ -19,6 +19,7 @@ from .callbacks import Backup, Callback, Logs
 from .data import positive_integer
 from .errors import ModelFileError
 from .extras import require
+from .locks import Claim
 from .watching import Monitor
 
 __all__ = ["BackupAndRestore", "ModelCheckpoint"]
@@ -138,7 +139,8 @@ class BackupAndRestore(Backup):
 
     Where a backup cannot be written (a full disk, a folder that is read-only or has vanished), fit ends with an OSError
     that names the file and the reason: the model is as it was trained so far, ``model.history`` holds the epochs, and
-    the last backup is as it was.
+    the last backup is as it was.  While another fit keeps its backups in the folder, in whatever process, fit raises
+    BlockingIOError, and leaves the folder as it is; a process that was killed holds nothing.
 
     Parameters
     ----------
@@ -170,6 +172,7 @@ class BackupAndRestore(Backup):
         self.path = self.backup_dir / "backup.fastnn"
         self.previous = self.backup_dir / "backup.previous.fastnn"
         self._run: Any = None
+        self._claim: Claim | None = None
 
     def restore(self, run: Any) -> None:
         """Bring a kept run back, if there is one."""
@@ -178,6 +181,8 @@ class BackupAndRestore(Backup):
             self.backup_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OSError(error.errno, f"cannot be made: {error.strerror or error}", str(self.backup_dir)) from error
+        self._release()
+        self._claim = Claim(self.backup_dir)
         for part in self.backup_dir.glob(".backup*.part"):  # of a process that was killed while it wrote
             part.unlink(missing_ok=True)
         kept = self._read()
@@ -192,11 +197,20 @@ class BackupAndRestore(Backup):
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Remove the backups, if training has come to its end."""
         run, self._run = self._run, None
-        if run is not None and run.completed and self.delete_checkpoint:
-            for path in (self.previous, self.path):
+        ended = run is not None and run.completed and self.delete_checkpoint
+        try:
+            for path in (self.previous, self.path) if ended else ():
                 path.unlink(missing_ok=True)
+        finally:
+            self._release()
+        if ended:
             with contextlib.suppress(OSError):
                 self.backup_dir.rmdir()  # unless other files are in it
+
+    def _release(self) -> None:
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            claim.release()
 
     def _read(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
         """The newest backup that can be read; None if there is none."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import weakref
+from pathlib import Path
 from typing import IO
 
 try:
@@ -9,7 +14,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["lock"]
+__all__ = ["Claim", "lock"]
 
 
 def lock(file: IO[bytes]) -> bool | None:
@@ -23,3 +28,68 @@ def lock(file: IO[bytes]) -> bool | None:
     except OSError:
         return None
     return True
+
+
+class Claim:
+    """A folder that is one user's alone until it is released, by a file .lock in it; where locks are to be had.
+
+    Parameters
+    ----------
+    folder : path
+
+    Raises
+    ------
+    BlockingIOError
+        It is another one's, of this process or of another.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / ".lock"
+        self._file: IO[bytes] | None = None
+        while fcntl is not None and self._file is None:
+            try:
+                file = self._path.open("ab")
+            except OSError:  # the folder is read-only, say
+                return
+            locked = lock(file)
+            if locked is None or (locked and self._names(file)):
+                self._file = file
+                _claims.add(self)
+                return
+            file.close()
+            if not locked:
+                raise BlockingIOError(
+                    errno.EAGAIN, "is in use by another fit that has not ended; wants a folder of its own", str(folder)
+                )
+
+    def release(self) -> None:
+        """Leave the folder to others."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink()  # while it is locked: who waits for it sees that it is gone
+            self.drop()
+
+    def drop(self) -> None:
+        """Know of it no more; it stays a parent process's."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _names(self, file: IO[bytes]) -> bool:
+        """Whether the file is still there, and was not removed by whom it was locked by before."""
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+
+_claims: weakref.WeakSet[Claim] = weakref.WeakSet()
+
+
+def _drop_all() -> None:
+    for claim in list(_claims):
+        claim.drop()
+
+
+if hasattr(os, "register_at_fork"):  # a child would hold the lock after its parent's death
+    os.register_at_fork(after_in_child=_drop_all)

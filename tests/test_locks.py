@@ -1,15 +1,30 @@
-"""Two saves of one file, and what processes that were killed leave."""
+"""Two fits on one backup folder, two saves of one file, and what processes that were killed leave."""
 
+import errno
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import fastnn
-from fastnn import locks, saving
+from fastnn import callbacks, locks, saving
 from fastnn.layers import Dense
 
+CHILD = """
+import os, sys, test_locks
+from fastnn import callbacks
+
+def wait(*_):
+    if "fork" in sys.argv and os.fork() == 0:
+        sys.stdin.read()
+        os._exit(0)
+    print("here", flush=True)
+    sys.stdin.read()
+
+test_locks.fit(sys.argv[1], callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: wait() if epoch == 1 else None))
+"""
 SAVING = """
 import os, sys, test_locks
 
@@ -24,6 +39,12 @@ def new_model():
     model = fastnn.Sequential([Dense(1)], seed=0)
     model.compile("adam", "mse", backend="numpy")
     model.build(3)
+    return model
+
+
+def fit(folder, *others):
+    model, x = new_model(), np.ones((8, 3))
+    model.fit(x, x[:, :1], epochs=3, verbose=0, callbacks=[*others, callbacks.BackupAndRestore(folder)])
     return model
 
 
@@ -42,6 +63,61 @@ def started(source, *arguments):
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@locking
+def test_a_folder_is_one_process_s_until_it_dies(tmp_path):
+    folder = tmp_path / "backup"
+    with started(CHILD, folder) as child:
+        before = contents(folder)
+        with pytest.raises(BlockingIOError, match="in use by another fit") as caught:
+            fit(folder)
+        assert caught.value.filename == str(folder)
+        assert contents(folder) == before
+        assert "backup.fastnn" in before
+        child.kill()
+    assert contents(folder) == before
+    assert fit(folder).history.epoch == [0, 1, 2]
+    assert not folder.exists()
+
+
+@locking
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_child_that_outlives_its_parent_does_not_hold_the_folder(tmp_path):
+    with started(CHILD, tmp_path / "backup", "fork") as child:
+        child.kill()
+        child.wait()
+        assert fit(tmp_path / "backup").history.epoch == [0, 1, 2]
+        child.stdin.close()  # the grandchild has waited for that
+        assert child.stdout.read() == ""
+
+
+@locking
+def test_a_folder_is_one_fit_s_until_it_ends(tmp_path):
+    folder, refused = tmp_path / "backup", []
+
+    def another(epoch, logs):
+        with pytest.raises(BlockingIOError, match="backup"):
+            fit(folder)
+        refused.append(epoch)
+
+    fit(folder, callbacks.LambdaCallback(on_epoch_end=another))
+    assert refused == [0, 1, 2]
+    assert not folder.exists()
+    fit(folder)
+
+
+@pytest.mark.parametrize("missing", ["in Python", "in the file system"])
+def test_without_locks_fit_goes_on(tmp_path, monkeypatch, missing):
+    def refuse(*_):
+        raise OSError(errno.ENOTSUP, "no locks here")
+
+    if missing == "in Python":
+        monkeypatch.setattr(locks, "fcntl", None)
+    elif locks.fcntl is not None:
+        monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    fit(tmp_path / "backup")
+    assert not (tmp_path / "backup").exists()
 
 
 @locking
