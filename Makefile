@@ -48,8 +48,8 @@ lint: .venv/installed ## check format, style and types
 	$(BIN)/mypy
 
 clean: ## remove .venv and whatever was built
-	rm -rf .venv build dist *.egg-info kernels/_cython_* demo.png
-	rm -rf .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info kernels/_cython_* demo.png learn
+	rm -rf .benchmarks .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find fastnn kernels tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # The extension is left to the next rule, which recompiles only what changed, and tries again after a failure.
