@@ -291,6 +291,8 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
         At least 0; with 0 it is the crossentropy.
     from_logits : bool
         Outputs are linear, y = sigmoid(output).
+    label_smoothing : float
+        From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / 2, in all of the above, as in Keras.
     """
 
     row = "binary_focal_crossentropy"
@@ -301,10 +303,11 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
         alpha: float = 0.25,
         gamma: float = LOSSES["binary_focal_crossentropy"].parameter[1],
         from_logits: bool = False,
+        label_smoothing: float = 0.0,
     ) -> None:
         if not isinstance(apply_class_balancing, bool):
             raise TypeError(f"apply_class_balancing got {apply_class_balancing!r}; wants True or False")
-        super().__init__(from_logits)
+        super().__init__(from_logits, label_smoothing)
         self.apply_class_balancing = apply_class_balancing
         self.alpha = real_number(alpha, "alpha", least=0, most=1)
         self.gamma = real_number(gamma, "gamma", least=0)
