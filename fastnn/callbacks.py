@@ -35,6 +35,7 @@ __all__ = [
     "ReduceLROnPlateau",
     "TerminateOnNaN",
     "format_logs",
+    "format_seconds",
     "verbosity",
 ]
 
@@ -297,7 +298,7 @@ class ProgressBar(Callback):
             self._close()
         elif self.verbose:
             seconds = time.perf_counter() - self._start
-            print(f"{self._title(epoch)} - {seconds:.2f} s - {format_logs(logs)}", flush=True)
+            print(f"{self._title(epoch)} - {format_seconds(seconds)} - {format_logs(logs)}", flush=True)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """End a bar that was left in the middle of an epoch."""
@@ -427,6 +428,11 @@ def verbosity(verbose: object) -> int:
 def format_logs(logs: Logs | None) -> str:
     """'loss: 0.5021 - accuracy: 0.8750'."""
     return " - ".join(f"{name}: {_format(value)}" for name, value in (logs or {}).items())
+
+
+def format_seconds(seconds: float) -> str:
+    """'2.31 s', '4.75 ms'."""
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1e3:.2f} ms"
 
 
 def _format(value: float) -> str:

@@ -15,6 +15,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from .callbacks import format_seconds
 from .errors import DivergenceWarning
 from .tables import (
     Description,
@@ -160,7 +161,7 @@ def train(
         )
     for warning in caught:
         click.echo(f"Warning: {warning.message}", err=True)
-    click.echo(f"{len(x)} rows trained on in {time.perf_counter() - start:.1f} s")
+    click.echo(f"{len(x)} rows trained on in {format_seconds(time.perf_counter() - start)}")
     if history.interrupted:
         click.echo("interrupted: what has been learned so far is kept")
     if test is not None:
@@ -240,13 +241,16 @@ def info() -> None:
 
 @commands.command()
 def warmup() -> None:
-    """Compile everything into the cache, so that the next first run is quick."""
+    """Compile everything into the cache.
+
+    The first run after that is as quick as any.
+    """
     from .engine import warmup as compile_all
 
     start = time.perf_counter()
     for compiled in compile_all():
         click.echo(compiled)
-    click.echo(f"ready after {time.perf_counter() - start:.1f} s")
+    click.echo(f"ready after {format_seconds(time.perf_counter() - start)}")
 
 
 def _can_write(path: Path) -> None:

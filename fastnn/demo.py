@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import Sequential
+from .callbacks import format_seconds
 from .extras import require
 from .layers import Dense
 from .optimizers import SGD
@@ -105,7 +106,7 @@ def run(epochs: int, picture: Path, say: Callable[[str], Any] = print) -> float:
     draw(history.history, picture)
     say("")
     say(f"test accuracy      {accuracy:.4f}")
-    say(f"training took      {seconds:.2f} s for {epochs} epochs")
+    say(f"training took      {format_seconds(seconds)} for {epochs} epochs")
     say(f"steps a second     {ours:,.0f} (batches of {BATCH_SIZE})")
     say(f"  in plain NumPy   {baseline:,.0f}, so {ours / baseline:.1f} times as many")
     say(f"loss curve         {picture}")

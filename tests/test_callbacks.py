@@ -440,6 +440,15 @@ def test_progress_bar_is_a_line_an_epoch_where_no_line_can_be_drawn_anew(capsys,
     assert [line.split(" - ")[0] for line in lines] == ["Epoch 1/2", "Epoch 2/2"]
 
 
+def test_short_times_are_told_in_milliseconds():
+    assert [callbacks.format_seconds(t) for t in (0.0004321, 0.0999, 0.1, 75)] == [
+        "0.43 ms",
+        "99.90 ms",
+        "0.10 s",
+        "75.00 s",
+    ]
+
+
 def test_progress_bar_works_without_tqdm(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     new_model().fit(*new_data(), epochs=2, verbose=1)
