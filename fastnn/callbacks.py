@@ -436,7 +436,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def _format(value: float) -> str:
-    return f"{value:.4f}" if value == 0 or abs(value) > 1e-3 else f"{value:.4e}"
+    return f"{value:.4f}" if value == 0 or 1e-3 < abs(value) < 1e7 else f"{value:.4e}"
 
 
 def _check(callback: object) -> None:

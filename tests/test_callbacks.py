@@ -449,6 +449,12 @@ def test_short_times_are_told_in_milliseconds():
     ]
 
 
+def test_scores_of_any_size_are_short():
+    logs = {"loss": 7.4e33, "a": 12345.678, "b": 0.0, "c": -2e-5, "d": float("nan"), "e": float("-inf")}
+    told = "loss: 7.4000e+33 - a: 12345.6780 - b: 0.0000 - c: -2.0000e-05 - d: nan - e: -inf"
+    assert callbacks.format_logs(logs) == told
+
+
 def test_progress_bar_works_without_tqdm(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     new_model().fit(*new_data(), epochs=2, verbose=1)
