@@ -45,6 +45,7 @@ class _Linear:
     progress_bar: ClassVar[Any] = False
 
     fit_intercept: bool
+    alpha: Any
     coefs_: list[Array]
     intercepts_: list[Array]
 
@@ -57,7 +58,10 @@ class _Linear:
         return np.zeros((fan_in, fan_out)), np.zeros(fan_out) if self._use_bias else None
 
     def _preconditioned(self, network: Network, x: Any, weight: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """As if the columns of x had mean 0 and deviation 1, which takes L-BFGS fewer steps to the same minimum."""
+        """As if the columns of x had mean 0 and deviation 1, which takes L-BFGS fewer steps to the same minimum.
+
+        A column of so small a deviation that the penalty curves the loss more than it does is scaled by the penalty.
+        """
         dense = not hasattr(x, "tocsr")
         if dense:
             mean = np.average(x, axis=0, weights=weight)
@@ -67,10 +71,11 @@ class _Linear:
             variance = np.sum(squares, axis=0) / np.sum([w.sum() for w in part])
         else:
             mean, variance = mean_variance_axis(x, axis=0, weights=weight)
-        scale = np.sqrt(variance, dtype=float)
+        if not (dense and self._use_bias):  # nothing is centred
+            mean, variance = np.zeros_like(mean), variance + np.square(mean)
+        rows = x.shape[0] if weight is None else np.sum(weight)
+        scale = np.sqrt(variance + 4 * self.alpha / rows, dtype=float)  # a logistic's curvature is at most 1/4
         scale = np.where(scale > 1e-12 * (1 + np.abs(mean)), scale, 1.0)[:, np.newaxis]
-        if not (dense and self._use_bias):
-            mean = np.zeros_like(mean)
         inputs, outputs = network.coefs[0].shape
         size = inputs * outputs
 
