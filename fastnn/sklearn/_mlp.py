@@ -277,7 +277,12 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unuse
         self._validate_params()
         hidden = self._hidden()
         self._activations(len(hidden))
-        self._rates(len(hidden))
+        rates = self._rates(len(hidden))
+        if self.solver == "lbfgs":
+            given = {name: getattr(self, name) for name in ("stop_on", "callbacks", "progress_bar")}
+            given |= {"dropout": any(rates), "X_val": validation[0] is not None}
+            if ignored := [name for name, value in given.items() if value]:
+                raise ValueError(f"{ignored[0]} is nothing that the solver 'lbfgs' heeds; wants another solver: 'adam'")
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         x, y = self._checked(x, y, first_pass, incremental)
         if sample_weight is not None:
