@@ -838,9 +838,14 @@ class Sequential:
             width = layer.units if isinstance(layer, Dense) else width
         return shapes
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> tuple[Any, ...]:
         """Pickles, and copies, are made of what a file holds."""
-        return _restored, (*self._contents(), self._backend, self._threads, self._custom_objects())
+        return (*self._contents(), self._backend, self._threads, self._custom_objects())
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        *contents, custom_objects = state
+        with custom_object_scope(custom_objects):
+            vars(self).update(vars(_made(*contents)))
 
     def _custom_objects(self) -> dict[str, CustomObject]:
         """What is made of functions of the user's own, by the names that a file holds of them."""
@@ -887,17 +892,6 @@ def load_model(
         ) from error
     model.saved_by = document["fastnn"]
     return model
-
-
-def _restored(
-    document: dict[str, Any],
-    arrays: dict[str, Array],
-    backend: str,
-    threads: int | None,
-    custom_objects: Mapping[str, Any] | None = None,
-) -> Sequential:
-    with custom_object_scope(custom_objects):
-        return _made(document, arrays, backend, threads)
 
 
 def _made(document: dict[str, Any], arrays: dict[str, Array], backend: str, threads: int | None) -> Sequential:
