@@ -124,7 +124,7 @@ class Sequential:
 
     def compile(
         self,
-        optimizer: str | optimizers.Optimizer = "sgd",
+        optimizer: str | optimizers.Optimizer = "rmsprop",
         loss: str | losses.Loss | None = None,
         metrics: Sequence[Any] | None = None,
         *,
@@ -137,6 +137,7 @@ class Sequential:
         Parameters
         ----------
         optimizer : str or Optimizer
+            As in Keras, "rmsprop" where nothing is said.
         loss : str or Loss
         metrics : list of str or Metric
             Means over the rows, beside the loss.

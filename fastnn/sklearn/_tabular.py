@@ -109,7 +109,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
         if history.interrupted:
             keep_on.stop()
         trained = Sequential(self._layers(x.shape[1], task), seed=seed)  # without the optimizer's state, for pickles
-        trained.compile(backend=self.backend, threads=self.threads)
+        trained.compile("sgd", backend=self.backend, threads=self.threads)
         trained.build()
         trained.set_weights(model.get_weights() if best.weights is None else best.weights)
         return _Member(trained, best.epoch, history.history["loss"], best.scores)
