@@ -235,6 +235,13 @@ def get(identifier: object, argument: str = "initializer") -> Initializer:
     return resolve(identifier, Initializer, _NAMES, argument)
 
 
+def __getattr__(name: str) -> type[Initializer]:
+    """Keras's other names of the classes: initializers.he_normal()."""
+    if name in _NAMES:
+        return _NAMES[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def _truncated(shape: tuple[int, ...], rng: np.random.Generator) -> Values:
     """Standard normal values of which none is beyond -2 or 2."""
     values = rng.standard_normal(shape)

@@ -55,6 +55,19 @@ class Layer(Configurable):
         self.name = snake_case(type(self).__name__) if name is None else name
         self._named = name is not None
 
+    @property
+    def trainable(self) -> bool:
+        """True."""
+        return True
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if not value:
+            raise ValueError(
+                f"trainable got {value!r} for {self.name!r}; wants True: a layer that is to stay as it is is a "
+                "Dense(..., kernel_rate=0, bias_rate=0)"
+            )
+
     def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """The names and shapes of what `get_weights` returns, for that many inputs."""
         return {}

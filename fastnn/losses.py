@@ -480,3 +480,10 @@ def get(identifier: object, argument: str = "loss") -> Loss:
     if callable(identifier) and not isinstance(identifier, type | Loss):
         return Custom(identifier)
     return resolve(identifier, Loss, _NAMES, argument)
+
+
+def __getattr__(name: str) -> type[Loss]:
+    """The classes by the names of Keras's functions: compile(loss=losses.mean_squared_error)."""
+    if name in _NAMES:
+        return _NAMES[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

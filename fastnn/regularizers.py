@@ -69,6 +69,7 @@ class L1L2(Regularizer):
         self.l2 = real_number(l2, "l2", least=0)
 
 
+l1, l2, l1_l2 = L1, L2, L1L2  # the classes have these names in Keras too
 _NAMES: dict[str, Callable[[], Regularizer]] = {"l1": L1, "l2": L2, "l1_l2": lambda: L1L2(0.01, 0.01)}
 
 
