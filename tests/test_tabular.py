@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from fastnn.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.sklearn._tables import TableEncoder, _kind_of, bin_edges, columns_of  # noqa: E402
+from fastnn.sklearn._tables import TableEncoder, _kind_of, bin_edges, columns_of, quantiles  # noqa: E402
 from fastnn.sklearn._tabular import side_by_side  # noqa: E402
 
 SMALL = {
@@ -27,13 +27,9 @@ SMALL = {
     "batch_size": 64,
     "backend": "auto" if why_missing("cython") else "cython",
 }
-UNEQUAL = "rows are held out and batches drawn whatever their weights are"
 
 
-@parametrize_with_checks(
-    [TabularClassifier(**SMALL), TabularRegressor(**SMALL)],
-    expected_failed_checks=lambda estimator: {"check_sample_weight_equivalence_on_dense_data": UNEQUAL},
-)
+@parametrize_with_checks([TabularClassifier(**SMALL), TabularRegressor(**SMALL)])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -80,6 +76,33 @@ def test_there_are_fewer_bins_where_they_would_be_too_many():
         assert x.shape == (rows, columns * (1 + bins))
     (few,) = encoded(pd.DataFrame({"a": [5, 6, 9] * 300}), bins=48)
     np.testing.assert_array_equal(few[:3, 1:], [[0, 0], [1, 0], [1, 1]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_quantiles_of_whole_weights_are_those_of_copies(dtype):
+    rng = np.random.default_rng(0)
+    for rows in (1, 2, 7, 100):
+        x = rng.normal(size=(rows, 2)).round(1).astype(dtype)
+        weight = rng.integers(1, 5, rows)
+        for q in ([0.25, 0.5, 0.75], np.linspace(0, 1, 8)):
+            wanted = np.quantile(x.repeat(weight, axis=0), q, axis=0)
+            np.testing.assert_array_equal(quantiles(x, q, weight.astype(float)), wanted)
+
+
+def test_weights_are_copies_to_the_encoding(mixed):
+    table = mixed[0].assign(id=[f"number {i % 150}" for i in range(300)])
+    weight = np.random.default_rng(0).integers(1, 10, 300)
+    copies = table.loc[table.index.repeat(weight)]
+    for components in (0, 3):
+        weighted, copied = TableEncoder(48, 100, components), TableEncoder(48, 100, components)
+        owner = TabularRegressor()
+        weighted.fit_transform(columns_of(owner, table, reset=True), weight.astype(float))
+        copied.fit_transform(columns_of(owner, copies, reset=True))
+        a, b = (each.transform(columns_of(owner, table, reset=False)) for each in (weighted, copied))
+        assert a.shape == b.shape
+        assert a.shape[1] > 150  # bins, for there are more than 800 rows
+        plain = a.shape[1] - components
+        np.testing.assert_array_equal(a[:, :plain], b[:, :plain])
 
 
 @pytest.mark.parametrize("kind", ["object", "category", "string"])
@@ -279,6 +302,45 @@ def test_weights_count(mixed):
     weight = np.where(labels == "many", 1.0, 1e-6)
     model = TabularClassifier(**SMALL, random_state=0).fit(table, labels, sample_weight=weight)
     assert (model.predict(table) == "many").mean() > 0.95
+    again = clone(model).fit(table, labels, sample_weight=weight / 1024)
+    np.testing.assert_array_equal(again.predict_proba(table), model.predict_proba(table))
+
+
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_a_weight_is_a_number_of_copies_in_any_order(mixed, kind):
+    table, labels, y = mixed
+    y = labels if kind is TabularClassifier else y
+    table = table.drop(columns="colour")  # categories that are as frequent come in the order in which they are seen
+    weight = np.random.default_rng(0).integers(0, 4, 300)
+    settings = SMALL | {"n_ensemble": 2, "epochs": 5, "n_bins": 0}
+    weighted = kind(**settings, random_state=0).fit(table, y, sample_weight=weight)
+    copies = np.random.default_rng(1).permutation(np.arange(300).repeat(weight))
+    copied = kind(**settings, random_state=0).fit(table.iloc[copies], y[copies])
+    probable = "predict_proba" if kind is TabularClassifier else "predict"
+    np.testing.assert_allclose(getattr(weighted, probable)(table), getattr(copied, probable)(table), rtol=1e-12)
+    assert weighted.best_epochs_ == copied.best_epochs_
+
+
+@pytest.mark.parametrize("factor", [1, 0.5, 1000])
+def test_rows_of_weight_0_are_not_there(mixed, factor):
+    table, labels, _ = mixed
+    table, labels = table.copy(), labels.astype(object)
+    table.loc[:9, "colour"], labels[:10] = "purple", "none"
+    weight = factor * (np.arange(300) >= 10)
+    model = TabularClassifier(**SMALL | {"epochs": 3}, random_state=0).fit(table, labels, sample_weight=weight)
+    assert list(model.classes_) == ["few", "many"]
+    there = clone(model).fit(table[10:], labels[10:], sample_weight=weight[10:])
+    np.testing.assert_array_equal(model.predict_proba(table), there.predict_proba(table))
+    with pytest.raises(ValueError, match=r"(?i)sample.weight"):
+        model.fit(table, labels, sample_weight=np.zeros(300))
+
+
+def test_more_weight_than_can_be_copied_weighs(mixed):
+    table, _, y = mixed
+    first = np.arange(300) < 150
+    model = TabularRegressor(**SMALL, random_state=0)
+    model.fit(table[["noise"]], y + 10 * ~first, sample_weight=np.where(first, 1e6, 1e5))
+    assert np.mean(model.predict(table[["noise"]])) == pytest.approx(np.mean(y) + 10 / 11, abs=0.2)
 
 
 def test_pickles_hold_no_more_than_the_network(mixed):

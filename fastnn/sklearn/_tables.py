@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import numbers
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn.utils.validation import validate_data
 __all__ = ["TableEncoder", "columns_of"]
 
 Array = npt.NDArray[Any]
-Table = Iterator[tuple[str, Array]]  # each column's name and values
+Column = tuple[str, Array]  # its name and values
 
 CLIP = 3.0  # smooth clipping's limit
 MOST_BINS = 1000  # of all columns: beyond, each has fewer
@@ -41,6 +41,8 @@ class TableEncoder:
 
     Then every column is centred at its median and divided by the difference of its quartiles, or, where that is 0, by
     half its range; and clipped smoothly, x / sqrt(1 + (x / 3)^2).
+
+    A row of weight k counts as k rows, in all but the vocabulary of n-grams and their inverse frequencies.
     """
 
     def __init__(self, bins: int, max_categories: int, text_components: int) -> None:
@@ -48,12 +50,13 @@ class TableEncoder:
         self.max_categories = max_categories
         self.text_components = text_components
 
-    def fit_transform(self, table: Table) -> Array:
+    def fit_transform(self, table: Iterable[Column], weight: Array | None = None) -> Array:
         """Learn medians, quartiles and categories; returns what transform would, (rows, inputs) of float32."""
         read = list(table)
+        rows = len(read[0][1]) if weight is None else int(weight.sum())
         kinds = [_kind_of(values) for _, values in read]
         numeric = sum({_Numbers: 1, _Dates: 4}.get(kind, 0) for kind in kinds)
-        bins = min(self.bins, MOST_BINS // max(numeric, 1), len(read[0][1]) // ROWS_A_BIN)
+        bins = min(self.bins, MOST_BINS // max(numeric, 1), rows // ROWS_A_BIN)
         if bins < LEAST_BINS < self.bins:
             bins = 0
         makers: dict[type[_Column], Callable[[str], _Column]] = {
@@ -62,15 +65,15 @@ class TableEncoder:
             _Categories: lambda name: _Categories(name, self.max_categories, self.text_components),
         }
         self.columns = [makers[kind](name) for kind, (name, _) in zip(kinds, read, strict=True)]
-        encoded = np.hstack([column.fit(values) for column, (_, values) in zip(self.columns, read, strict=True)])
-        center, spread = center_and_spread(encoded)
+        encoded = np.hstack([c.fit(values, weight) for c, (_, values) in zip(self.columns, read, strict=True)])
+        center, spread = center_and_spread(encoded, weight)
         self.varies = spread > 0
         if not self.varies.any():  # nothing to learn from, but something to go on with
             self.varies[0], spread[0] = True, 1
         self.center, self.spread = (each[self.varies].astype(np.float32) for each in (center, spread))
         return self._scaled(encoded)
 
-    def transform(self, table: Table) -> Array:
+    def transform(self, table: Iterable[Column]) -> Array:
         """The inputs, (rows, inputs) of float32."""
         return self._scaled(np.hstack([c.transform(x) for c, (_, x) in zip(self.columns, table, strict=True)]))
 
@@ -82,20 +85,36 @@ class TableEncoder:
         return x
 
 
-def center_and_spread(x: Array) -> tuple[Array, Array]:
+def quantiles(x: Array, q: Array | list[float], weight: Array | None) -> Array:
+    """Each column's, as np.quantile interpolates them, of as many copies of each row as its weight says."""
+    if weight is None:
+        return np.asarray(np.quantile(x, q, axis=0))
+    if x.ndim == 2:
+        return np.stack([quantiles(column, q, weight) for column in x.T], axis=1)
+    order = np.argsort(x)
+    x, ends = x[order], np.cumsum(weight[order])
+    place = np.multiply(q, max(ends[-1] - 1, 0))
+    before = np.floor(place)
+    low, high = (x[np.minimum(np.searchsorted(ends, at, side="right"), len(x) - 1)] for at in (before, before + 1))
+    share = place - before
+    return np.asarray(np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share)))
+
+
+def center_and_spread(x: Array, weight: Array | None) -> tuple[Array, Array]:
     """Each column's median, and the difference of its quartiles, or, where that is 0, half its range."""
-    low, center, high = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
+    low, center, high = quantiles(x, [0.25, 0.5, 0.75], weight)
     return center, np.where(high > low, high - low, (x.max(axis=0) - x.min(axis=0)) / 2)
 
 
-def bin_edges(x: Array, bins: int) -> Array:
+def bin_edges(x: Array, bins: int, weight: Array | None = None) -> Array:
     """Ends of bins of as many rows each; a value of more rows than that is an end itself, and not counted again."""
-    different, counts = np.unique(x, return_counts=True)
+    different, places = np.unique(x, return_inverse=True)
     if len(different) <= bins + 1:
         return different
-    often = counts * bins > len(x)
-    others = np.repeat(different[~often], counts[~often])
-    return np.union1d(different[often], np.quantile(others, np.linspace(0, 1, bins + 1 - often.sum())))
+    counts = np.bincount(places, weight)
+    often = counts * bins > counts.sum()
+    ends = quantiles(different[~often], np.linspace(0, 1, bins + 1 - often.sum()), counts[~often])
+    return np.union1d(different[often], ends)
 
 
 # --- Columns ---------------------------------------------------------------------------------------------------------
@@ -105,7 +124,7 @@ class _Column:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def fit(self, values: Array) -> Array:
+    def fit(self, values: Array, weight: Array | None) -> Array:
         """Learn from the values of a column, and encode them: (rows, columns) of float32."""
         raise NotImplementedError
 
@@ -118,13 +137,16 @@ class _Numbers(_Column):
         super().__init__(name)
         self.bins = bins
 
-    def fit(self, values: Array) -> Array:
+    def fit(self, values: Array, weight: Array | None) -> Array:
         x = self.read(values)
         missing = np.isnan(x)
         self.gaps = bool(missing.any())
-        x = x[~missing] if not missing.all() else np.zeros(1)
-        self.median, self.spread = center_and_spread(x)
-        self.edges = bin_edges(x, self.bins)
+        if missing.all():
+            x, weight = np.zeros(1), None
+        elif self.gaps:
+            x, weight = x[~missing], None if weight is None else weight[~missing]
+        self.median, self.spread = center_and_spread(x, weight)
+        self.edges = bin_edges(x, self.bins, weight)
         return self.transform(values)
 
     def transform(self, values: Array) -> Array:
@@ -155,8 +177,8 @@ class _Dates(_Column):
         super().__init__(name)
         self.parts = [_Numbers(f"{name} ({part})", bins) for part in ("days", "month", "weekday", "hour")]
 
-    def fit(self, values: Array) -> Array:
-        return np.hstack([part.fit(x) for part, x in zip(self.parts, self.read(values), strict=True)])
+    def fit(self, values: Array, weight: Array | None) -> Array:
+        return np.hstack([part.fit(x, weight) for part, x in zip(self.parts, self.read(values), strict=True)])
 
     def transform(self, values: Array) -> Array:
         return np.hstack([part.transform(x) for part, x in zip(self.parts, self.read(values), strict=True)])
@@ -179,22 +201,27 @@ class _Categories(_Column):
         super().__init__(name)
         self.most, self.components = most, components
 
-    def fit(self, values: Array) -> Array:
+    def fit(self, values: Array, weight: Array | None) -> Array:
         texts = self.read(values)
-        found = [text for text, _ in Counter(texts).most_common()]
+        counts: Counter[str | None] = Counter(texts)
+        if weight is not None:
+            counts = Counter()
+            for text, count in zip(texts, weight.tolist(), strict=True):
+                counts[text] += count
+        found = [text for text, _ in counts.most_common()]
         self.many = len(found) > self.most
         self.width = min(len(found), self.most)
         self.binary = len(found) == 2
         self.places = {text: min(place, self.width - 1) for place, text in enumerate(found)}
         self.reducer: tuple[TfidfVectorizer, TruncatedSVD] | None = None
         if self.many and self.components:
-            self._fit_reducer(texts)
+            self._fit_reducer(texts, weight)
         return self._encode(texts)
 
     def transform(self, values: Array) -> Array:
         return self._encode(self.read(values))
 
-    def _fit_reducer(self, texts: list[str | None]) -> None:
+    def _fit_reducer(self, texts: list[str | None], weight: Array | None) -> None:
         vectorizer = TfidfVectorizer(
             analyzer="char_wb", ngram_range=(2, 4), min_df=2, max_features=20_000, dtype=np.float32
         )
@@ -202,6 +229,8 @@ class _Categories(_Column):
             frequencies = vectorizer.fit_transform([text or "" for text in texts])
         except ValueError:  # no n-gram is in two texts
             return
+        if weight is not None:
+            frequencies = frequencies.multiply(np.sqrt(weight)[:, np.newaxis]).tocsr()
         components = min(self.components, frequencies.shape[1] - 1)
         if components > 0:
             self.reducer = vectorizer, TruncatedSVD(components, random_state=0).fit(frequencies)
@@ -266,7 +295,7 @@ def _text(value: Any, name: str) -> str:
 # --- Tables ----------------------------------------------------------------------------------------------------------
 
 
-def columns_of(estimator: BaseEstimator, X: Any, reset: bool) -> Table:
+def columns_of(estimator: BaseEstimator, X: Any, reset: bool) -> Iterator[Column]:
     """Name and values of each column of a table or array, checked against what fit saw."""
     if not hasattr(X, "columns") or isinstance(X, np.ndarray):
         X = validate_data(estimator, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)

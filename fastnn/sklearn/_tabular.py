@@ -24,12 +24,16 @@ from fastnn.optimizers import Adam
 from fastnn.schedules import CosineLog
 from fastnn.team import Crew, processors
 
-from ._tables import TableEncoder, columns_of
+from ._mlp import _keep
+from ._tables import Column, TableEncoder, columns_of
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
 Array = npt.NDArray[Any]
 Rows = tuple[Array, Array, Array | None]  # x, y, and weights
+
+FEW_ROWS = 1000
+"""Up to here neither the order of rows matters, nor whether a whole weight is given or as many copies."""
 
 
 class _Task(NamedTuple):
@@ -51,14 +55,39 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
         return tags
 
-    def _fit(self, task: _Task, X: Any, y: Array, sample_weight: Any, X_val: Any, y_val: Array | None) -> None:
+    def _counted(self, X: Any, y: Array, sample_weight: Any) -> tuple[list[Column], Array, Array | None]:
+        """Columns, y and weights of the rows that count; few rows of whole weights become as many copies.
+
+        Weights below 1 on average are raised to that: they say what counts more, not how many rows there are.
+        """
+        table = list(columns_of(self, X, reset=True))
+        check_consistent_length(table[0][1], y)
+        if sample_weight is None:
+            return table, y, None
+        weight: Array | None = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+        assert weight is not None
+        if not weight.any():
+            raise ValueError("sample_weight got zeros only; wants a weight above 0")
+        if weight.sum() <= FEW_ROWS and (weight == np.floor(weight)).all():
+            kept, weight = np.repeat(np.arange(len(y)), weight.astype(np.intp)), None
+        else:
+            kept = np.flatnonzero(weight)
+            weight = weight[kept] * max(1.0, 1 / weight[kept].mean())
+        return [(name, values[kept]) for name, values in table], y[kept], weight
+
+    def _fit(
+        self, task: _Task, table: list[Column], y: Array, weight: Array | None, X_val: Any, y_val: Array | None
+    ) -> None:
         """Encode the table and train the members side by side.  y: (rows,) class numbers, or (rows, outputs)."""
         members = positive_integer(self.n_ensemble, "n_ensemble")
         threads = processors() if self.threads is None else positive_integer(self.threads, "threads")
         encoder = TableEncoder(self.n_bins, self.max_categories, self.text_components)
-        x = encoder.fit_transform(columns_of(self, X, reset=True))
-        check_consistent_length(x, y)
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, x, ensure_non_negative=True)
+        x = encoder.fit_transform(table, weight)
+        if weight is not None:
+            weight = weight / weight.mean()
+        if len(x) <= FEW_ROWS:
+            order = np.lexsort(np.column_stack([x, y]).T)
+            x, y, weight = x[order], y[order], None if weight is None else weight[order]
         held: Rows | None = None
         if y_val is not None:
             held = encoder.transform(columns_of(self, X_val, reset=False)), y_val, None
@@ -198,7 +227,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     label_smoothing : float
         From 0 to below 1.  0.1 is for accuracy; for probabilities that are to be believed, 0 or calibration.
     validation_fraction : float
-        Of the rows, held out; 0: none, and the last epoch is kept.
+        Of the rows, held out, whatever their weights; 0: none, and the last epoch is kept.
     n_ensemble : int
         As many networks, of other seeds and held-out rows, whose predictions are averaged; they are trained side by
         side on the processors.
@@ -226,7 +255,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     best_epochs_ : list of int
         From 1.
     loss_curves_, validation_curves_ : list of list of float
-        For each network and epoch the loss, and the accuracy on the held-out rows; with sample_weight, their loss.
+        For each network and epoch the loss, and the accuracy on the held-out rows; if these have weights, their loss.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where the columns of X have names.
@@ -261,22 +290,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.label_smoothing = label_smoothing
-        self.validation_fraction = validation_fraction
-        self.n_ensemble = n_ensemble
-        self.dropout = dropout
-        self.n_bins = n_bins
-        self.max_categories = max_categories
-        self.text_components = text_components
-        self.backend = backend
-        self.threads = threads
-        self.verbose = verbose
-        self.random_state = random_state
+        _keep(self, locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> TabularClassifier:
         """Train.
@@ -286,10 +300,14 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         X : (rows, columns) data frame or array
         y : (rows,) array-like of labels
         sample_weight : (rows,) array-like, optional
+            A row of weight k is as k rows, to all that is learned: medians, bins, frequent categories, the loss.  Rows
+            of weight 0 are not there.  Whole weights of up to 1000 rows in all give what as many copies give,
+            exactly; beyond, rows are held out and visited once an epoch whatever their weights.
         X_val, y_val : optional
             Rows to choose the epoch by, instead of held-out ones.
         """
         labels = _labels(y, "y", self)
+        table, labels, weight = self._counted(X, labels, sample_weight)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         numbers_val = None
         if X_val is not None:
@@ -298,9 +316,10 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
                 raise ValueError(f"y_val got labels that y has not: {sorted(set(labels_val) - set(self.classes_))}")
             numbers_val = np.searchsorted(self.classes_, labels_val)
         loss = SparseCategoricalCrossentropy(label_smoothing=self.label_smoothing)
-        score = ("val_accuracy", 1) if sample_weight is None else ("val_loss", -1)  # in the loss weights count
+        accuracy = weight is None or X_val is not None  # weights count in the loss alone
+        score = ("val_accuracy", 1) if accuracy else ("val_loss", -1)
         task = _Task(len(self.classes_), "softmax", loss, ["accuracy"], *score)
-        self._fit(task, X, numbers, sample_weight, X_val, numbers_val)
+        self._fit(task, table, numbers, weight, X_val, numbers_val)
         return self
 
     def predict_proba(self, X: Any) -> Array:
@@ -359,21 +378,7 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.validation_fraction = validation_fraction
-        self.n_ensemble = n_ensemble
-        self.dropout = dropout
-        self.n_bins = n_bins
-        self.max_categories = max_categories
-        self.text_components = text_components
-        self.backend = backend
-        self.threads = threads
-        self.verbose = verbose
-        self.random_state = random_state
+        _keep(self, locals())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -388,19 +393,21 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
         X : (rows, columns) data frame or array
         y : (rows,) or (rows, outputs) array-like
         sample_weight : (rows,) array-like, optional
+            As of `TabularClassifier.fit`.
         X_val, y_val : optional
             Rows to choose the epoch by, instead of held-out ones.
         """
         values = _values(y, "y", self)
         self._flat = values.ndim == 1
-        values = values.reshape(len(values), -1)
-        self._mean, deviation = values.mean(axis=0), values.std(axis=0)
+        table, values, weight = self._counted(X, values.reshape(len(values), -1), sample_weight)
+        self._mean = np.average(values, axis=0, weights=weight)
+        deviation = np.sqrt(np.average(np.square(values - self._mean), axis=0, weights=weight))
         self._deviation = np.where(deviation > 0, deviation, 1.0)
         held = None
         if X_val is not None:
             held = self._standardised(_values(y_val, "y_val", self).reshape(-1, values.shape[1]))
         task = _Task(values.shape[1], "linear", MeanSquaredError(), [], "val_loss", -1)
-        self._fit(task, X, self._standardised(values), sample_weight, X_val, held)
+        self._fit(task, table, self._standardised(values), weight, X_val, held)
         return self
 
     def _standardised(self, values: Array) -> Array:
