@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import numbers
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -25,6 +26,7 @@ MOST_BINS = 1000  # of all columns: beyond, each has fewer
 ROWS_A_BIN = 100
 LEAST_BINS = 8  # where there would be fewer of those asked for, there are none
 DAY = np.timedelta64(1, "D")
+MISSING = "\0"  # among texts
 
 
 class TableEncoder:
@@ -203,7 +205,7 @@ class _Categories(_Column):
 
     def fit(self, values: Array, weight: Array | None) -> Array:
         texts = self.read(values)
-        counts: Counter[str | None] = Counter(texts)
+        counts: Counter[str] = Counter(texts)
         if weight is not None:
             counts = Counter()
             for text, count in zip(texts, weight.tolist(), strict=True):
@@ -221,12 +223,12 @@ class _Categories(_Column):
     def transform(self, values: Array) -> Array:
         return self._encode(self.read(values))
 
-    def _fit_reducer(self, texts: list[str | None], weight: Array | None) -> None:
+    def _fit_reducer(self, texts: list[str], weight: Array | None) -> None:
         vectorizer = TfidfVectorizer(
             analyzer="char_wb", ngram_range=(2, 4), min_df=2, max_features=20_000, dtype=np.float32
         )
         try:
-            frequencies = vectorizer.fit_transform([text or "" for text in texts])
+            frequencies = vectorizer.fit_transform(_present(texts))
         except ValueError:  # no n-gram is in two texts
             return
         if weight is not None:
@@ -235,7 +237,7 @@ class _Categories(_Column):
         if components > 0:
             self.reducer = vectorizer, TruncatedSVD(components, random_state=0).fit(frequencies)
 
-    def _encode(self, texts: list[str | None]) -> Array:
+    def _encode(self, texts: list[str]) -> Array:
         places = np.fromiter((self.places.get(text, -1) for text in texts), np.intp, len(texts))
         if self.binary:
             return np.array([1, -1, 0], np.float32)[places][:, np.newaxis]
@@ -247,11 +249,15 @@ class _Categories(_Column):
         if self.reducer is None:
             return columns
         vectorizer, decomposition = self.reducer
-        reduced = decomposition.transform(vectorizer.transform([text or "" for text in texts]))
+        reduced = decomposition.transform(vectorizer.transform(_present(texts)))
         return np.hstack([columns, reduced.astype(np.float32)])
 
-    def read(self, values: Array) -> list[str | None]:
-        return [None if _missing(value) else _text(value, self.name) for value in values]
+    def read(self, values: Array) -> list[str]:
+        return [MISSING if _missing(value) else _text(value, self.name) for value in values]
+
+
+def _present(texts: list[str]) -> list[str]:
+    return ["" if text == MISSING else text for text in texts]
 
 
 def _kind_of(values: Array) -> type[_Column]:
@@ -269,7 +275,7 @@ def _kind_of(values: Array) -> type[_Column]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real | np.bool_)
+    return isinstance(value, numbers.Real | np.bool_ | decimal.Decimal)
 
 
 def _missing(value: Any) -> bool:
@@ -300,6 +306,8 @@ def columns_of(estimator: BaseEstimator, X: Any, reset: bool) -> Iterator[Column
     if not hasattr(X, "columns") or isinstance(X, np.ndarray):
         X = validate_data(estimator, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
         return ((str(i), X[:, i]) for i in range(X.shape[1]))
+    if not hasattr(X, "shape"):
+        raise TypeError(f"X got a {type(X).__name__}; wants a table in memory: X.collect()")
     validate_data(estimator, X, skip_check_array=True, reset=reset)
     rows, count = X.shape
     if rows == 0 or count == 0:
