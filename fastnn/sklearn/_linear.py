@@ -95,6 +95,13 @@ class _Linear:
         return {"maxls": 50, "ftol": 64 * np.finfo(float).eps}
 
 
+def _constraints(perceptron: Any, *names: str) -> dict[str, Any]:
+    """What parameters may be: the perceptron's of these names, and of those that both have."""
+    names += ("solver", "tol", "max_iter", "random_state", "verbose", "warm_start", "batch_size", "learning_rate_init")
+    names += ("n_iter_no_change", "callbacks", "dtype", "backend", "threads")
+    return {name: perceptron._parameter_constraints[name] for name in names} | {"fit_intercept": ["boolean"]}
+
+
 class LogisticRegression(_Linear, MLPClassifier):
     """Logistic regression: one dense layer and a softmax, or a sigmoid for two classes.
 
@@ -118,15 +125,8 @@ class LogisticRegression(_Linear, MLPClassifier):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **{
-            name: MLPClassifier._parameter_constraints[name]
-            for name in (
-                *("tol", "class_weight", "random_state", "solver", "max_iter", "verbose", "warm_start"),
-                *("batch_size", "learning_rate_init", "n_iter_no_change", "callbacks", "dtype", "backend", "threads"),
-            )
-        },
+        **_constraints(MLPClassifier, "class_weight"),
         "C": [Interval(Real, 0, None, closed="right")],
-        "fit_intercept": ["boolean"],
     }
 
     loss: ClassVar[Any] = "log_loss"
@@ -203,16 +203,7 @@ class LinearRegression(_Linear, MLPRegressor):
     n_features_in_, n_iter_, loss_
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **{
-            name: MLPRegressor._parameter_constraints[name]
-            for name in (
-                *("alpha", "loss", "solver", "tol", "max_iter", "random_state", "verbose", "warm_start"),
-                *("batch_size", "learning_rate_init", "n_iter_no_change", "callbacks", "dtype", "backend", "threads"),
-            )
-        },
-        "fit_intercept": ["boolean"],
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = _constraints(MLPRegressor, "alpha", "loss")
 
     def __init__(
         self,

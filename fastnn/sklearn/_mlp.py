@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from joblib.parallel import get_active_backend
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
@@ -42,7 +41,7 @@ from fastnn import activations, losses, optimizers
 from fastnn.callbacks import Callback, CallbackList, ProgressBar
 from fastnn.engine import SLICE_SECONDS, Data, Training
 
-from ._network import Network, activation_of, loss_of, optimizer_of, rows_of
+from ._network import Network, activation_of, loss_of, optimizer_of, rows_of, thread_limit
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
@@ -160,13 +159,6 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unuse
             )
         return [float(rate) for rate in rates]
 
-    def _thread_limit(self) -> int | None:
-        """One where joblib runs fits side by side on threads; its processes are limited by OMP_NUM_THREADS."""
-        alone = threading.current_thread() is threading.main_thread() or not get_active_backend()[0].nesting_level
-        if self.threads is None and not alone:
-            return 1
-        return self.threads if self.threads is None else int(self.threads)
-
     def _optimizer_now(self) -> optimizers.Optimizer:
         return optimizer_of(self.solver if self.solver != "lbfgs" else "sgd", self)
 
@@ -185,7 +177,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unuse
             optimizer,
             dtype=dtype,
             backend=self.backend,
-            threads=self._thread_limit(),
+            threads=thread_limit(self.threads),
             seed=seed,
             use_bias=self._use_bias,
         )
@@ -266,6 +258,42 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unuse
 
     # --- Fitting ---
 
+    @with_callbacks  # type: ignore[untyped-decorator, unused-ignore]
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Fit the network to all rows.
+
+        Parameters
+        ----------
+        X : (rows, features) array, data frame, or sparse matrix
+            A sparse one is made dense a block of rows at a time.
+        y : (rows,) or (rows, outputs) array
+            Values; for a classifier classes, or 0 and 1 for each of several labels.
+        sample_weight : (rows,) array, optional
+        X_val, y_val, sample_weight_val : optional
+            Rows that are not trained on: their loss is in ``validation_loss_curve_``, and ``early_stopping`` and
+            ``stop_on`` look at them instead of splitting some off. For every solver but "lbfgs".
+
+        Raises
+        ------
+        ValueError
+            A parameter, or data, that cannot be; weights that became infinite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            ``max_iter`` epochs were not enough.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
     def _fit(
         self,
         x: Any,
@@ -296,7 +324,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unuse
             self._initialize([x.shape[1], *hidden, self.n_outputs_], dtype)
         network = self._network()
         network.touched()
-        network.engine.threads = self._thread_limit()
+        network.engine.threads = thread_limit(self.threads)
         self._share(network)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.solver == "lbfgs":
@@ -955,41 +983,6 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):  # type: ignore[misc, unused-ign
             right = self._numbers(output) == targets
         return float(np.average(right, weights=held.weight))
 
-    @with_callbacks  # type: ignore[untyped-decorator, unused-ignore]
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Self:
-        """Fit the network to all rows.
-
-        Parameters
-        ----------
-        X : (rows, features) array, data frame, or sparse matrix
-            A sparse one is made dense a block of rows at a time.
-        y : (rows,) array of classes; (rows, labels) of 0 and 1 for several labels
-        sample_weight : (rows,) array, optional
-        X_val, y_val, sample_weight_val : optional
-            Rows that are not trained on: their loss is in ``validation_loss_curve_``, and ``early_stopping`` and
-            ``stop_on`` look at them instead of splitting some off. For every solver but "lbfgs".
-
-        Raises
-        ------
-        ValueError
-            A parameter, or data, that cannot be; weights that became infinite.
-
-        Warns
-        -----
-        ConvergenceWarning
-            ``max_iter`` epochs were not enough.
-        """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
-
     @available_if(lambda est: est._check_solver())  # type: ignore[untyped-decorator, unused-ignore]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch, going on where the last call, or fit, ended.
@@ -1146,41 +1139,6 @@ class MLPRegressor(RegressorMixin, _BaseMLP):  # type: ignore[misc, unused-ignor
         if not (total > 0).all():
             return float(r2_score(held.y, output, sample_weight=held.weight))
         return float(np.mean(1 - np.average(np.square(y - output), axis=0, weights=held.weight) / total))
-
-    @with_callbacks  # type: ignore[untyped-decorator, unused-ignore]
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Self:
-        """Fit the network to all rows.
-
-        Parameters
-        ----------
-        X : (rows, features) array, data frame, or sparse matrix
-            A sparse one is made dense a block of rows at a time.
-        y : (rows,) or (rows, outputs) array
-        sample_weight : (rows,) array, optional
-        X_val, y_val, sample_weight_val : optional
-            Rows that are not trained on: their loss is in ``validation_loss_curve_``, and ``early_stopping`` and
-            ``stop_on`` look at them instead of splitting some off. For every solver but "lbfgs".
-
-        Raises
-        ------
-        ValueError
-            A parameter, or data, that cannot be; weights that became infinite.
-
-        Warns
-        -----
-        ConvergenceWarning
-            ``max_iter`` epochs were not enough.
-        """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @available_if(lambda est: est._check_solver())  # type: ignore[untyped-decorator, unused-ignore]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

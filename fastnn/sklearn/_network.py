@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from joblib.parallel import get_active_backend
 
 from fastnn import activations, layers, losses, optimizers
 from fastnn.engine import Data, Engine
 from fastnn.models import Sequential
 
-__all__ = ["Network", "activation_of", "loss_of", "optimizer_of", "rows_of"]
+__all__ = ["Network", "activation_of", "loss_of", "optimizer_of", "rows_of", "thread_limit"]
 
 Array = npt.NDArray[Any]
 
@@ -67,6 +69,14 @@ def optimizer_of(solver: Any, settings: Any) -> optimizers.Optimizer:
     if isinstance(solver, str) and hasattr(optimizer, "learning_rate"):
         optimizer.learning_rate = rate
     return optimizer
+
+
+def thread_limit(threads: int | None) -> int | None:
+    """One where joblib runs fits side by side on threads; its processes are limited by OMP_NUM_THREADS."""
+    alone = threading.current_thread() is threading.main_thread() or not get_active_backend()[0].nesting_level
+    if threads is None and not alone:
+        return 1
+    return threads if threads is None else int(threads)
 
 
 class Rows:

@@ -25,6 +25,7 @@ from fastnn.schedules import CosineLog
 from fastnn.team import Crew, processors
 
 from ._mlp import _keep
+from ._network import thread_limit
 from ._tables import Column, TableEncoder, columns_of
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
@@ -80,7 +81,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
     ) -> None:
         """Encode the table and train the members side by side.  y: (rows,) class numbers, or (rows, outputs)."""
         members = positive_integer(self.n_ensemble, "n_ensemble")
-        threads = processors() if self.threads is None else positive_integer(self.threads, "threads")
+        limit = thread_limit(self.threads if self.threads is None else positive_integer(self.threads, "threads"))
         encoder = TableEncoder(self.n_bins, self.max_categories, self.text_components)
         x = encoder.fit_transform(table, weight)
         if weight is not None:
@@ -102,9 +103,9 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
                 done[number] = self._train(task, (x, y, weight), held, int(seeds[number]), threads, verbose, keep_on)
 
         if members == 1:
-            train(0, self.threads)
+            train(0, limit)
         else:
-            side_by_side(train, members, threads, keep_on.stop)
+            side_by_side(train, members, limit or processors(), keep_on.stop)
         self.encoder_ = encoder
         self.models_ = [done[number].model for number in sorted(done)]
         self.best_epochs_ = [done[number].best_epoch for number in sorted(done)]
@@ -242,7 +243,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         Where there are more categories, as many principal components of their n-grams are added; 0: none.
     backend : {"auto", "numba", "cython", "numpy"}
     threads : int, optional
-        How many processors to use; None: those that pay.  Results do not depend on it.
+        How many processors to use; None: those that pay, one where joblib runs fits on threads side by side.
+        Results do not depend on it.
     verbose : {0, 1, 2}
         1 a live bar, 2 a line an epoch, of the first network.
     random_state : int, RandomState instance or None
