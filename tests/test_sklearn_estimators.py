@@ -402,7 +402,7 @@ def test_threads_do_not_change_a_bit():
 
 def test_pickles_and_copies_go_on_where_they_were():
     x, y = DIGITS
-    model = MLPClassifier((6,), random_state=0)
+    model = MLPClassifier((6,), dropout=0.2, random_state=0)
     for _ in range(3):
         model.partial_fit(x, y, classes=range(10))
     for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):

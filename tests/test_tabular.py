@@ -1,6 +1,7 @@
 """Estimators for tables: scikit-learn's checks, tables as people have them, and what is kept."""
 
 import datetime
+import decimal
 import pickle
 
 import numpy as np
@@ -162,6 +163,7 @@ def test_dates_are_days_month_weekday_and_hour(zone):
         pd.array([True, None, False], "boolean"),
         pd.to_timedelta([1, None, 3], "D"),
         [1, None, 3.5],
+        [decimal.Decimal(1), None, decimal.Decimal("3.5")],
         [None, None, None],
     ],
 )

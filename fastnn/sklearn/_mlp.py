@@ -162,10 +162,18 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unuse
     def _optimizer_now(self) -> optimizers.Optimizer:
         return optimizer_of(self.solver if self.solver != "lbfgs" else "sgd", self)
 
-    def _make_network(self, inputs: int, units: Sequence[int], dtype: str, optimizer: optimizers.Optimizer) -> Network:
+    def _make_network(
+        self,
+        inputs: int,
+        units: Sequence[int],
+        dtype: str,
+        optimizer: optimizers.Optimizer,
+        seed: int | None = None,
+    ) -> Network:
         hidden = len(units) - 1
         rates = self._rates(hidden)
-        seed = int(self._random_state.randint(2**31 - 1)) if any(rates) else 0
+        if seed is None:
+            seed = int(self._random_state.randint(2**31 - 1)) if any(rates) else 0
         loss = loss_of(self.loss, self.out_activation_)
         return Network(
             inputs,
@@ -201,7 +209,8 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unuse
         coefs = [np.asarray(coef) for coef in self.coefs_]
         dtype = "float32" if all(coef.dtype == np.float32 for coef in coefs) else "float64"
         optimizer = self.__dict__.get("_optimizer") or self._optimizer_now()
-        network = self._make_network(len(coefs[0]), [coef.shape[1] for coef in coefs], dtype, optimizer)
+        units, seed = [coef.shape[1] for coef in coefs], self.__dict__.pop("_seed", None)
+        network = self._make_network(len(coefs[0]), units, dtype, optimizer, seed)
         network.take([*self.coefs_, *self.intercepts_])
         network.touched()
         state = self.__dict__.pop("_optimizer_state", None)
@@ -221,7 +230,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unuse
             for name in ("coefs_", "intercepts_"):
                 state[name] = [np.array(array, order="C") for array in state[name]]
             if "_optimizer" in state:
-                state["_optimizer_state"] = network.state()
+                state["_optimizer_state"], state["_seed"] = network.state(), network.seed
         return state
 
     def _initialize(self, units: Sequence[int], dtype: str) -> None:

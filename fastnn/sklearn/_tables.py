@@ -303,11 +303,11 @@ def _text(value: Any, name: str) -> str:
 
 def columns_of(estimator: BaseEstimator, X: Any, reset: bool) -> Iterator[Column]:
     """Name and values of each column of a table or array, checked against what fit saw."""
+    if hasattr(type(X), "collect"):
+        raise TypeError(f"X got a {type(X).__name__}; wants a table in memory: X.collect()")
     if not hasattr(X, "columns") or isinstance(X, np.ndarray):
         X = validate_data(estimator, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
         return ((str(i), X[:, i]) for i in range(X.shape[1]))
-    if not hasattr(X, "shape"):
-        raise TypeError(f"X got a {type(X).__name__}; wants a table in memory: X.collect()")
     validate_data(estimator, X, skip_check_array=True, reset=reset)
     rows, count = X.shape
     if rows == 0 or count == 0:
