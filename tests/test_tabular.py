@@ -310,17 +310,28 @@ def test_weights_count(mixed):
 
 @pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
 def test_a_weight_is_a_number_of_copies_in_any_order(mixed, kind):
-    table, labels, y = mixed
+    table, labels, y = (each[:50] for each in mixed)
     y = labels if kind is TabularClassifier else y
     table = table.drop(columns="colour")  # categories that are as frequent come in the order in which they are seen
-    weight = np.random.default_rng(0).integers(0, 4, 300)
-    settings = SMALL | {"n_ensemble": 2, "epochs": 5, "n_bins": 0}
+    weight = np.random.default_rng(0).integers(0, 4, 50)
+    settings = SMALL | {"n_ensemble": 2, "epochs": 5, "batch_size": 16}
     weighted = kind(**settings, random_state=0).fit(table, y, sample_weight=weight)
-    copies = np.random.default_rng(1).permutation(np.arange(300).repeat(weight))
+    copies = np.random.default_rng(1).permutation(np.arange(50).repeat(weight))
     copied = kind(**settings, random_state=0).fit(table.iloc[copies], y[copies])
     probable = "predict_proba" if kind is TabularClassifier else "predict"
     np.testing.assert_allclose(getattr(weighted, probable)(table), getattr(copied, probable)(table), rtol=1e-12)
     assert weighted.best_epochs_ == copied.best_epochs_
+
+
+@pytest.mark.parametrize("classes", [None, np.tile([0, 1], 20)])
+def test_copies_of_a_row_are_held_out_together(classes):
+    rows = np.arange(40)
+    x = (rows // 4)[:, np.newaxis].astype(np.float32)
+    for seed in range(5):
+        (x_train, y_train, _), (x_held, y_held, _) = TabularRegressor()._split((x, rows, None), classes, seed)
+        assert len(x_held) == 8
+        assert not set(x_train.ravel()) & set(x_held.ravel())
+        np.testing.assert_array_equal(np.sort(np.concatenate([y_train, y_held])), rows)
 
 
 @pytest.mark.parametrize("factor", [1, 0.5, 1000])

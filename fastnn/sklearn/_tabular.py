@@ -33,7 +33,7 @@ __all__ = ["TabularClassifier", "TabularRegressor"]
 Array = npt.NDArray[Any]
 Rows = tuple[Array, Array, Array | None]  # x, y, and weights
 
-FEW_ROWS = 1000
+FEW_ROWS = 100
 """Up to here neither the order of rows matters, nor whether a whole weight is given or as many copies."""
 
 
@@ -145,8 +145,16 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
         return _Member(trained, best.epoch, history.history["loss"], best.scores)
 
     def _split(self, rows: Rows, classes: Array | None, seed: int) -> tuple[Rows, Rows | None]:
-        """Rows to train on, and rows to choose the epoch by: none where there are too few."""
-        count = len(rows[0])
+        """Rows to train on, and rows to choose the epoch by: none where there are too few.
+
+        Few rows are split with all copies on one side: an epoch is not chosen by what was trained on.
+        """
+        x, y, weight = rows
+        few, count = len(x) <= FEW_ROWS, len(x)
+        if few:
+            _, places, group = np.unique(x, axis=0, return_index=True, return_inverse=True)
+            group = group.ravel()  # NumPy 2.0.0 has a column
+            count, classes = len(places), None if classes is None else classes[places]
         fraction = real_number(self.validation_fraction, "validation_fraction", least=0, below=1)
         held = round(count * fraction)
         if not 0 < held < count:
@@ -155,9 +163,10 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
             sizes = np.bincount(classes)
             if sizes.min() < 2 or len(sizes) > min(held, count - held):
                 classes = None
-        first, second = train_test_split(np.arange(count), test_size=held, random_state=seed, stratify=classes)
-        x, y, weight = rows
-        train, validation = ((x[part], y[part], None if weight is None else weight[part]) for part in (first, second))
+        parts = train_test_split(np.arange(count), test_size=held, random_state=seed, stratify=classes)
+        if few:
+            parts = [np.flatnonzero(np.isin(group, part)) for part in parts]
+        train, validation = ((x[part], y[part], None if weight is None else weight[part]) for part in parts)
         return train, validation
 
     def _layers(self, inputs: int, task: _Task) -> list[Layer]:
@@ -228,7 +237,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     label_smoothing : float
         From 0 to below 1.  0.1 is for accuracy; for probabilities that are to be believed, 0 or calibration.
     validation_fraction : float
-        Of the rows, held out, whatever their weights; 0: none, and the last epoch is kept.
+        Of the rows, held out, whatever their weights; 0: none, and the last epoch is kept.  Of up to 100 rows, equal
+        ones are held out together.
     n_ensemble : int
         As many networks, of other seeds and held-out rows, whose predictions are averaged; they are trained side by
         side on the processors.
@@ -303,8 +313,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         y : (rows,) array-like of labels
         sample_weight : (rows,) array-like, optional
             A row of weight k is as k rows, to all that is learned: medians, bins, frequent categories, the loss.  Rows
-            of weight 0 are not there.  Whole weights of up to 1000 rows in all give what as many copies give,
-            exactly; beyond, rows are held out and visited once an epoch whatever their weights.
+            of weight 0 are not there.  Whole weights of up to 100 in all give what as many copies give, exactly;
+            beyond, rows are held out and visited once an epoch whatever their weights.
         X_val, y_val : optional
             Rows to choose the epoch by, instead of held-out ones.
         """
