@@ -13,8 +13,10 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.decomposition import PCA
-from sklearn.ensemble import StackingClassifier
+from sklearn.ensemble import BaggingClassifier, StackingClassifier
+from sklearn.inspection import partial_dependence
 from sklearn.model_selection import cross_val_score
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
@@ -191,6 +193,9 @@ def test_tabular_estimators_within_others():
     x, y = IRIS
     for method in ("sigmoid", "isotonic"):
         assert CalibratedClassifierCV(TABULAR, method=method, cv=2).fit(x, y).score(x, y) > 0.85
+    assert BaggingClassifier(TABULAR, 2, random_state=0).fit(x, y).score(x, y) > 0.85
+    assert MultiOutputClassifier(TABULAR).fit(x, np.stack([y, y > 0], axis=1)).predict(x).shape == (150, 2)
+    assert partial_dependence(TABULAR.fit(x, y), x, [2], grid_resolution=5)["average"].shape == (3, 5)
     both = StackingClassifier([("tabular", TABULAR), ("mlp", MLP)], LogisticRegression(**BACKEND), cv=2)
     assert both.fit(x, y).score(x, y) > 0.85
     assert "TabularClassifier" in make_pipeline(StandardScaler(), TABULAR)._repr_html_()
