@@ -17,11 +17,12 @@ import os, sys, test_locks
 from fastnn import callbacks
 
 def wait(*_):
-    if "fork" in sys.argv and os.fork() == 0:
-        sys.stdin.read()
-        os._exit(0)
-    print("here", flush=True)
+    child = os.fork() if "fork" in sys.argv else 0
+    if child == 0:
+        print("here", flush=True)
     sys.stdin.read()
+    if "fork" in sys.argv and child == 0:
+        os._exit(0)
 
 test_locks.fit(sys.argv[1], callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: wait() if epoch == 1 else None))
 """
