@@ -697,7 +697,10 @@ class Engine:
             chunk *= 2
         while huge and 2 * chunk * self.row_values * size <= 2**26:  # few chunks: each has a whole gradient
             chunk *= 2
-        return chunk if chunk < batch_size else 0
+        if chunk >= batch_size:
+            return 0
+        chunks = -(-batch_size // chunk)
+        return -(-batch_size // (chunks * ROW_BLOCK)) * ROW_BLOCK  # alike: of 200 rows 56, 56, 56, 32
 
     @property
     def _undivided(self) -> bool:

@@ -102,11 +102,14 @@ def gather_panel(steps: integer, vectors: integer, source: integer, source_step:
             second = load(source, step * source_step + LANES)
             third = load(source, step * source_step + 2 * LANES)
             store(target, 3 * step * LANES, first)
-            store(target, 3 * step * LANES + LANES, second)
-            store(target, 3 * step * LANES + 2 * LANES, third)
-    elif vectors == 1:
+            store(target, (3 * step + 1) * LANES, second)
+            store(target, (3 * step + 2) * LANES, third)
+    elif vectors == 2:
         for step in range(steps):
-            store(target, step * LANES, load(source, step * source_step))
+            first = load(source, step * source_step)
+            second = load(source, step * source_step + LANES)
+            store(target, 2 * step * LANES, first)
+            store(target, (2 * step + 1) * LANES, second)
     else:
         for step in range(steps):
             for vector in range(vectors):
