@@ -104,7 +104,7 @@ def log1p_float32(x):
 
 def tanh_float32(x):
     t = expm1(-2.0 * absolute(x))
-    return copysign(t * (1.0 / (t + 2.0)), x)
+    return copysign(t * reciprocal(t + 2.0), x)
 
 
 def normal_tail_float32(x):
@@ -117,7 +117,7 @@ def normal_tail_float32(x):
 
 def erfc_of_parts_float32(a, square, lost):
     """erfc(a) for a of at least 0, whose square is the sum of the other two."""
-    u = 2.0 / (a + 2.0)
+    u = 2.0 * reciprocal(a + 2.0)
     v = fma(a, u, -1.0)  # in this form what rounding does to u mostly cancels in the product
     p = fma(v, -1.71003722e-05, -0.000254099927)
     p = fma(v, p, -0.000365706393)
@@ -204,7 +204,7 @@ def log1p_float64(x):
 
 def tanh_float64(x):
     t = expm1(-2.0 * absolute(x))
-    return copysign(t * (1.0 / (t + 2.0)), x)
+    return copysign(t * reciprocal(t + 2.0), x)
 
 
 def normal_tail_float64(x):
@@ -217,7 +217,7 @@ def normal_tail_float64(x):
 
 def erfc_of_parts_float64(a, square, lost):
     """erfc(a) for a of at least 0, whose square is the sum of the other two."""
-    u = 2.0 / (a + 4.0)
+    u = 2.0 * reciprocal(a + 4.0)
     v = fma(a, u, -1.0)  # in this form what rounding does to u mostly cancels in the product
     squared = v * v
     p = fma(squared, -4.2086641431244122e-09, fma(v, 1.6199228260732346e-09, 5.3616058456836467e-08))

@@ -27,6 +27,7 @@ from .primitives import (
     minimum,
     normal_tail,
     power,
+    reciprocal,
     sqrt,
     square_root,
     tanh,
@@ -64,12 +65,12 @@ def leaky_relu_slope(x: Array, parameter: float) -> Array:
 
 def sigmoid_value(x: Array) -> Array:
     small = exp(-absolute(x))
-    return where(x >= 0.0, 1.0, small) * (1.0 / (1.0 + small))
+    return where(x >= 0.0, 1.0, small) * reciprocal(1.0 + small)
 
 
 def sigmoid_slope(x: Array) -> Array:
     small = exp(-absolute(x))
-    inverse = 1.0 / (1.0 + small)
+    inverse = reciprocal(1.0 + small)
     return small * inverse * inverse
 
 
@@ -78,7 +79,7 @@ def tanh_value(x: Array) -> Array:
 
 
 def tanh_slope(x: Array) -> Array:
-    inverse = 1.0 / (expm1(-2.0 * absolute(x)) + 2.0)
+    inverse = reciprocal(expm1(-2.0 * absolute(x)) + 2.0)
     return 4.0 * exp(-2.0 * absolute(x)) * inverse * inverse  # 1 - tanh(x)**2 would cancel
 
 
@@ -130,21 +131,21 @@ def silu_value(x: Array) -> Array:
 
 def silu_slope(x: Array) -> Array:
     small = exp(-absolute(x))
-    complement = where(x >= 0.0, small, 1.0) * (1.0 / (1.0 + small))
+    complement = where(x >= 0.0, small, 1.0) * reciprocal(1.0 + small)
     return sigmoid_value(x) * (1.0 + x * complement)
 
 
 def mish_value(x: Array) -> Array:
     e = exp(minimum(x, 40.0))  # tanh(softplus(x)) = e (e + 2) / (e (e + 2) + 2), which is 1 from here on
     n = e * (e + 2.0)
-    return x * (n * (1.0 / (n + 2.0)))
+    return x * (n * reciprocal(n + 2.0))
 
 
 def mish_slope(x: Array) -> Array:
     near = minimum(x, 40.0)
     e = exp(near)
     n = e * (e + 2.0)
-    inverse = 1.0 / (n + 2.0)
+    inverse = reciprocal(n + 2.0)
     return n * inverse + near * (4.0 * e * (e + 1.0) * inverse * inverse)
 
 
@@ -354,8 +355,8 @@ def binary_focal_crossentropy_from_logits_value(
     y: Array, target: Array, parameter: Array, second: Array, third: Array
 ) -> Array:
     small = exp(-absolute(y))
-    p = where(y >= 0.0, 1.0, small) / (1.0 + small)
-    rest = where(y >= 0.0, small, 1.0) / (1.0 + small)
+    p = where(y >= 0.0, 1.0, small) * reciprocal(1.0 + small)
+    rest = where(y >= 0.0, small, 1.0) * reciprocal(1.0 + small)
     off = maximum(target * rest + (1.0 - target) * p, SMALLEST)
     weight = (target * second + (1.0 - target) * third) * exp(parameter * log(off))
     return weight * (maximum(y, 0.0) - y * target + log1p(small))
@@ -365,8 +366,8 @@ def binary_focal_crossentropy_from_logits_gradient(
     y: Array, target: Array, parameter: Array, second: Array, third: Array
 ) -> Array:
     small = exp(-absolute(y))
-    p = where(y >= 0.0, 1.0, small) / (1.0 + small)
-    rest = where(y >= 0.0, small, 1.0) / (1.0 + small)
+    p = where(y >= 0.0, 1.0, small) * reciprocal(1.0 + small)
+    rest = where(y >= 0.0, small, 1.0) * reciprocal(1.0 + small)
     off = maximum(target * rest + (1.0 - target) * p, SMALLEST)
     weight = (target * second + (1.0 - target) * third) * exp(parameter * log(off))
     cost = maximum(y, 0.0) - y * target + log1p(small)
@@ -517,7 +518,7 @@ def adam_update(
 ) -> tuple[Array, ...]:
     new_mean = beta_1 * mean + rest_1 * gradient
     new_variance = beta_2 * variance + rest_2 * gradient * gradient
-    return weight - rate * new_mean / (sqrt(new_variance) * scale + epsilon), new_mean, new_variance
+    return weight - rate * new_mean * reciprocal(sqrt(new_variance) * scale + epsilon), new_mean, new_variance
 
 
 def keras_adam_prepare(
@@ -545,7 +546,12 @@ def amsgrad_update(
     new_mean = beta_1 * mean + rest_1 * gradient
     new_variance = beta_2 * variance + rest_2 * gradient * gradient
     new_largest = maximum(new_variance, largest)
-    return weight - rate * new_mean / (sqrt(new_largest) * scale + epsilon), new_mean, new_variance, new_largest
+    return (
+        weight - rate * new_mean * reciprocal(sqrt(new_largest) * scale + epsilon),
+        new_mean,
+        new_variance,
+        new_largest,
+    )
 
 
 def nadam_prepare(learning_rate: float, beta_1: float, beta_2: float, epsilon: float, step: float) -> tuple[float, ...]:
@@ -590,7 +596,7 @@ def nadam_update(
     new_mean = beta_1 * mean + rest_1 * gradient
     new_variance = beta_2 * variance + rest_2 * gradient * gradient
     moved = of_mean * new_mean + of_gradient * gradient
-    return weight - moved / (sqrt(new_variance) * scale + epsilon), new_mean, new_variance
+    return weight - moved * reciprocal(sqrt(new_variance) * scale + epsilon), new_mean, new_variance
 
 
 def adamax_prepare(
@@ -612,7 +618,7 @@ def adamax_update(
 ) -> tuple[Array, ...]:
     new_mean = beta_1 * mean + rest_1 * gradient
     new_norm = maximum(absolute(gradient), beta_2 * norm)
-    return weight - rate * new_mean / (new_norm + epsilon), new_mean, new_norm
+    return weight - rate * new_mean * reciprocal(new_norm + epsilon), new_mean, new_norm
 
 
 def adagrad_prepare(learning_rate: float, epsilon: float) -> tuple[float, ...]:
@@ -623,7 +629,7 @@ def adagrad_update(
     weight: Array, gradient: Array, accumulator: Array, learning_rate: float, epsilon: float
 ) -> tuple[Array, ...]:
     sum_ = accumulator + gradient * gradient
-    return weight - learning_rate * gradient / sqrt(sum_ + epsilon), sum_
+    return weight - learning_rate * gradient * reciprocal(sqrt(sum_ + epsilon)), sum_
 
 
 def adadelta_prepare(learning_rate: float, rho: float, epsilon: float) -> tuple[float, ...]:
@@ -641,7 +647,7 @@ def adadelta_update(
     epsilon: float,
 ) -> tuple[Array, ...]:
     squares = rho * of_gradients + rest * gradient * gradient
-    change = sqrt(of_changes + epsilon) / sqrt(squares + epsilon) * gradient
+    change = sqrt(of_changes + epsilon) * reciprocal(sqrt(squares + epsilon)) * gradient
     return weight - learning_rate * change, squares, rho * of_changes + rest * change * change
 
 
@@ -653,7 +659,7 @@ def rmsprop_update(
     weight: Array, gradient: Array, variance: Array, learning_rate: float, rho: float, rest: float, epsilon: float
 ) -> tuple[Array, ...]:
     new_variance = rho * variance + rest * gradient * gradient
-    return weight - learning_rate * gradient / sqrt(new_variance + epsilon), new_variance
+    return weight - learning_rate * gradient * reciprocal(sqrt(new_variance + epsilon)), new_variance
 
 
 def rmsprop_momentum_prepare(learning_rate: float, rho: float, epsilon: float, momentum: float) -> tuple[float, ...]:
@@ -672,7 +678,7 @@ def rmsprop_momentum_update(
     momentum: float,
 ) -> tuple[Array, ...]:
     new_variance = rho * variance + rest * gradient * gradient
-    moved = momentum * velocity + learning_rate * gradient / sqrt(new_variance + epsilon)
+    moved = momentum * velocity + learning_rate * gradient * reciprocal(sqrt(new_variance + epsilon))
     return weight - moved, new_variance, moved
 
 
@@ -691,7 +697,7 @@ def rmsprop_centered_update(
     new_variance = rho * variance + rest * gradient * gradient
     new_mean = rho * mean + rest * gradient
     spread = maximum(new_variance - new_mean * new_mean, 0.0)  # below 0 by rounding alone
-    moved = momentum * velocity + learning_rate * gradient / sqrt(spread + epsilon)
+    moved = momentum * velocity + learning_rate * gradient * reciprocal(sqrt(spread + epsilon))
     return weight - moved, new_variance, moved, new_mean
 
 

@@ -45,6 +45,7 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
     bits = ir.IntType(32 if single else 64)
     wide_bits = ir.VectorType(bits, lanes)
     mantissa_bits, bias = (23, 127) if single else (52, 1023)
+    smallest = 2.0 ** (1 - bias)  # that is not a denormal
     size = 4 if single else 8
     suffix = f"v{lanes}{'f32' if single else 'f64'}"
     reals = {"float32": ir.FloatType(), "float64": DOUBLE}
@@ -96,6 +97,30 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
 
     def greater(builder: Any, a: Any, b: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", b, a), b, a)
+
+    def rough(builder: Any, name: str, a: Any) -> Any:
+        """rcp14 or rsqrt14: 14 bits, which each of Newton's steps doubles."""
+        mask = ir.IntType(max(8, lanes))
+        kind = f"llvm.x86.avx512.{name}.{'ps' if single else 'pd'}.512"
+        return _call(builder, kind, wide, a, ir.Constant(wide, ir.Undefined), mask(-1))
+
+    def reciprocal(builder: Any, a: Any) -> Any:
+        if lanes * size < 64 or MACHINE != "x86_64":
+            return builder.fdiv(constant(1.0), a)
+        r = rough(builder, "rcp14", a)
+        for _ in range(1 if single else 2):
+            r = elementwise("fma")(builder, r, elementwise("fma")(builder, builder.fneg(a), r, constant(1.0)), r)
+        return r
+
+    def sqrt(builder: Any, a: Any) -> Any:
+        if lanes * size < 64 or MACHINE != "x86_64":
+            return elementwise("sqrt")(builder, a)
+        inverse = rough(builder, "rsqrt14", greater(builder, a, constant(smallest)))
+        root, half = builder.fmul(a, inverse), builder.fmul(inverse, constant(0.5))
+        for _ in range(1 if single else 2):
+            error = elementwise("fma")(builder, builder.fneg(root), half, constant(0.5))
+            root, half = (elementwise("fma")(builder, x, error, x) for x in (root, half))
+        return root
 
     def two_to_the(builder: Any, n: Any) -> Any:
         # n + bias in the low bits of a large number: no conversion, whose result on NaN would be undefined.
@@ -201,7 +226,8 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
         "lanes_below": lanes_below,
         "where": lambda builder, m, a, b: builder.select(m, a, b),
         "fma": elementwise("fma"),
-        "sqrt": elementwise("sqrt"),
+        "reciprocal": reciprocal,
+        "sqrt": sqrt,
         "absolute": elementwise("fabs"),
         "copysign": elementwise("copysign"),
         "rint": elementwise("rint"),

@@ -237,7 +237,7 @@ def softmax_row(columns: integer, source: integer, target: integer) -> vector:
         store(target, at, raised)
         total = total + raised
     total = sum_lanes(total)
-    scale = splat(1.0) / total
+    scale = reciprocal(total)
     for at in range(0, columns, LANES):
         store(target, at, load(target, at) * scale)
     return largest + log(total)
@@ -413,8 +413,6 @@ def crossentropy_row(
     delta: integer,
 ) -> double:
     """Softmax, -sum(target * log(softmax)) and its gradient by the logits in one; delta may be either of the two."""
-    if columns <= LANES:
-        return crossentropy_vector(columns, scale_, target_scale, target_shift, targets, logits, probabilities, delta)
     level = softmax_row(columns, logits, probabilities)
     scale = splat(scale_)
     smooth = splat(target_scale)
@@ -435,28 +433,76 @@ def crossentropy_row(
     return first(sum_lanes(total))
 
 
-def crossentropy_vector(
-    columns: integer,
-    scale: double,
-    target_scale: double,
-    target_shift: double,
+def crossentropy_rows(
+    job: Job,
+    layer: Layer,
+    rows: integer,
+    share: double,
     targets: integer,
     logits: integer,
     probabilities: integer,
     delta: integer,
-) -> double:
-    """The same for a row that one vector holds, without leaving registers in between."""
-    inside = lanes_below(columns)
-    logit = where(inside, load(logits, 0), splat(-INFINITY))
-    target = where(inside, fma(load(targets, 0), splat(target_scale), splat(target_shift)), splat(0.0))
-    largest = max_lanes(logit)
-    raised = exp(logit - largest)
-    total = sum_lanes(raised)
-    p = where(inside, raised / total, splat(0.0))
-    store(probabilities, 0, p)
-    store(delta, 0, splat(scale) * (sum_lanes(target) * p - target))
-    costs = where(target == splat(0.0), target, target * (largest + log(total) - logit))
-    return first(sum_lanes(costs))
+    scores: integer,
+    scratch: integer,
+):
+    """The same for rows of few columns: turned, so that a vector holds a column of as many rows as it has lanes."""
+    columns = layer.outputs
+    stride = layer.output_stride
+    zero = splat(0.0)
+    turned = scratch
+    raised = turned + FEW_VALUES * LANES * SIZE
+    wanted = raised + FEW_VALUES * LANES * SIZE
+    square = wanted + FEW_VALUES * LANES * SIZE
+    for first_ in range(0, rows, LANES):
+        count = rows - first_
+        if count > LANES:
+            count = LANES
+        turn(count, columns, logits + first_ * stride * SIZE, stride, turned)
+        turn(count, columns + 1, targets + first_ * job.target_stride * SIZE, job.target_stride, wanted)
+        largest = splat(-INFINITY)
+        for column in range(columns):
+            largest = maximum(largest, load(turned, column * LANES))
+        total = zero
+        for column in range(columns):
+            e = exp(load(turned, column * LANES) - largest)
+            store(raised, column * LANES, e)
+            total = total + e
+        level = largest + log(total)
+        inverse = reciprocal(total)
+        weight = zero
+        costs = zero
+        for column in range(columns):
+            target = fma(load(wanted, column * LANES), splat(job.target_scale), splat(job.target_shift))
+            weight = weight + target
+            # A target of 0 counts nothing even where the logit is infinite.
+            cost = where(target == zero, target, target * (level - load(turned, column * LANES)))
+            costs = costs + cost
+        scale = splat(share) * load(wanted, columns * LANES)
+        for column in range(columns):
+            target = fma(load(wanted, column * LANES), splat(job.target_scale), splat(job.target_shift))
+            p = load(raised, column * LANES) * inverse
+            store(raised, column * LANES, p)
+            store(turned, column * LANES, scale * (weight * p - target))
+        store(square, 0, costs * load(wanted, columns * LANES))
+        for row in range(count):
+            put_double(scores, (first_ + row) * (1 + job.metric_count), get(square, row))
+        if probabilities:
+            turn_back(count, columns, raised, square, probabilities + first_ * stride * SIZE, stride)
+        turn_back(count, columns, turned, square, delta + first_ * stride * SIZE, stride)
+
+
+def turn(rows: integer, columns: integer, source: integer, source_row: integer, target: integer):
+    """Columns of up to as many rows as a vector has lanes, a vector each."""
+    for at in range(0, columns, LANES):
+        transpose_square(rows, source + at * SIZE, source_row, target + at * LANES * SIZE, LANES)
+
+
+def turn_back(rows: integer, columns: integer, source: integer, square: integer, target: integer, target_row: integer):
+    """Such vectors as rows again, 0 behind the last column."""
+    for at in range(0, columns, LANES):
+        transpose_square(columns - at, source + at * LANES * SIZE, LANES, square, LANES)
+        for row in range(rows):
+            store(target, row * target_row + at, load(square, row * LANES))
 
 
 def place_of_largest(columns: integer, source: integer) -> double:
@@ -477,6 +523,7 @@ def score_rows(
     rows: integer,
     first_score: integer,
     share: double,
+    scratch: integer,
 ):
     """The loss and the metrics of each row into the scores, and the loss's gradient into the delta.
 
@@ -495,21 +542,26 @@ def score_rows(
         if layer.activation == SOFTMAX:
             logits = delta
             probabilities = output
-        for row in range(rows):
-            at = row * stride * SIZE
-            target = targets + row * job.target_stride * SIZE
-            weight = get(target, layer.outputs)
-            loss = crossentropy_row(
-                layer.outputs,
-                share * weight,
-                job.target_scale,
-                job.target_shift,
-                target,
-                logits + at,
-                probabilities + at,
-                delta + at,
-            )
-            put_double(scores, row * score_row, loss * weight)
+        if layer.outputs < FEW_VALUES:
+            if probabilities == delta or (job.mode == TRAIN and job.metric_count == 0):  # nobody asks for them
+                probabilities = 0
+            crossentropy_rows(job, layer, rows, share, targets, logits, probabilities, delta, scores, scratch + PACK)
+        else:
+            for row in range(rows):
+                at = row * stride * SIZE
+                target = targets + row * job.target_stride * SIZE
+                weight = get(target, layer.outputs)
+                loss = crossentropy_row(
+                    layer.outputs,
+                    share * weight,
+                    job.target_scale,
+                    job.target_shift,
+                    target,
+                    logits + at,
+                    probabilities + at,
+                    delta + at,
+                )
+                put_double(scores, row * score_row, loss * weight)
     elif job.loss == CUSTOM:
         call_own(
             job,
@@ -871,7 +923,7 @@ def normalize_columns(
     offsets = statistic(layer, scratch, OFFSET)
     for at in range(0, layer.outputs, LANES):
         variance = load(statistic(layer, scratch, VARIANCE), at)
-        inverse = splat(1.0) / sqrt(variance + splat(layer.epsilon))
+        inverse = reciprocal(sqrt(variance + splat(layer.epsilon)))
         store(statistic(layer, scratch, INVERSE), at, inverse)
         store(factors, at, inverse * gamma_of(layer, job, at))
         store(offsets, at, beta_of(layer, job, at))
@@ -982,7 +1034,7 @@ def normalize_rows(
         for at in range(0, columns, LANES):
             difference = where(lanes_below(columns - at), load(source, first_ + at) - mean, splat(0.0))
             total = fma(difference, difference, total)
-        inverse = splat(1.0) / sqrt(fma(sum_lanes(total), share, epsilon))
+        inverse = reciprocal(sqrt(fma(sum_lanes(total), share, epsilon)))
         put(kept, row * KEPT_VALUES, first(mean))
         put(kept, row * KEPT_VALUES + 1, first(inverse))
         for at in range(0, columns, LANES):
@@ -1624,8 +1676,6 @@ def scale_vectors(count: integer, scale_: double, target: integer):
 
 def first_unit(layer: Layer, job: Job, before: integer, thread: integer) -> integer:
     """The first row of a layer's matrix that is a thread's: of all parameters, row by row, each has an equal part."""
-    if job.replicated:
-        return 0
     units = (job.parameter_count * thread // job.threads - before + layer.stride - 1) // layer.stride
     units = (units + 15) // 16 * 16
     if units < 0:
@@ -1701,12 +1751,16 @@ def update_share(
         kernel_scale = scale_to(squares, job.clip_limit)
         bias_scale = kernel_scale
     part_size = job.gradient_levels * job.parameter_count * SIZE
-    rows = 0
-    for number in range(job.layer_count):
-        layer = layers + number * LAYER_SIZE
-        rows += layer.height
-    tall = job.replicated or rows >= 512 * job.threads  # else there are too few rows to be split evenly
-    claims = job.threads > 1 and not job.replicated  # other cores have read what is written here
+    tall = 1
+    claims = 0
+    if job.threads > 1 and not job.replicated:
+        claims = 1  # other cores have read what is written here
+        rows = 0
+        for number in range(job.layer_count):
+            layer = layers + number * LAYER_SIZE
+            rows += layer.height
+        if rows < 512 * job.threads:  # too few to be split evenly
+            tall = 0
     work = 0  # in values of the parameters
     packed = -1
     for number in range(job.layer_count):
@@ -1719,11 +1773,12 @@ def update_share(
         end = layer.height
         height = 16
         if tall:
-            unit = first_unit(layer, job, work, thread)
-            if thread + 1 < job.threads and not job.replicated:
-                end = first_unit(layer, job, work, thread + 1)
+            if claims:
+                unit = first_unit(layer, job, work, thread)
+                if thread + 1 < job.threads:
+                    end = first_unit(layer, job, work, thread + 1)
+                work += layer.height * layer.stride
             height = panel_units(layer, end - unit, batch_rows)
-            work += layer.height * layer.stride
         while unit < end:
             units = end - unit
             if units > height:
@@ -1899,7 +1954,7 @@ def train_chunks(
             rows = job.chunk
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
         forward(layers, job, base, 0, rows, start, batch_rows, key, 1, scratch)
-        score_rows(job, last, base, 0, rows, first_score + start, share)
+        score_rows(job, last, base, 0, rows, first_score + start, share, scratch)
         backward(layers, job, base, 0, rows, start, batch_rows, key, scratch)
         chunk_gradient(layers, job, base, rows, scratch, gradients + level * vector_size)
         level += 1
@@ -2103,7 +2158,7 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
                 gather(layers, job, base, first_row, rows, epoch, position, 1)
                 if forward(layers, job, base, first_row, rows, first_row, batch_rows, key, 1, scratch):
                     return 1
-                score_rows(job, last, base, first_row, rows, 0, share)
+                score_rows(job, last, base, first_row, rows, 0, share, scratch)
                 if backward(layers, job, base, first_row, rows, first_row, batch_rows, key, scratch):
                     return 1
         if atomic_get(job.synchronisation, ABORTED):  # a function of the user's own failed
@@ -2168,7 +2223,7 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
                     at += 1
         else:
             first_score = thread * job.capacity
-            score_rows(job, last, base, 0, rows, first_score, 1.0 / to_double(rows))
+            score_rows(job, last, base, 0, rows, first_score, 1.0 / to_double(rows), scratch)
             if atomic_get(job.synchronisation, ABORTED):
                 return 1
             for column in range(columns):

@@ -181,6 +181,7 @@ CALL, GONE = 2, 1
 BARRIER_SPINS = 4000  # turns at a barrier before a thread sleeps, some 50 us
 STANDBY_SPINS = 20_000  # 0.25 ms, or up to 1: what lies between two calls of a program that calls again and again
 
+FEW_VALUES = 48  # rows of fewer columns are turned for softmax and crossentropy, a vector for as many rows as it holds
 TURNED_OUTPUTS = 4  # layers of up to this many units are stored transposed
 ROW_BLOCK = 8  # the rows of a batch are split among threads at multiples of it, and summed in such blocks
 KEPT_VALUES = 16  # a row, of a layer normalisation

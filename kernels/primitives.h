@@ -114,6 +114,7 @@ FOR_KINDS(READ_INTEGER)
 #define BIAS 127
 #define LANE_COUNT (VECTOR_BYTES / 4)
 #define RINT_MAGIC 12582912.0f
+#define SMALLEST 0x1p-126 /* that is not a denormal */
 #define X86(NAME) NAME##_ps
 #include "primitives_real.h"
 
@@ -125,6 +126,7 @@ FOR_KINDS(READ_INTEGER)
 #define BIAS 1023
 #define LANE_COUNT (VECTOR_BYTES / 8)
 #define RINT_MAGIC 6755399441055744.0
+#define SMALLEST 0x1p-1022
 #define X86(NAME) NAME##_pd
 #include "primitives_real.h"
 

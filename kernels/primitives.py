@@ -3,6 +3,7 @@
 formulas.py is plain Python over these names.  The NumPy backend runs it as it stands; render.py turns the same text
 into vector code, where each name is an instruction or a few (llvm_primitives.py, primitives.h, elementary.py).
 
+``reciprocal`` and ``sqrt`` are within an ulp, of finite numbers that are not denormal; ``sqrt`` of 0 too.
 ``maximum`` and ``minimum`` let a NaN in the first argument through, so that divergence is never hidden.
 """
 
@@ -24,6 +25,7 @@ log = np.log
 log1p = np.log1p
 maximum = np.maximum
 minimum = np.minimum
+reciprocal = np.reciprocal
 rint = np.rint
 sqrt = np.sqrt
 tanh = np.tanh

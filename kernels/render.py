@@ -89,7 +89,7 @@ PLAN_CONSTANTS = (
     *("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE", "LEFT", "BARRIER_SPINS"),
     *("CALLED", "FINISHED", "CALLED_LAYERS", "CALLED_JOB", "CALLED_THREAD", "CALL", "GONE", "STANDBY_SPINS"),
     *("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS", "PANEL_COLUMNS", "FLAT_UNITS", "CHUNK_UNITS"),
-    *("PACKED_INPUTS", "CLAIMED_UNITS"),
+    *("PACKED_INPUTS", "CLAIMED_UNITS", "FEW_VALUES"),
 )
 
 
@@ -554,8 +554,8 @@ def local_types(function: Rendered, results: dict[str, str | None]) -> dict[str,
 # What primitives.h offers for each dtype, by its types (r: a real of that dtype, v: vector, m: mask, i: integer,
 # d: double); the rest needs none.
 PRIMITIVES = {
-    "v": ("load:ii broadcast:ii splat:d sum_lanes:v max_lanes:v where:mvv fma:vvv sqrt:v absolute:v copysign:vv rint:v "
-          "exchange_low_1:vv exchange_low_2:vv exchange_low_4:vv exchange_low_8:vv "
+    "v": ("load:ii broadcast:ii splat:d sum_lanes:v max_lanes:v where:mvv fma:vvv reciprocal:v sqrt:v absolute:v "
+          "copysign:vv rint:v exchange_low_1:vv exchange_low_2:vv exchange_low_4:vv exchange_low_8:vv "
           "exchange_high_1:vv exchange_high_2:vv exchange_high_4:vv exchange_high_8:vv "
           "maximum:vv minimum:vv two_to_the:v exponent:v mantissa:v lane_numbers: random_lanes:ii"),
     "m": "lanes_below:i less:vv less_equal:vv greater:vv greater_equal:vv equal:vv",
