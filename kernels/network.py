@@ -1404,49 +1404,96 @@ def weight_gradient(
             pack += first * blocks * 16 * SIZE
         if not (packed and kept):
             for block in range(blocks):
-                gather_panel(
-                    rows,
-                    16 // LANES,
-                    source + (first * source_stride + first_unit + block * 16) * SIZE,
-                    source_stride,
-                    pack + block * 16 * rows * SIZE,
-                )
-        strip = 0
-        while strip < vectors:
-            wide = tile_width(units, vectors - strip)
-            at = column + strip * LANES
-            deltas = base + (layer.delta * job.capacity + first * layer.output_stride + at) * SIZE
-            delta_row = layer.output_stride
-            if units >= PACK_ROWS and delta_row * SIZE > PACK_STRIDE:
-                gather_panel(rows, wide, deltas, delta_row, scratch + PACK)
-                deltas = scratch + PACK
-                delta_row = wide * LANES
-            unit = 0
-            while unit < units:
-                count = units - unit
-                if count > CLAIMED_UNITS:
-                    count = CLAIMED_UNITS
-                if claims:
-                    claim_panel(layer, job, first_unit + unit, count, at, wide * LANES)
-                product(
-                    count,
-                    wide,
-                    rows,
-                    pack + unit * rows * SIZE,
-                    1,
-                    16,
-                    16 * rows,
-                    deltas,
-                    delta_row,
-                    0,
-                    first > 0,
-                    0,
-                    gradient + (unit * gradient_row + strip * LANES) * SIZE,
-                    gradient_row,
-                )
-                unit += count
-            strip += wide
+                inputs = source + (first * source_stride + first_unit + block * 16) * SIZE
+                for row in range(rows):
+                    for lane in range(0, 16, LANES):
+                        store(pack, (block * rows + row) * 16 + lane, load(inputs, row * source_stride + lane))
+        deltas = base + (layer.delta * job.capacity + first * layer.output_stride + column) * SIZE
+        if units >= PACK_ROWS and layer.output_stride * SIZE > PACK_STRIDE:
+            packed_gradient(
+                layer,
+                job,
+                first_unit,
+                units,
+                column,
+                vectors,
+                rows,
+                deltas,
+                pack,
+                first > 0,
+                claims,
+                scratch + PACK,
+                gradient,
+                gradient_row,
+            )
+        else:
+            if claims and first == 0:
+                claim_panel(layer, job, first_unit, units, column, vectors * LANES)
+            product(
+                units,
+                vectors,
+                rows,
+                pack,
+                1,
+                16,
+                16 * rows,
+                deltas,
+                layer.output_stride,
+                0,
+                first > 0,
+                0,
+                gradient,
+                gradient_row,
+            )
         first += rows
+
+
+def packed_gradient(
+    layer: Layer,
+    job: Job,
+    first_unit: integer,
+    units: integer,
+    column: integer,
+    vectors: integer,
+    rows: integer,
+    deltas: integer,
+    inputs: integer,
+    more: integer,
+    claims: integer,
+    pack: integer,
+    gradient: integer,
+    gradient_row: integer,
+):
+    """The same where rows of deltas lie far apart: they are packed a tile's width at a time, for all units."""
+    strip = 0
+    while strip < vectors:
+        wide = tile_width(units, vectors - strip)
+        gather_panel(rows, wide, deltas + strip * LANES * SIZE, layer.output_stride, pack)
+        unit = 0
+        while unit < units:
+            count = units - unit
+            if count > CLAIMED_UNITS:
+                count = CLAIMED_UNITS
+            if claims:
+                claim_panel(layer, job, first_unit + unit, count, column + strip * LANES, wide * LANES)
+            product(
+                count,
+                wide,
+                rows,
+                inputs + unit * rows * SIZE,
+                1,
+                16,
+                16 * rows,
+                pack,
+                wide * LANES,
+                0,
+                more,
+                0,
+                gradient + (unit * gradient_row + strip * LANES) * SIZE,
+                gradient_row,
+            )
+            unit += count
+        strip += wide
 
 
 # --- Update ----------------------------------------------------------------------------------------------------------
