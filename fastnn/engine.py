@@ -721,7 +721,7 @@ class Engine:
 
     def inference_threads(self, rows: int) -> int:
         """The same for predicting so many rows."""
-        return self.thread_count(self.row_operations / 12 * rows, -(-rows // 8))
+        return self.thread_count(self.row_operations / 4 * rows, -(-rows // 8))
 
     def _prepare_training(self, batch_size: int, threads: int, chunk: int, replicate: bool = False) -> None:
         """Point the job at workspaces for steps of up to batch_size rows."""
@@ -752,14 +752,16 @@ class Engine:
 
     def _call(self, threads: int, replicate: bool = False) -> None:
         """Run the job on so many threads; ``replicate`` gives each its own parameters and slots."""
-        job = self.job
-        synchronisation = self._synchronisation
+        self.call(self.job, self._synchronisation, threads, replicate)
+
+    def call(self, job: Any, synchronisation: Array, threads: int, replicate: bool = False) -> None:
+        """Run a job, whose words for the threads to meet at are given."""
         synchronisation[:] = 0
         layers = ctypes.addressof(self.layers)
         if threads == 1:
             job.threads, job.replicated = 1, 0
             self.run(layers, ctypes.addressof(job), 0)
-            self._check_functions()
+            self.check_functions(synchronisation)
             return
 
         def abort() -> None:
@@ -773,11 +775,11 @@ class Engine:
             jobs = [job] + [self._replica(number) if replicate else job for number in range(1, crew.size)]
             part = _Part(self.run, layers, [ctypes.addressof(record) for record in jobs], abort)
             crew.run(part, abort, lambda: synchronisation[plan.LEFT] == crew.size, station)
-        self._check_functions()
+        self.check_functions(synchronisation)
 
-    def _check_functions(self) -> None:
+    def check_functions(self, synchronisation: Array) -> None:
         """Raise what a function of the user's own raised."""
-        if self._synchronisation[plan.ABORTED]:
+        if synchronisation[plan.ABORTED]:
             failed = [function for function in self.functions if function.error] or self.functions
             raise failed[0].failure()
 

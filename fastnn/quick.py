@@ -45,19 +45,19 @@ def finite(array: Array) -> bool:
 
 
 class _Prepared:
-    """A job of its own on an engine, on one thread, for a number of rows."""
+    """A job of its own on an engine, for a number of rows, an equal part of which is each thread's."""
 
-    def __init__(self, engine: Engine, rows: int, mode: str) -> None:
-        self.engine, self.rows, self.run = engine, rows, engine.run
+    def __init__(self, engine: Engine, rows: int, mode: str, threads: int = 1) -> None:
+        self.engine, self.rows, self.threads, self.run = engine, rows, threads, engine.run
         job = self.job = JobRecord.from_buffer_copy(engine.job)
         size = engine.dtype.itemsize
-        capacity = -(-rows // 8) * 8
-        self.workspace = aligned(capacity * engine.row_values, engine.dtype)
+        capacity = -(-rows // (8 * threads)) * 8
+        self.workspace = aligned(threads * capacity * engine.row_values, engine.dtype)
         self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
         job.mode, job.threads, job.chunk, job.shuffle, job.origin, job.transposing = MODE[mode], 1, 0, 0, 0, 1
         job.capacity, job.workspace = capacity, address(self.workspace)
         job.workspace_size = capacity * engine.row_values * size
-        self.scratch = aligned(engine.scratch_size, np.uint8)
+        self.scratch = aligned(threads * engine.scratch_size, np.uint8)
         job.scratch, job.scratch_size = address(self.scratch), engine.scratch_size
         blocks = -(-rows // ROW_BLOCK)
         self.partials = aligned(blocks * job.partial_values, engine.dtype)
@@ -65,7 +65,7 @@ class _Prepared:
         job.partials, job.sums = address(self.partials), address(self.sums)
         job.synchronisation = address(self.synchronisation)
         job.rows = job.batch_size = rows
-        job.first_step, job.last_step, job.steps_per_epoch, job.first_epoch = 0, 1, 1, 0
+        job.first_step, job.last_step, job.steps_per_epoch, job.first_epoch = 0, -(-rows // capacity), 1, 0
         self.layers_address, self.job_address = ctypes.addressof(engine.layers), ctypes.addressof(job)
 
 
@@ -78,26 +78,40 @@ class Predictor(_Prepared):
     """
 
     def __init__(self, engine: Engine, rows: int) -> None:
-        super().__init__(engine, rows, "predict")
+        super().__init__(engine, rows, "predict", engine.inference_threads(rows))
         self.x = np.zeros((rows, engine.inputs), engine.dtype)
         self.output = np.zeros((rows, engine.outputs), engine.dtype)
+        self.copies = self.x.size + self.output.size <= COPIED_VALUES
         point_at(self.job, Data(self.x))
         self.job.output, self.job.output_row = address(self.output), engine.outputs
 
     def __call__(self, x: Any) -> Array:
-        self.x[:] = x
-        self.run(self.layers_address, self.job_address, 0)
-        return self.output.copy()
+        if self.copies:
+            self.x[:] = x
+            self.run(self.layers_address, self.job_address, 0)
+            return self.output.copy()
+        if not fits(x, self.x.shape[1], self.x.dtype) or len(x) != self.rows or not x.flags.c_contiguous:
+            self.x[:] = x
+            x = self.x
+        output = np.empty_like(self.output)
+        job = self.job
+        job.x, job.output = address(x), address(output)
+        job.x_end = job.x + x.nbytes
+        self.engine.call(job, self.synchronisation, self.threads)
+        return output
+
+
+COPIED_VALUES = 8192
+"""Up to so many values are copied, which costs less than the address of an array."""
 
 
 def predictor(engine: Engine, rows: int) -> Predictor | None:
-    """The engine's own for so many rows, where they stay in the second cache and one thread is enough for them."""
+    """The engine's own for so many rows, where each thread's stay in the second cache."""
     if rows not in engine.prepared:
         if len(engine.prepared) > 8:  # every batch another size: keep no more
             engine.prepared.clear()
-        small = rows * engine.row_values * engine.dtype.itemsize <= 2**20
-        suits = small and engine.inference_threads(rows) == 1
-        engine.prepared[rows] = Predictor(engine, rows) if suits else None
+        small = rows * engine.row_values * engine.dtype.itemsize <= 2**20 * engine.inference_threads(rows)
+        engine.prepared[rows] = Predictor(engine, rows) if small else None
     held: Predictor | None = engine.prepared[rows]
     return held
 

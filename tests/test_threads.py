@@ -189,3 +189,24 @@ def test_an_error_of_a_helper_is_raised_and_the_crew_works_on():
         done = []
         crew.run(done.append, lambda: None)
         assert sorted(done) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("rows", [37, 128])
+@pytest.mark.parametrize("sizes", [[300, 128, 3], [300, 16, 100]])
+def test_a_predictor_takes_threads_and_any_array(network, backend, sizes, rows):
+    """Two threads and one give the same bits; what is contiguous is read where it lies, all else is copied."""
+    x, _ = naive.random_data("mse", rows, sizes[0], sizes[-1])
+    x = x.astype("float32")
+    weights, activations = naive.random_weights(sizes), ["tanh", "softmax"]
+    one, two = (network(sizes, activations, weights, backend=backend, threads=threads) for threads in (1, 2))
+    expected = one.predict(x).tobytes()
+    predict = two.predictor(rows)
+    apart = np.repeat(x, 2, axis=0)[::2]
+    for given in (x, apart, np.asfortranarray(x), x.astype("float64"), x.tolist()):
+        assert predict(given).tobytes() == expected
+        assert two.predict(np.asarray(given)).tobytes() == expected
+    first = predict(x)
+    assert predict(np.zeros_like(x)).tobytes() != expected
+    assert first.tobytes() == expected
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        assert {output.tobytes() for output in pool.map(two.predict, [x] * 20)} == {expected}
