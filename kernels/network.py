@@ -1128,11 +1128,13 @@ def forward(
     batch_rows: integer,
     key: integer,
     training: integer,
+    data: integer,
     scratch: integer,
 ) -> integer:
     """Every layer's output for some rows of a workspace, and the slopes that the way back needs.
 
-    ``batch_row`` is the first row's number in the batch, ``key`` the step's for noise.  1 if the run was aborted.
+    ``batch_row`` is the first row's number in the batch, ``key`` the step's for noise.  The network's inputs are in the
+    workspace, or where they lie among the data.  1 if the run was aborted.
     """
     for number in range(job.layer_count):
         layer = layers + number * LAYER_SIZE
@@ -1152,14 +1154,20 @@ def forward(
                 dot_rows(layer, rows, source, layer.input_stride, weights, product_target, stride)
                 source = product_target
             elif layer.kind == DENSE:
+                depth = layer.rows
+                source_row = layer.input_stride
+                if number == 0 and data:
+                    depth = layer.inputs
+                    source = data
+                    source_row = job.x_row // SIZE
                 product(
                     rows,
                     vectors_for(layer.outputs),
-                    layer.rows,
+                    depth,
                     source,
-                    layer.input_stride,
+                    source_row,
                     1,
-                    16 * layer.input_stride,
+                    16 * source_row,
                     job.parameters + layer.weights * SIZE,
                     layer.stride,
                     0,
@@ -1168,6 +1176,10 @@ def forward(
                     product_target,
                     stride,
                 )
+                if depth < layer.rows:
+                    bias = job.parameters + (layer.weights + layer.bias * layer.stride) * SIZE
+                    for row in range(rows):
+                        add_vectors(columns, bias, product_target + row * stride * SIZE)
                 source = product_target
             elif layer.kind == BATCH_NORMALIZATION:
                 if training:
@@ -2000,7 +2012,7 @@ def train_chunks(
         if rows > job.chunk:
             rows = job.chunk
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
-        forward(layers, job, base, 0, rows, start, batch_rows, key, 1, scratch)
+        forward(layers, job, base, 0, rows, start, batch_rows, key, 1, 0, scratch)
         score_rows(job, last, base, 0, rows, first_score + start, share, scratch)
         backward(layers, job, base, 0, rows, start, batch_rows, key, scratch)
         chunk_gradient(layers, job, base, rows, scratch, gradients + level * vector_size)
@@ -2203,7 +2215,7 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
             if rows > 0 or job.partial_values > 0:  # the others wait for all of a batch to be normalised
                 base = job.workspace
                 gather(layers, job, base, first_row, rows, epoch, position, 1)
-                if forward(layers, job, base, first_row, rows, first_row, batch_rows, key, 1, scratch):
+                if forward(layers, job, base, first_row, rows, first_row, batch_rows, key, 1, 0, scratch):
                     return 1
                 score_rows(job, last, base, first_row, rows, 0, share, scratch)
                 if backward(layers, job, base, first_row, rows, first_row, batch_rows, key, scratch):
@@ -2238,6 +2250,12 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
     return 0
 
 
+def lies_ready(layer: Layer, job: Job) -> integer:
+    """Whether the first layer can take its inputs from the data: gathered, each would be read twice."""
+    ready = layer.kind == DENSE and not layer.turned and layer.inputs >= 64 and job.x_column == SIZE
+    return ready and job.x_kind == OWN_KIND and job.x % SIZE == 0 and job.x_row % SIZE == 0
+
+
 def infer(layers: integer, job: Job, thread: integer) -> integer:
     """Predictions, or the sums of loss and metrics, for this thread's blocks of ``capacity`` rows."""
     base = job.workspace + thread * job.workspace_size
@@ -2252,8 +2270,12 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
         rows = job.rows - position
         if rows > job.capacity:
             rows = job.capacity
-        gather(layers, job, base, 0, rows, 0, position, job.mode == EVALUATE)
-        forward(layers, job, base, 0, rows, 0, rows, 0, 0, scratch)
+        data = 0
+        if job.mode == PREDICT and lies_ready(layers, job):
+            data = job.x + (job.origin + position) * job.x_row
+        else:
+            gather(layers, job, base, 0, rows, 0, position, job.mode == EVALUATE)
+        forward(layers, job, base, 0, rows, 0, rows, 0, 0, data, scratch)
         if atomic_get(job.synchronisation, ABORTED):
             return 1
         output = base + last.output * job.capacity * SIZE

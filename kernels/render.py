@@ -324,6 +324,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
         **source.scratch_layout(size)[0],
         "LANES": lanes,
         "SIZE": size,
+        "OWN_KIND": [row.name for row in source.tables["KINDS"]].index(dtype),
         "TILE_ROWS": instruction_set.tile_rows,
         "TILE_VECTORS": instruction_set.tile_vectors,
         "WIDE_SUMS": instruction_set.wide_sums,
