@@ -1151,7 +1151,7 @@ def forward(
                 product_target = base + (layer.delta * job.capacity + first_row * stride) * SIZE
             if layer.kind == DENSE and layer.turned:
                 weights = job.parameters + layer.weights * SIZE
-                dot_rows(layer, rows, source, layer.input_stride, weights, product_target, stride)
+                dot_rows(layer, rows, source, layer.input_stride, weights, scratch + PACK, product_target, stride)
                 source = product_target
             elif layer.kind == DENSE:
                 depth = layer.rows
@@ -1227,12 +1227,27 @@ def dot_rows(
     source: integer,
     source_row: integer,
     weights: integer,
+    scratch: integer,
     target: integer,
     target_row: integer,
 ):
-    """The product with a turned matrix: each row of the source with each unit's weights, summed over the lanes."""
+    """The product with a turned matrix: each row of the source with each unit's weights, summed over the lanes.
+
+    As many rows as there are lanes are summed together, in the order in which each would be by itself.
+    """
     vectors = vectors_for(layer.rows)
-    for row in range(rows):
+    first_ = 0
+    while first_ + LANES <= rows and layer.outputs <= LANES:
+        h = source + first_ * source_row * SIZE
+        for unit in range(layer.outputs):
+            dot_square(vectors, h, source_row, weights + unit * layer.stride * SIZE, scratch + unit * LANES * SIZE)
+        for row in range(LANES):
+            units = broadcast(scratch, row)
+            for unit in range(1, layer.outputs):
+                units = where(lanes_below(unit), units, broadcast(scratch, unit * LANES + row))
+            store(target, (first_ + row) * target_row, where(lanes_below(layer.outputs), units, splat(0.0)))
+        first_ += LANES
+    for row in range(first_, rows):
         h = source + row * source_row * SIZE
         for at in range(0, layer.outputs, LANES):
             units = splat(0.0)

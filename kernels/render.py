@@ -340,6 +340,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
     yield from optimizers(source, lanes)
     yield from tiles(instruction_set, lanes, size)
     yield transposition(lanes)
+    yield dots(lanes)
     for name, function in source.network.items():
         function = without_docstring(function)
         rows: list[Row | None] = [None]
@@ -475,6 +476,23 @@ def transposition(lanes: int) -> Rendered:
     lines += [f"store(target, {i} * target_row, {name})" for i, name in enumerate(names)]
     arguments = [(name, "integer") for name in ("rows", "source", "source_row", "target", "target_row")]
     return Rendered("transpose_square", arguments, None, indent(lines))
+
+
+def dots(lanes: int) -> Rendered:
+    """lanes rows times one row of weights, a sum a lane: as in a transposition, but halves are added on the way."""
+    lines = ["w = load(weights, 0)"]
+    lines += [f"r{i} = load(source, {i} * source_row) * w" for i in range(lanes)]
+    lines += ["for vector in range(1, vectors):", f"    w = load(weights, vector * {lanes})"]
+    lines += [f"    r{i} = fma(load(source, {i} * source_row + vector * {lanes}), w, r{i})" for i in range(lanes)]
+    distance = lanes // 2
+    while distance:
+        for i in range(distance):
+            a, b = f"r{i}", f"r{i + distance}"
+            lines.append(f"{a} = exchange_low_{distance}({a}, {b}) + exchange_high_{distance}({a}, {b})")
+        distance //= 2
+    lines.append("store(target, 0, r0)")
+    arguments = [(name, "integer") for name in ("vectors", "source", "source_row", "weights", "target")]
+    return Rendered("dot_square", arguments, None, indent(lines))
 
 
 # --- Cython ----------------------------------------------------------------------------------------------------------
