@@ -68,6 +68,7 @@ def train(folder, *, save_freq="epoch", threads=None, backend="auto", dropout=Fa
         chain.append(Tell(tell))
     print("begin", flush=True)
     history = model.fit(x, y, batch_size=32, epochs=EPOCHS, validation_split=0.2, callbacks=chain, verbose=0)
+    (folder / "ended").touch()  # without a backup to go on from: no use in being killed from here on
     document, arrays = model._contents()
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
     for name in sorted(arrays):
@@ -116,7 +117,8 @@ def kill_after(folder, options, seconds):
         end = time.monotonic() + seconds
         while child.poll() is None and time.monotonic() < end:
             time.sleep(min(0.001, seconds))
-        child.kill()
+        if not (folder / "ended").exists():
+            child.kill()
         child.stdout.read()
     return child.returncode == 0
 
