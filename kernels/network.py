@@ -1748,7 +1748,7 @@ def scale_vectors(count: integer, scale_: double, target: integer):
         store(target, at, scale * load(target, at))
 
 
-def first_unit(layer: Layer, job: Job, before: integer, thread: integer) -> integer:
+def start_of_share(layer: Layer, job: Job, before: integer, thread: integer) -> integer:
     """The first row of a layer's matrix that is a thread's: of all parameters, row by row, each has an equal part."""
     units = (job.parameter_count * thread // job.threads - before + layer.stride - 1) // layer.stride
     units = (units + 15) // 16 * 16
@@ -1766,7 +1766,7 @@ def panel_units(layer: Layer, units: integer, batch_rows: integer) -> integer:
         return FLAT_UNITS
     most = PANEL_UNITS
     if most * batch_rows > PACKED_INPUTS:
-        most = PACKED_INPUTS // batch_rows
+        most = PACKED_INPUTS // batch_rows // 16 * 16  # inputs are packed 16 side by side
     if most < 32:
         most = 32
     panels = (units + most - 1) // most
@@ -1848,9 +1848,9 @@ def update_share(
         height = 16
         if tall:
             if claims:
-                unit = first_unit(layer, job, work, thread)
+                unit = start_of_share(layer, job, work, thread)
                 if thread + 1 < job.threads:
-                    end = first_unit(layer, job, work, thread + 1)
+                    end = start_of_share(layer, job, work, thread + 1)
                 work += layer.height * layer.stride
             height = panel_units(layer, end - unit, batch_rows)
         while unit < end:

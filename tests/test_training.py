@@ -664,3 +664,18 @@ def test_summary_names_each_layer_and_counts_its_parameters(network, capsys):
     text = capsys.readouterr().out.replace(",", "")
     for part in (*(layer.name for layer in model.layers), "1984", "4160", "130", "6274"):
         assert part in text
+
+
+@pytest.mark.parametrize("rows", [1000, 1100])
+def test_a_tall_panel_beside_a_deep_batch(network, backend, rows):
+    """Packed inputs of a panel's rows fit their place, whatever the height of the matrix and the depth of the batch."""
+    sizes = [1047, 260, 2]
+    x, y = naive.random_data("mse", rows, sizes[0], sizes[-1])
+    found = []
+    for kind in (backend, "numpy"):
+        model = network(sizes, ["tanh", "linear"], naive.random_weights(sizes), loss="mse", backend=kind, threads=1)
+        found.append([gradient["kernel"] for gradient in model.gradients(x, y)])
+        model.fit(x, y, batch_size=rows, epochs=2, shuffle=False, verbose=0)
+        found[-1] += model.get_weights()
+    for a, e in zip(*found, strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-3, atol=1e-5 * np.abs(e).max())
