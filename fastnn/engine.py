@@ -101,6 +101,12 @@ def padded(count: int) -> int:
     return -(-count // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
 
 
+def spread(count: int, size: int) -> int:
+    """From one row of a matrix to the next, in values: whole pages apart, rows would crowd into few sets of a cache."""
+    stride = padded(count)
+    return stride if stride * size % 1024 else stride + WIDTH_MULTIPLE
+
+
 def aligned(count: int, dtype: npt.DTypeLike) -> Array:
     """A vector of zeros that starts on a cache line."""
     dtype = np.dtype(dtype)
@@ -356,11 +362,11 @@ class Engine:
 
     def _lay_out(self) -> None:
         """Fill the layers' records: where each finds its parameters and its rows of a workspace."""
-        codes = list(ACTIVATIONS)
+        codes, size = list(ACTIVATIONS), self.dtype.itemsize
         width, parameters, transposed, state, partials, statistics, sums = self.inputs, 0, 0, 0, 0, 0, 0
         trained = [number for number, layer in enumerate(self.plans) if layer.trained]
         self._first_trained = trained[0] if trained else len(self.plans)
-        self.input_stride = padded(width + 1)
+        self.input_stride = spread(width + 1, size)
         self.row_values = self.input_stride
         self.row_operations = 0
         before = LayerRecord(output_stride=self.input_stride)
@@ -381,7 +387,7 @@ class Engine:
                 record.bias = int(layer.use_gamma)
                 shape = (layer.use_gamma + layer.use_bias, layer.units)
             record.height, record.width = shape
-            record.stride = padded(record.width)
+            record.stride = spread(record.width, size)
             record.weights = parameters
             parameters += record.height * record.stride
             record.sums = sums
@@ -391,7 +397,7 @@ class Engine:
                 further = number > self._first_trained
                 self.row_operations += 2 * record.height * record.stride * (3 if further else 2)
                 if further and not record.turned:
-                    record.transposed, record.transposed_stride = transposed, padded(width)
+                    record.transposed, record.transposed_stride = transposed, spread(width, size)
                     transposed += padded(layer.units) * record.transposed_stride
             if layer.kind == "batch_normalization":
                 record.state, record.partials, record.statistics = state, partials, statistics
@@ -410,7 +416,7 @@ class Engine:
                 record.output, record.delta = before.output, before.delta
                 record.output_stride = before.output_stride
             else:
-                record.output_stride = padded(layer.units + 1)
+                record.output_stride = spread(layer.units + 1, size)
                 keeps_slope = record.activation == plan.CUSTOM or ACTIVATIONS[layer.activation].keeps_slope
                 for region in ["output", "delta"] + ["slope"] * keeps_slope:
                     setattr(record, region, self.row_values)
@@ -422,7 +428,6 @@ class Engine:
         self.row_values += self.target_stride
         self.parameter_count, self._transposed_count = max(parameters, WIDTH_MULTIPLE), transposed
         self._state_count, self._partial_values, self.sum_count = state, partials, sums * plan.SUMS
-        size = self.dtype.itemsize
         self.scratch_size = plan.scratch_layout(size)[1] + -(-statistics * size // 64) * 64
         job = self.job
         job.input_stride, job.target, job.target_stride = self.input_stride, self.target, self.target_stride

@@ -226,6 +226,7 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
         "lanes_below": lanes_below,
         "where": lambda builder, m, a, b: builder.select(m, a, b),
         "fma": elementwise("fma"),
+        "accumulated": elementwise("fma"),
         "reciprocal": reciprocal,
         "sqrt": sqrt,
         "absolute": elementwise("fabs"),
@@ -322,13 +323,24 @@ def _threading() -> dict[str, Lower]:
         kind = ir.FunctionType(INTEGER, [INTEGER] * len(args))
         return builder.call(builder.inttoptr(address, kind.as_pointer()), args)
 
-    def claim(builder: Any, p: Any) -> None:
-        flags = [ir.Constant(INDEX, flag) for flag in (1, 3, 1)]  # to write, into the first level, data
+    def fetch(builder: Any, p: Any, to_write: int) -> None:
+        flags = [ir.Constant(INDEX, flag) for flag in (to_write, 3, 1)]  # into the first level, data
         _call(builder, "llvm.prefetch.p0", ir.VoidType(), builder.inttoptr(p, ir.IntType(8).as_pointer()), *flags)
+
+    def claim(builder: Any, p: Any) -> None:
+        fetch(builder, p, 1)
+
+    def unforeseen(builder: Any, i: Any) -> Any:
+        return builder.asm(ir.FunctionType(INTEGER, [INTEGER]), "", "=r,0", [i], side_effect=False)
+
+    def prefetch(builder: Any, p: Any) -> None:
+        fetch(builder, p, 0)
 
     return {
         "call_function": call_function,
         "claim": claim,
+        "prefetch": prefetch,
+        "unforeseen": unforeseen,
         "atomic_add": atomic_add,
         "atomic_get": atomic_get,
         "atomic_put": atomic_put,

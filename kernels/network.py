@@ -38,6 +38,9 @@ def product(
     Rows of b that lie far apart are brought together first (``pack``), where enough tiles use them again.  With
     ``turned``, b has that many columns and is stored transposed, b[k, j] at j * b_step + k: it is turned on that way.
     """
+    if depth >= DEEP and rows >= TILE_ROWS and vectors > 1:
+        deep_product(rows, vectors, depth, a, a_row, a_step, a_block, b, b_step, turned, more, pack, c, c_row)
+        return
     first = 0
     while first < depth:
         steps = depth - first
@@ -77,6 +80,153 @@ def product(
             column += wide
         more = 1
         first += steps
+
+
+def deep_product(
+    rows: integer,
+    vectors: integer,
+    depth: integer,
+    a: integer,
+    a_row: integer,
+    a_step: integer,
+    a_block: integer,
+    b: integer,
+    b_step: integer,
+    turned: integer,
+    more: integer,
+    pack: integer,
+    c: integer,
+    c_row: integer,
+):
+    """The same for great depths: there it pays to ask for memory before it is needed, and to pack more at once."""
+    first = 0
+    while first < depth:
+        steps = depth - first
+        if steps > DEEP_PACK_DEPTH:
+            steps = DEEP_PACK_DEPTH
+        column = 0
+        while column < vectors:
+            wide = tile_width(rows, vectors - column)
+            panel = b + (first * b_step + column * LANES) * SIZE
+            panel_step = b_step
+            ahead = 0
+            if turned:
+                at = b + (column * LANES * b_step + first) * SIZE
+                turn_panel(steps, wide, turned - column * LANES, at, b_step, pack)
+                panel = pack
+                panel_step = wide * LANES
+            elif rows >= PACK_ROWS and b_step * SIZE > PACK_STRIDE:
+                gather_panel(steps, wide, panel, b_step, pack)
+                if column + wide < vectors:
+                    ahead = panel + wide * LANES * SIZE
+                panel = pack
+                panel_step = wide * LANES
+            deep_rows(
+                rows,
+                wide,
+                steps,
+                a + first * a_step * SIZE,
+                a_row,
+                a_step,
+                a_block,
+                panel,
+                panel_step,
+                ahead,
+                b_step,
+                0,
+                0,
+                0,
+                0,
+                0,
+                more,
+                c + column * LANES * SIZE,
+                c_row,
+            )
+            column += wide
+        more = 1
+        first += steps
+
+
+def deep_rows(
+    rows: integer,
+    wide: integer,
+    steps: integer,
+    a: integer,
+    a_row: integer,
+    a_step: integer,
+    a_block: integer,
+    panel: integer,
+    panel_step: integer,
+    next_panel: integer,
+    next_step: integer,
+    claims: integer,
+    first_claim: integer,
+    claims_apart: integer,
+    claimed_rows: integer,
+    claimed_step: integer,
+    more: integer,
+    c: integer,
+    c_row: integer,
+):
+    """All rows of a panel.  While they compute, its tiles ask for the memory that will be needed next.
+
+    Each asks for the next one's rows of a; the last ones for the panel that will be packed next, unless that is 0; the
+    first ones for what will be written soon, as many matrices as there are claims, claimed_rows high and as wide as the
+    panel.  It is a line in four steps of each, from a column of lines: asked for faster, lines wait for one another.
+    """
+    turns = steps // (4 * TILE_ROWS) * TILE_ROWS  # of a tile, and lines that it asks for
+    parts = 0  # of a column of lines
+    if claims and turns:
+        parts = (claimed_rows + turns - 1) // turns
+    row = 0
+    while wide > 1 and rows - row >= TILE_ROWS:
+        below = row + TILE_ROWS
+        if below >= rows:
+            below = 0
+        ahead = panel
+        ahead_step = 0
+        tiles_left = (rows - row) // TILE_ROWS - 1
+        if next_panel and tiles_left < 4 * wide:
+            ahead = next_panel + (tiles_left % 4 * (steps // 4) * next_step + tiles_left // 4 * LANES) * SIZE
+            ahead_step = next_step
+        target = c + row * c_row * SIZE
+        claimed = target
+        claimed_at = 0
+        part = row // TILE_ROWS
+        if part < claims * wide * parts:
+            claimed = first_claim + part // (wide * parts) * claims_apart
+            start = part % parts * turns
+            if start > claimed_rows - turns and turns <= claimed_rows:
+                start = claimed_rows - turns
+            claimed += (start * claimed_step + part // parts % wide * LANES) * SIZE
+            claimed_at = claimed_step
+        deep_tile(
+            wide,
+            steps,
+            a + (row // 16 * a_block + row % 16 * a_row) * SIZE,
+            a_row,
+            a_step,
+            panel,
+            panel_step,
+            more,
+            target,
+            c_row,
+            a + (below // 16 * a_block + below % 16 * a_row) * SIZE,
+            ahead,
+            ahead_step,
+            claimed,
+            claimed_at,
+        )
+        row += TILE_ROWS
+    while row < rows:  # 16 at most, from one to the next of which it is a_row
+        rest = rows - row
+        if rest > 16:
+            rest = 16
+        a_rest = a + (row // 16 * a_block + row % 16 * a_row) * SIZE
+        product(
+            rest, wide, steps, a_rest, a_row, a_step, 0, panel, panel_step, 0, more, 0, c + row * c_row * SIZE, c_row
+        )
+        row += rest
 
 
 def tile_width(rows: integer, vectors: integer) -> integer:
@@ -1389,7 +1539,8 @@ def weight_gradient(
 
     That is the layer's input, transposed, times its delta; turned, the delta, transposed, times the input.  The
     input's columns are brought together first, 16 side by side, for each is a page away from the next; ``packed`` if
-    the last call has left the same ones so.
+    the last call has left the same ones so.  ``claims``: 1 if these weights are updated next, 2 if other cores have
+    read them.
     """
     layer = layers + number * LAYER_SIZE
     source = base + layer.input * job.capacity * SIZE
@@ -1454,7 +1605,7 @@ def weight_gradient(
                 gradient_row,
             )
         else:
-            if claims and first == 0:
+            if claims == 2 and first == 0:
                 claim_panel(layer, job, first_unit, units, column, vectors * LANES)
             product(
                 units,
@@ -1492,34 +1643,42 @@ def packed_gradient(
     gradient_row: integer,
 ):
     """The same where rows of deltas lie far apart: they are packed a tile's width at a time, for all units."""
+    place = layer.weights + first_unit * layer.stride + column
+    written = 0
+    if claims:  # the weights, and what of the slots goes with them
+        written = 1
+        if job.slot_count:
+            written = 2
     strip = 0
     while strip < vectors:
         wide = tile_width(units, vectors - strip)
         gather_panel(rows, wide, deltas + strip * LANES * SIZE, layer.output_stride, pack)
-        unit = 0
-        while unit < units:
-            count = units - unit
-            if count > CLAIMED_UNITS:
-                count = CLAIMED_UNITS
-            if claims:
-                claim_panel(layer, job, first_unit + unit, count, column + strip * LANES, wide * LANES)
-            product(
-                count,
-                wide,
-                rows,
-                inputs + unit * rows * SIZE,
-                1,
-                16,
-                16 * rows,
-                pack,
-                wide * LANES,
-                0,
-                more,
-                0,
-                gradient + (unit * gradient_row + strip * LANES) * SIZE,
-                gradient_row,
-            )
-            unit += count
+        ahead = 0
+        if strip + wide < vectors:
+            ahead = deltas + (strip + wide) * LANES * SIZE
+        if claims == 2:
+            claim_transposed(layer, job, first_unit, units, column + strip * LANES, wide * LANES)
+        deep_rows(
+            units,
+            wide,
+            rows,
+            inputs,
+            1,
+            16,
+            16 * rows,
+            pack,
+            wide * LANES,
+            ahead,
+            layer.output_stride,
+            written,
+            job.parameters + (place + strip * LANES) * SIZE,
+            job.slots - job.parameters,
+            units,
+            layer.stride,
+            more,
+            gradient + strip * LANES * SIZE,
+            gradient_row,
+        )
         strip += wide
 
 
@@ -1791,6 +1950,10 @@ def claim_rows(rows: integer, columns: integer, stride: integer, memory: integer
 
 def claim_panel(layer: Layer, job: Job, unit: integer, units: integer, column: integer, columns: integer):
     claim_rows(units, columns, layer.stride, job.parameters + (layer.weights + unit * layer.stride + column) * SIZE)
+    claim_transposed(layer, job, unit, units, column, columns)
+
+
+def claim_transposed(layer: Layer, job: Job, unit: integer, units: integer, column: integer, columns: integer):
     if layer.transposed >= 0 and job.transposing:
         transposed = job.transposed + (layer.transposed + column * layer.transposed_stride + unit) * SIZE
         claim_rows(columns, units, layer.transposed_stride, transposed)
@@ -1826,9 +1989,9 @@ def update_share(
         bias_scale = kernel_scale
     part_size = job.gradient_levels * job.parameter_count * SIZE
     tall = 1
-    claims = 0
+    claims = 1
     if job.threads > 1 and not job.replicated:
-        claims = 1  # other cores have read what is written here
+        claims = 2  # other cores have read what is written here
         rows = 0
         for number in range(job.layer_count):
             layer = layers + number * LAYER_SIZE
@@ -1847,7 +2010,7 @@ def update_share(
         end = layer.height
         height = 16
         if tall:
-            if claims:
+            if claims == 2:
                 unit = start_of_share(layer, job, work, thread)
                 if thread + 1 < job.threads:
                     end = start_of_share(layer, job, work, thread + 1)

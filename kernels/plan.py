@@ -190,10 +190,11 @@ WIDTH_MULTIPLE = 16  # rows are padded to this many values
 # A product packs its right side, at most PACK_DEPTH rows at a time, from this many rows of the left one and bytes
 # between its own on.
 PACK_DEPTH, PACK_ROWS, PACK_STRIDE = 1024, 32, 1024
+# From a depth of DEEP on it asks for memory before it needs it, and packs more rows.
+DEEP, DEEP_PACK_DEPTH = 128, 2064
 # A panel of weights has at most so many rows and columns; FLAT_UNITS rows where no deltas are packed for it.
 PANEL_UNITS, PANEL_COLUMNS, FLAT_UNITS, CHUNK_UNITS = 512, 192, 48, 256
 PACKED_INPUTS = CHUNK_UNITS * PACK_DEPTH  # values: inputs that stay packed for all columns of a panel's rows
-CLAIMED_UNITS = 192  # rows of a tile's width that are asked for before their gradient is computed; more are too many
 
 
 def scratch_layout(size: int) -> tuple[dict[str, int], int]:
@@ -202,7 +203,7 @@ def scratch_layout(size: int) -> tuple[dict[str, int], int]:
     for name, bytes_ in (
         ("STEP", 64),  # doubles: the average's momentum in this step, and whether it overwrites the parameters
         ("BEFORE", PANEL_COLUMNS * size),  # weights before their update
-        ("PACK", PACK_DEPTH * 3 * 64),  # for the widest vectors
+        ("PACK", DEEP_PACK_DEPTH * 3 * 64),  # for the widest vectors
         ("PACK_INPUTS", PACKED_INPUTS * size),
         ("PANEL", PANEL_UNITS * PANEL_COLUMNS * size),
     ):

@@ -43,6 +43,12 @@ INLINE void atomic_put(int64_t p, int64_t i, int64_t value) { __atomic_store_n((
 
 /* Ask for a cache line to write to it: stores wait for one another, such requests do not. */
 INLINE void claim(int64_t p) { __builtin_prefetch((const void *)p, 1, 3); }
+/* The same number, of which the compiler knows nothing: else it keeps an address for each of some steps of a loop. */
+INLINE int64_t unforeseen(int64_t i) {
+    __asm__("" : "+r"(i));
+    return i;
+}
+INLINE void prefetch(int64_t p) { __builtin_prefetch((const void *)p, 0, 3); }
 
 INLINE void relax(void) {
 #if defined(__x86_64__)
@@ -116,6 +122,7 @@ FOR_KINDS(READ_INTEGER)
 #define RINT_MAGIC 12582912.0f
 #define SMALLEST 0x1p-126 /* that is not a denormal */
 #define X86(NAME) NAME##_ps
+#define ACCUMULATE "vfmadd231ps"
 #include "primitives_real.h"
 
 #define DTYPE float64
@@ -128,6 +135,7 @@ FOR_KINDS(READ_INTEGER)
 #define RINT_MAGIC 6755399441055744.0
 #define SMALLEST 0x1p-1022
 #define X86(NAME) NAME##_pd
+#define ACCUMULATE "vfmadd231pd"
 #include "primitives_real.h"
 
 #endif

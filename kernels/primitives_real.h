@@ -104,6 +104,16 @@ INLINE VECTOR F(fma)(VECTOR a, VECTOR b, VECTOR c) {
 }
 #endif
 
+/* fma, in the register that c is in: where all registers are taken, GCC lets sums wander, and spills some. */
+INLINE VECTOR F(accumulated)(VECTOR a, VECTOR b, VECTOR c) {
+#if defined(OP) && defined(__GNUC__) && !defined(__clang__)
+    __asm__(ACCUMULATE " %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+    return c;
+#else
+    return F(fma)(a, b, c);
+#endif
+}
+
 INLINE MASK F(greater)(VECTOR a, VECTOR b) { return F(less)(b, a); }
 INLINE MASK F(greater_equal)(VECTOR a, VECTOR b) { return F(less_equal)(b, a); }
 
@@ -201,3 +211,4 @@ FOR_KINDS(READ)
 #undef RINT_MAGIC
 #undef SMALLEST
 #undef X86
+#undef ACCUMULATE

@@ -88,8 +88,8 @@ PLAN_CONSTANTS = (
     *("ROW_BLOCK", "KEPT_VALUES", "CUSTOM", "DECAY"),
     *("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE", "LEFT", "BARRIER_SPINS"),
     *("CALLED", "FINISHED", "CALLED_LAYERS", "CALLED_JOB", "CALLED_THREAD", "CALL", "GONE", "STANDBY_SPINS"),
-    *("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "PANEL_UNITS", "PANEL_COLUMNS", "FLAT_UNITS", "CHUNK_UNITS"),
-    *("PACKED_INPUTS", "CLAIMED_UNITS", "FEW_VALUES"),
+    *("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "DEEP", "DEEP_PACK_DEPTH", "PACKED_INPUTS", "FEW_VALUES"),
+    *("PANEL_UNITS", "PANEL_COLUMNS", "FLAT_UNITS", "CHUNK_UNITS"),
 )
 
 
@@ -282,7 +282,7 @@ APART = (
     *("batch_statistics", "batch_sums", "normalize_columns", "normalize_rows", "normalize_columns_backward"),
     *("normalize_rows_backward", "move_statistics", "add_noise", "through_noise", "add_penalty", "add_penalties"),
     *("measure_panel", "clip_panel", "average_row", "scale_vectors", "call_own", "weigh_rows", "softmax_backward"),
-    *("log_softmax_loss_rows", "sum_of_rows", "turn_panel", "claim_panel"),
+    *("log_softmax_loss_rows", "sum_of_rows", "turn_panel", "claim_panel", "deep_product", "deep_rows"),
 )
 """Those that most networks do not need: inlined, they would be in the way of a small one's few nanoseconds."""
 
@@ -430,32 +430,75 @@ def indent(lines: list[str]) -> str:
 
 def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Rendered]:
     """Every tile: rows x vectors of sums held in registers over the whole depth; and the choice among them."""
-    arguments = [(name, "integer") for name in ("depth", "a", "a_row", "a_step", "b", "b_step", "more", "c", "c_row")]
+    names = ("depth", "a", "a_row", "a_step", "b", "b_step", "more", "c", "c_row")
+    arguments = [(name, "integer") for name in names]
+    shape = [("rows", "integer"), ("vectors", "integer")]
     shapes = instruction_set.shapes()
     for height, widths in shapes.items():
         for width in widths:
-            pairs = [(i, j) for i in range(height) for j in range(width)]
-            lines = [f"a{i} = a + {i} * a_row * {size}" for i in range(height)]
-            lines += [f"c{i}_{j} = splat(0.0)" for i, j in pairs]
-            lines.append("if more:")
-            lines += [f"    c{i}_{j} = load(c, {i} * c_row + {j * lanes})" for i, j in pairs]
-            lines += ["at = 0", "for _ in range(depth):"]
-            lines += [f"    b{j} = load(b, {j * lanes})" for j in range(width)]
-            for i in range(height):
-                lines.append(f"    x{i} = broadcast(a{i}, at)")
-                lines += [f"    c{i}_{j} = fma(x{i}, b{j}, c{i}_{j})" for j in range(width)]
-            lines += ["    at += a_step", f"    b += b_step * {size}"]
-            lines += [f"store(c, {i} * c_row + {j * lanes}, c{i}_{j})" for i, j in pairs]
-            yield Rendered(f"tile_{height}x{width}", arguments, None, indent(lines))
+            step, before, after = tile_parts(height, width, lanes, size)
+            body = [*before, "for _ in range(depth):", *("    " + line for line in step), *after]
+            yield Rendered(f"tile_{height}x{width}", arguments, None, indent(body))
     lines = []
     for height, widths in shapes.items():
         lines.append(f"if rows >= {height}:")
         for width in widths:
             lines.append(f"    {'elif' if width > 1 else 'if'} vectors == {width}:")
-            lines.append(f"        tile_{height}x{width}({', '.join(a for a, _ in arguments)})")
+            lines.append(f"        tile_{height}x{width}({', '.join(names)})")
         lines.append(f"    return {height}")
     lines.append("return 0")
-    yield Rendered("tile", [("rows", "integer"), ("vectors", "integer"), *arguments], "integer", indent(lines))
+    yield Rendered("tile", [*shape, *arguments], "integer", indent(lines))
+    yield from deep_tiles(instruction_set, lanes, size, arguments)
+
+
+def tile_parts(height: int, width: int, lanes: int, size: int) -> tuple[list[str], list[str], list[str]]:
+    """A step of a tile, and what comes before and after all of them."""
+    pairs = [(i, j) for i in range(height) for j in range(width)]
+    step = [f"b{j} = load(b, {j * lanes})" for j in range(width)]
+    for i in range(height):
+        step.append(f"x{i} = broadcast(a, {f'{i} * a_row' if i else 0})")
+        step += [f"c{i}_{j} = accumulated(x{i}, b{j}, c{i}_{j})" for j in range(width)]
+    step += [f"a = unforeseen(a + a_step * {size})", f"b = unforeseen(b + b_step * {size})"]
+    before = [f"c{i}_{j} = splat(0.0)" for i, j in pairs]
+    before += ["if more:", *(f"    c{i}_{j} = load(c, {i} * c_row + {j * lanes})" for i, j in pairs)]
+    after = [f"store(c, {i} * c_row + {j * lanes}, c{i}_{j})" for i, j in pairs]
+    return step, before, after
+
+
+def deep_tiles(
+    instruction_set: InstructionSet, lanes: int, size: int, arguments: list[tuple[str, str]]
+) -> Iterator[Rendered]:
+    """The tallest tiles for great depths.  They take four steps a turn, and ask for memory as they go: for every line
+    of the next tile's rows of a, and each turn for a line from ahead on, to read, and one from claimed on, to write."""
+    height, steps = instruction_set.tile_rows, 4
+    wanted = height * steps * size // 64  # lines a turn
+    more = ("a_ahead", "ahead", "ahead_step", "claimed", "claimed_step")
+    arguments = [*arguments, *((name, "integer") for name in more)]
+    widths = range(2, instruction_set.tile_vectors + 1)
+    for width in widths:
+        step, before, after = tile_parts(height, width, lanes, size)
+        turn = []
+        for number in range(steps):
+            lines = range(number * wanted // steps, (number + 1) * wanted // steps)
+            turn += [*(f"prefetch(next_row + {64 * line})" for line in lines), *step]
+        turn += [f"next_row += {64 * wanted}", "prefetch(ahead)", f"ahead += ahead_step * {size}"]
+        turn += ["claim(claimed)", f"claimed += claimed_step * {size}"]
+        body = [
+            *before,
+            f"for row in range({height}):",
+            f"    next_row = a_ahead + row * a_row * {size}",
+            f"    for _ in range(depth // {height * steps}):",
+            *("        " + line for line in turn),
+            f"for _ in range(depth % {height * steps}):",
+            *("    " + line for line in step),
+            *after,
+        ]
+        yield Rendered(f"deep_tile_{height}x{width}", arguments, None, indent(body))
+    lines = []
+    for width in widths:
+        lines.append(f"{'elif' if width > 2 else 'if'} vectors == {width}:")
+        lines.append(f"    deep_tile_{height}x{width}({', '.join(name for name, _ in arguments)})")
+    yield Rendered("deep_tile", [("vectors", "integer"), *arguments], None, indent(lines))
 
 
 def transposition(lanes: int) -> Rendered:
@@ -516,6 +559,7 @@ def cython_source(isa: str) -> str:
         names = {f.name for f in rendered} | {name for _, name, _ in primitives}
         results = {f.name: f.result for f in rendered}
         results |= {name: letters.get(kind) for kind, name, _ in [*primitives, *shared_primitives(source)]}
+        parts.append(never_inlined([f for f in rendered if f.apart], dtype))
         for f in rendered:
             arguments = ", ".join(f"{cython_type(kind, dtype)} {name}" for name, kind in f.arguments)
             result = cython_type(f.result, dtype) if f.result else "void"
@@ -523,8 +567,9 @@ def cython_source(isa: str) -> str:
                 f"    cdef {cython_type(kind, dtype)} {name}\n" for name, kind in local_types(f, results).items()
             )
             body = rename(f.body, names, dtype)
-            inline = "inline " if f.inlined else ""
-            parts.append(f"cdef {inline}{result} {f.name}_{dtype}({arguments}) noexcept nogil:\n{variables}{body}")
+            head = f"cdef inline {result}" if f.inlined else f"cdef {result}"
+            alias = f' "apart_{f.name}_{dtype}"' if f.apart else ""
+            parts.append(f"{head} {f.name}_{dtype}{alias}({arguments}) noexcept nogil:\n{variables}{body}")
         parts.append(
             f"def {dtype}(integer layers, integer job, integer thread):\n"
             f"    cdef integer ended\n"
@@ -573,8 +618,9 @@ def local_types(function: Rendered, results: dict[str, str | None]) -> dict[str,
 # What primitives.h offers for each dtype, by its types (r: a real of that dtype, v: vector, m: mask, i: integer,
 # d: double); the rest needs none.
 PRIMITIVES = {
-    "v": ("load:ii broadcast:ii splat:d sum_lanes:v max_lanes:v where:mvv fma:vvv reciprocal:v sqrt:v absolute:v "
-          "copysign:vv rint:v exchange_low_1:vv exchange_low_2:vv exchange_low_4:vv exchange_low_8:vv "
+    "v": ("load:ii broadcast:ii splat:d sum_lanes:v max_lanes:v where:mvv fma:vvv accumulated:vvv reciprocal:v "
+          "sqrt:v absolute:v copysign:vv rint:v "
+          "exchange_low_1:vv exchange_low_2:vv exchange_low_4:vv exchange_low_8:vv "
           "exchange_high_1:vv exchange_high_2:vv exchange_high_4:vv exchange_high_8:vv "
           "maximum:vv minimum:vv two_to_the:v exponent:v mantissa:v lane_numbers: random_lanes:ii"),
     "m": "lanes_below:i less:vv less_equal:vv greater:vv greater_equal:vv equal:vv",
@@ -582,10 +628,10 @@ PRIMITIVES = {
     "void": "store:iiv put:iid copy:iiii write:iir",
 }  # fmt: skip
 SHARED_PRIMITIVES = {
-    "i": "get_integer:ii atomic_add:iii atomic_get:ii flush_denormals: call_function:iiiiiiiiii",
+    "i": "unforeseen:i get_integer:ii atomic_add:iii atomic_get:ii flush_denormals: call_function:iiiiiiiiii",
     "d": "get_double:ii to_double:i power:dd square_root:d",
     "b": "is_finite:d",
-    "void": "put_double:iid put_integer:iii atomic_put:iii claim:i relax: rest: restore_denormals:i",
+    "void": "put_double:iid put_integer:iii atomic_put:iii claim:i prefetch:i relax: rest: restore_denormals:i",
 }
 
 
@@ -636,6 +682,17 @@ def cython_declarations(source: Source, dtype: str, instruction_set: Instruction
     lines += [f"    ctypedef {number} {letters[k]}" for k in "vr"] + [f"    ctypedef int {letters['m']}"]
     lines += declare(primitives_for(source), f"_{dtype}")
     return "\n".join(lines)
+
+
+def never_inlined(functions: list[Rendered], dtype: str) -> str:
+    """Prototypes in C, for Cython has no word for it."""
+    types = {"integer": "int64_t", "double": "double", "vector": f"vector_{dtype}", None: "void"}
+    prototypes = (
+        f"    static {types[f.result]} apart_{f.name}_{dtype}({', '.join(types[kind] for _, kind in f.arguments)})"
+        " __attribute__((noinline));\n"
+        for f in functions
+    )
+    return f'cdef extern from *:\n    """\n{"".join(prototypes)}    """'
 
 
 def cython_type(kind: str, dtype: str) -> str:

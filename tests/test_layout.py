@@ -98,7 +98,7 @@ def test_both_translations_of_the_kernels_have_the_same_functions(dtype, isa):
     assert {
         name: [str(f.function_type.return_type), *(str(a.type) for a in f.args)] for name, f in functions.items()
     } == {name: [llvm_types[f.result], *(llvm_types[kind] for _, kind in f.arguments)] for name, f in rendered.items()}
-    pattern = rf"^cdef (?:inline )?(\w+) (\w+)_{dtype}\((.*)\) noexcept nogil:$"
+    pattern = rf'^cdef (?:inline )?(\w+) (\w+)_{dtype}(?: "\w+")?\((.*)\) noexcept nogil:$'
     found = re.findall(pattern, render.cython_source(isa), re.MULTILINE)
     types = {"vector": f"vector_{dtype}", None: "void"}
     assert {name: (result, arguments.split(", ")) for result, name, arguments in found} == {
