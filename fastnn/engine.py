@@ -825,7 +825,7 @@ class Engine:
         job, size = self.job, self.dtype.itemsize
         operations = self.row_operations / 3
         # As many rows as stay in the second cache, but enough to be worth reading the weights for.
-        least = 128 if self.parameter_count * size > 2**18 else 32
+        least = 512 if self.parameter_count * size > 2**18 else 32
         capacity = min(-(-len(data) // 8) * 8, max(least, min(256, 2**19 // (self.row_values * size) // 8 * 8)))
         if output is None:  # how the sums of scores are made must not depend on the number of threads
             blocks = -(-len(data) // capacity)
