@@ -726,7 +726,21 @@ class Engine:
 
     def inference_threads(self, rows: int) -> int:
         """The same for predicting so many rows."""
-        return self.thread_count(self.row_operations / 4 * rows, -(-rows // 8))
+        most = -(-rows // ROW_BLOCK)
+        return min(most, self.thread_count(self.row_operations / 4 * rows, most))
+
+    def unit_threads(self, rows: int) -> int:
+        """How many threads predict so few rows that each had better take some units of every layer; 0 for other rows.
+
+        Weights that the second cache of one core cannot hold may fit those of several.
+        """
+        divided = self.parameter_count * self.dtype.itemsize > 2**21 and self.backend != "numpy"
+        plain = all(layer.dense or layer.noise for layer in self.plans) and not self.functions
+        hidden = [layer.activation for layer in self.plans if layer.dense][:-1]
+        if rows > UNIT_ROWS or not (divided and plain) or "softmax" in hidden or self.plans[-1].noise:
+            return 0
+        threads = processors() if self.threads is None else min(self.threads, 256)
+        return min(threads, 8) if threads > 1 else 0
 
     def _prepare_training(self, batch_size: int, threads: int, chunk: int, replicate: bool = False) -> None:
         """Point the job at workspaces for steps of up to batch_size rows."""
@@ -925,6 +939,8 @@ RATES = 2**16
 """How many learning rates of a schedule are computed at a time."""
 CONVERTED_BYTES = 2**20
 """How much of data that the kernels cannot read as it lies is converted at a time."""
+UNIT_ROWS = 32
+"""Rows up to which a thread had better predict some units of large layers than some rows."""
 CLIPS: tuple[str, ...] = plan.CLIPS[1:]
 ROW_BLOCK: int = plan.ROW_BLOCK
 SYNCHRONISATION_WORDS: int = plan.SYNCHRONISATION_WORDS

@@ -2434,8 +2434,86 @@ def lies_ready(layer: Layer, job: Job) -> integer:
     return ready and job.x_kind == OWN_KIND and job.x % SIZE == 0 and job.x_row % SIZE == 0
 
 
+def put_output(last: Layer, job: Job, base: integer, position: integer, rows: integer):
+    """The last layer's outputs, from a workspace to where the caller wants them, in rows without padding."""
+    output = base + last.output * job.capacity * SIZE
+    for row in range(rows):
+        source = output + row * last.output_stride * SIZE
+        target = job.output + (position + row) * job.output_row * SIZE
+        at = 0
+        while at + LANES <= last.outputs:
+            store(target, at, load(source, at))
+            at += LANES
+        while at < last.outputs:
+            copy(source, at, target, at)
+            at += 1
+
+
+def infer_by_units(layers: integer, job: Job, thread: integer) -> integer:
+    """Predictions for few rows by wide dense layers: each thread has some units of every layer, and thus always the
+    same weights, which stay in its core's cache.  1 if the run was aborted.
+    """
+    base = job.workspace
+    if thread == 0:
+        gather(layers, job, base, 0, job.rows, 0, 0, 0)
+    for number in range(job.layer_count):
+        layer = layers + number * LAYER_SIZE
+        if layer.kind == DENSE:
+            if wait(job):
+                return 1
+            stride = layer.output_stride
+            source = base + layer.input * job.capacity * SIZE
+            output = base + layer.output * job.capacity * SIZE
+            weights = job.parameters + layer.weights * SIZE
+            scratch = job.scratch + thread * job.scratch_size
+            first_ = vectors_for(layer.outputs) * thread // job.threads
+            vectors = vectors_for(layer.outputs) * (thread + 1) // job.threads - first_
+            ends = thread == job.threads - 1
+            if layer.turned:  # too few to be divided
+                ends = thread == 0
+                first_ = 0
+                vectors = 0
+                if ends:
+                    vectors = vectors_for(layer.outputs)
+                    dot_rows(layer, job.rows, source, layer.input_stride, weights, scratch + PACK, output, stride)
+            else:
+                product(
+                    job.rows,
+                    vectors,
+                    layer.rows,
+                    source,
+                    layer.input_stride,
+                    1,
+                    16 * layer.input_stride,
+                    weights + first_ * LANES * SIZE,
+                    layer.stride,
+                    0,
+                    0,
+                    scratch + PACK,
+                    output + first_ * LANES * SIZE,
+                    stride,
+                )
+            if vectors > 0 and layer.activation != LINEAR and layer.activation != SOFTMAX:
+                target = output + first_ * LANES * SIZE
+                activate(layer.activation, job.rows, vectors * LANES, stride, layer.parameter, target, target)
+            if ends and number < job.layer_count - 1:
+                for row in range(job.rows):
+                    put(output, row * stride + layer.outputs, 1.0)
+    if wait(job):
+        return 1
+    if thread == 0:
+        last = layers + (job.layer_count - 1) * LAYER_SIZE
+        if last.activation == SOFTMAX:
+            output = base + last.output * job.capacity * SIZE
+            softmax(job.rows, last.outputs, last.output_stride, output, output)
+        put_output(last, job, base, 0, job.rows)
+    return 0
+
+
 def infer(layers: integer, job: Job, thread: integer) -> integer:
     """Predictions, or the sums of loss and metrics, for this thread's blocks of ``capacity`` rows."""
+    if job.by_units:
+        return infer_by_units(layers, job, thread)
     base = job.workspace + thread * job.workspace_size
     scratch = job.scratch + thread * job.scratch_size
     last = layers + (job.layer_count - 1) * LAYER_SIZE
@@ -2456,18 +2534,8 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
         forward(layers, job, base, 0, rows, 0, rows, 0, 0, data, scratch)
         if atomic_get(job.synchronisation, ABORTED):
             return 1
-        output = base + last.output * job.capacity * SIZE
         if job.mode == PREDICT:
-            for row in range(rows):
-                source = output + row * last.output_stride * SIZE
-                target = job.output + (position + row) * job.output_row * SIZE
-                at = 0
-                while at + LANES <= last.outputs:
-                    store(target, at, load(source, at))
-                    at += LANES
-                while at < last.outputs:
-                    copy(source, at, target, at)
-                    at += 1
+            put_output(last, job, base, position, rows)
         else:
             first_score = thread * job.capacity
             score_rows(job, last, base, 0, rows, first_score, 1.0 / to_double(rows), scratch)

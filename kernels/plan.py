@@ -136,6 +136,7 @@ JOB_FIELDS: dict[str, str] = {
     "scratch_size": "i8",  # bytes a thread
     "scores": "i8",  # doubles: the loss and the metrics of each row of a batch
     "results": "i8",  # doubles: their sums, a row an epoch
+    "by_units": "i8",  # 1: predicting, each thread has some units of every layer instead of some rows
     "output": "i8",  # predictions
     "output_row": "i8",  # values from row to row
     "synchronisation": "i8",

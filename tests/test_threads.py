@@ -11,7 +11,7 @@ import naive
 import numpy as np
 import pytest
 
-from fastnn import optimizers
+from fastnn import optimizers, quick
 from fastnn.team import Crew
 
 # sizes, batch size, rows: little work, and enough that threads share a step in each of the ways there are
@@ -193,8 +193,9 @@ def test_an_error_of_a_helper_is_raised_and_the_crew_works_on():
 
 @pytest.mark.parametrize("rows", [37, 128])
 @pytest.mark.parametrize("sizes", [[300, 128, 3], [300, 16, 100]])
-def test_a_predictor_takes_threads_and_any_array(network, backend, sizes, rows):
+def test_a_predictor_takes_threads_and_any_array(network, backend, sizes, rows, monkeypatch):
     """Two threads and one give the same bits; what is contiguous is read where it lies, all else is copied."""
+    monkeypatch.setattr(quick, "STREAK", 0)  # else the first calls are on one thread
     x, _ = naive.random_data("mse", rows, sizes[0], sizes[-1])
     x = x.astype("float32")
     weights, activations = naive.random_weights(sizes), ["tanh", "softmax"]
@@ -210,3 +211,24 @@ def test_a_predictor_takes_threads_and_any_array(network, backend, sizes, rows):
     assert first.tobytes() == expected
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         assert {output.tobytes() for output in pool.map(two.predict, [x] * 20)} == {expected}
+
+
+@pytest.mark.parametrize(("units", "activation"), [(10, "softmax"), (48, "tanh"), (2, "linear"), (1, "sigmoid")])
+def test_few_rows_by_large_layers_are_the_same_bits_on_any_threads(
+    network, backend, dtype, units, activation, monkeypatch
+):
+    """Each thread has some units of every layer then; more rows than 32 are divided among them."""
+    monkeypatch.setattr(quick, "STREAK", 0)
+    sizes = [700, 820, 50, units]
+    x, _ = naive.random_data("mse", 33, sizes[0], sizes[-1])
+    weights = naive.random_weights(sizes)
+    models = [
+        network(sizes, ["tanh", "relu", activation], weights, backend=backend, dtype=dtype, threads=threads)
+        for threads in (1, 2, 3)
+    ]
+    expected = models[0].predict(x)
+    for rows in (1, 5, 32):
+        found = [model.predictor(rows)(x[:rows]) for model in models]
+        assert np.abs(found[0] - expected[:rows]).max() < 1e-5
+        for other in found[1:]:
+            assert other.tobytes() == found[0].tobytes()
