@@ -102,7 +102,7 @@ def padded(count: int) -> int:
 
 
 def spread(count: int, size: int) -> int:
-    """From one row of a matrix to the next, in values: whole pages apart, rows would crowd into few sets of a cache."""
+    """From one row of a matrix to the next, in values: rows whole kilobytes apart crowd into few sets of a cache."""
     stride = padded(count)
     return stride if stride * size % 1024 else stride + WIDTH_MULTIPLE
 
@@ -734,10 +734,10 @@ class Engine:
 
         Weights that the second cache of one core cannot hold may fit those of several.
         """
-        divided = self.parameter_count * self.dtype.itemsize > 2**21 and self.backend != "numpy"
+        large = self.parameter_count * self.dtype.itemsize > 2**21 and self.backend != "numpy"
         plain = all(layer.dense or layer.noise for layer in self.plans) and not self.functions
         hidden = [layer.activation for layer in self.plans if layer.dense][:-1]
-        if rows > UNIT_ROWS or not (divided and plain) or "softmax" in hidden or self.plans[-1].noise:
+        if rows > UNIT_ROWS or not (large and plain) or "softmax" in hidden or self.plans[-1].noise:
             return 0
         threads = processors() if self.threads is None else min(self.threads, 256)
         return min(threads, 8) if threads > 1 else 0

@@ -134,7 +134,7 @@ COPIED_VALUES = 8192
 
 
 def predictor(engine: Engine, rows: int) -> Predictor | None:
-    """The engine's own for so many rows, where each thread's stay in the second cache."""
+    """The engine's own for so many rows, where each thread's stay in the second cache, or each takes some units."""
     if rows not in engine.prepared:
         if len(engine.prepared) > 8:  # every batch another size: keep no more
             engine.prepared.clear()
