@@ -1268,6 +1268,78 @@ def normalization_gradient(
 # --- Forward and back ------------------------------------------------------------------------------------------------
 
 
+def layer_product(
+    layer: Layer,
+    job: Job,
+    rows: integer,
+    vectors: integer,
+    depth: integer,
+    source: integer,
+    source_row: integer,
+    weights: integer,
+    pack: integer,
+    target: integer,
+):
+    """Some rows of a layer's input times some columns of its weights.
+
+    With few rows what counts is how fast the weights are read, and memory is fastest where it is read on and on, from
+    as many places as a core keeps in view: so one row takes a large matrix eight rows at a time, and a few rows one of
+    a network that no cache holds.
+    """
+    steps = depth
+    first = 0
+    if rows == 1 and depth * layer.stride * SIZE > SWEPT_BYTES:
+        for at in range(0, vectors * LANES, LANES):
+            store(target, at, splat(0.0))
+        while first + 8 <= depth:
+            sweep_row(vectors, source + first * SIZE, weights + first * layer.stride * SIZE, layer.stride, target)
+            first += 8
+    elif rows < PACK_ROWS and job.parameter_count * SIZE > STREAMED_BYTES:
+        steps = 8
+    while first < depth:
+        if steps > depth - first:
+            steps = depth - first
+        product(
+            rows,
+            vectors,
+            steps,
+            source + first * SIZE,
+            source_row,
+            1,
+            16 * source_row,
+            weights + first * layer.stride * SIZE,
+            layer.stride,
+            0,
+            first > 0,
+            pack,
+            target,
+            layer.output_stride,
+        )
+        first += steps
+
+
+def sweep_row(vectors: integer, a: integer, b: integer, b_step: integer, c: integer):
+    """Add eight values of a row times as many rows of b to a row of c, in the order of a product."""
+    x0 = broadcast(a, 0)
+    x1 = broadcast(a, 1)
+    x2 = broadcast(a, 2)
+    x3 = broadcast(a, 3)
+    x4 = broadcast(a, 4)
+    x5 = broadcast(a, 5)
+    x6 = broadcast(a, 6)
+    x7 = broadcast(a, 7)
+    for at in range(0, vectors * LANES, LANES):
+        total = fma(x0, load(b, at), load(c, at))
+        total = fma(x1, load(b, b_step + at), total)
+        total = fma(x2, load(b, 2 * b_step + at), total)
+        total = fma(x3, load(b, 3 * b_step + at), total)
+        total = fma(x4, load(b, 4 * b_step + at), total)
+        total = fma(x5, load(b, 5 * b_step + at), total)
+        total = fma(x6, load(b, 6 * b_step + at), total)
+        total = fma(x7, load(b, 7 * b_step + at), total)
+        store(c, at, total)
+
+
 def forward(
     layers: integer,
     job: Job,
@@ -1310,21 +1382,17 @@ def forward(
                     depth = layer.inputs
                     source = data
                     source_row = job.x_row // SIZE
-                product(
+                layer_product(
+                    layer,
+                    job,
                     rows,
                     vectors_for(layer.outputs),
                     depth,
                     source,
                     source_row,
-                    1,
-                    16 * source_row,
                     job.parameters + layer.weights * SIZE,
-                    layer.stride,
-                    0,
-                    0,
                     scratch + PACK,
                     product_target,
-                    stride,
                 )
                 if depth < layer.rows:
                     bias = job.parameters + (layer.weights + layer.bias * layer.stride) * SIZE
@@ -2477,21 +2545,17 @@ def infer_by_units(layers: integer, job: Job, thread: integer) -> integer:
                     vectors = vectors_for(layer.outputs)
                     dot_rows(layer, job.rows, source, layer.input_stride, weights, scratch + PACK, output, stride)
             else:
-                product(
+                layer_product(
+                    layer,
+                    job,
                     job.rows,
                     vectors,
                     layer.rows,
                     source,
                     layer.input_stride,
-                    1,
-                    16 * layer.input_stride,
                     weights + first_ * LANES * SIZE,
-                    layer.stride,
-                    0,
-                    0,
                     scratch + PACK,
                     output + first_ * LANES * SIZE,
-                    stride,
                 )
             if vectors > 0 and layer.activation != LINEAR and layer.activation != SOFTMAX:
                 target = output + first_ * LANES * SIZE

@@ -193,6 +193,8 @@ WIDTH_MULTIPLE = 16  # rows are padded to this many values
 PACK_DEPTH, PACK_ROWS, PACK_STRIDE = 1024, 32, 1024
 # From a depth of DEEP on it asks for memory before it needs it, and packs more rows.
 DEEP, DEEP_PACK_DEPTH = 128, 2064
+# The size of a matrix that one row sweeps over, and of all parameters that a few rows take a little at a time.
+SWEPT_BYTES, STREAMED_BYTES = 2**19, 2**24
 # A panel of weights has at most so many rows and columns; FLAT_UNITS rows where no deltas are packed for it.
 PANEL_UNITS, PANEL_COLUMNS, FLAT_UNITS, CHUNK_UNITS = 512, 192, 48, 256
 PACKED_INPUTS = CHUNK_UNITS * PACK_DEPTH  # values: inputs that stay packed for all columns of a panel's rows

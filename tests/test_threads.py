@@ -232,3 +232,14 @@ def test_few_rows_by_large_layers_are_the_same_bits_on_any_threads(
         assert np.abs(found[0] - expected[:rows]).max() < 1e-5
         for other in found[1:]:
             assert other.tobytes() == found[0].tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_few_rows_by_more_weights_than_caches_hold_are_predicted_as_many(network, backend, threads):
+    """The weights are read a few of their rows at a time then, the last ones alone."""
+    sizes = [203, 2050, 2050, 3]
+    x, _ = naive.random_data("mse", 40, sizes[0], sizes[-1])
+    model = network(sizes, ["tanh", "relu", "softmax"], naive.random_weights(sizes), backend=backend, threads=threads)
+    expected = model.predict(x)
+    for rows in (1, 2, 7, 8, 31):
+        assert np.abs(model.predict(x[:rows]) - expected[:rows]).max() < 1e-5
