@@ -869,6 +869,32 @@ def place_of_row(job: Job, position: integer, key: integer) -> integer:
     return position - job.origin
 
 
+def rows_ahead(job: Job, data_bytes: integer, row_bytes: integer) -> integer:
+    """How many rows before its turn a row is asked for; 0 where rows come one after the other, or from a cache.
+
+    In a shuffled epoch each row is a place of its own in memory.  It is asked for when the row of its number in the
+    batch before is read, and so by the thread that will read it; in large batches shortly before.
+    """
+    if data_bytes <= NEAR_DATA or (job.order == 0 and not job.shuffle):
+        return 0
+    if job.batch_size * row_bytes <= NEAR_INPUTS:
+        return job.batch_size
+    if row_bytes > 4096:
+        return 2
+    return 8192 // row_bytes
+
+
+def ask_for_row(job: Job, position: integer, key: integer, row_bytes: integer):
+    """Ask for the inputs and the target of the row that is visited at a position of the epoch, if it has that many."""
+    if position < job.rows:
+        place = place_of_row(job, position, key)
+        row = job.x + place * job.x_row
+        for at in range(0, row_bytes, 64):
+            prefetch(row + at)
+        prefetch(row + row_bytes - 1)
+        prefetch(job.y + place * job.y_row)
+
+
 @each("KINDS")
 def gather_inputs(
     width: integer,
@@ -887,7 +913,13 @@ def gather_inputs(
     end = job.x_end
     stride = job.input_stride * SIZE
     target = base + first_row * stride
+    row_bytes = width * KIND_SIZE
+    ahead = 0
+    if column == KIND_SIZE:
+        ahead = rows_ahead(job, end - x, row_bytes)
     for row in range(first_row, first_row + rows):
+        if ahead:
+            ask_for_row(job, position + row + ahead, key, row_bytes)
         read_row(width, x + place_of_row(job, position + row, key) * x_row, column, end, target)
         put(target, width, 1.0)
         target += stride
@@ -1637,6 +1669,26 @@ def weight_gradient(
         )
         if column + vectors * LANES > layer.rows:
             clear_behind(units, layer.rows - column, gradient_row, gradient)
+        return
+    if batch_rows * source_stride * SIZE <= NEAR_INPUTS:
+        if claims == 2:
+            claim_panel(layer, job, first_unit, units, column, vectors * LANES)
+        product(
+            units,
+            vectors,
+            batch_rows,
+            source + first_unit * SIZE,
+            1,
+            source_stride,
+            16,
+            base + (layer.delta * job.capacity + column) * SIZE,
+            layer.output_stride,
+            0,
+            0,
+            scratch + PACK,
+            gradient,
+            gradient_row,
+        )
         return
     blocks = (units + 15) // 16
     kept = blocks * 16 * batch_rows <= PACKED_INPUTS

@@ -89,7 +89,7 @@ PLAN_CONSTANTS = (
     *("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE", "LEFT", "BARRIER_SPINS"),
     *("CALLED", "FINISHED", "CALLED_LAYERS", "CALLED_JOB", "CALLED_THREAD", "CALL", "GONE", "STANDBY_SPINS"),
     *("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "DEEP", "DEEP_PACK_DEPTH", "PACKED_INPUTS", "FEW_VALUES"),
-    *("SWEPT_BYTES", "STREAMED_BYTES"),
+    *("NEAR_INPUTS", "NEAR_DATA", "SWEPT_BYTES", "STREAMED_BYTES"),
     *("PANEL_UNITS", "PANEL_COLUMNS", "FLAT_UNITS", "CHUNK_UNITS"),
 )
 
@@ -284,6 +284,7 @@ APART = (
     *("normalize_rows_backward", "move_statistics", "add_noise", "through_noise", "add_penalty", "add_penalties"),
     *("measure_panel", "clip_panel", "average_row", "scale_vectors", "call_own", "weigh_rows", "softmax_backward"),
     *("log_softmax_loss_rows", "sum_of_rows", "turn_panel", "claim_panel", "deep_product", "deep_rows", "sweep_row"),
+    *("ask_for_row",),
 )
 """Those that most networks do not need: inlined, they would be in the way of a small one's few nanoseconds."""
 
