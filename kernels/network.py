@@ -393,9 +393,42 @@ def softmax_row(columns: integer, source: integer, target: integer) -> vector:
     return largest + log(total)
 
 
-def softmax(rows: integer, columns: integer, stride: integer, source: integer, target: integer):
-    for row in range(rows):
-        softmax_row(columns, source + row * stride * SIZE, target + row * stride * SIZE)
+def softmax(
+    job: Job,
+    rows: integer,
+    columns: integer,
+    stride: integer,
+    source: integer,
+    target: integer,
+    scratch: integer,
+):
+    """Row by row; of few columns, turned, a vector for a column of as many rows as it has lanes.
+
+    Which of the two depends on all rows of the job, not on those of a thread: results do not depend on how many there
+    are.
+    """
+    if columns >= FEW_VALUES or job.rows == 1:
+        for row in range(rows):
+            softmax_row(columns, source + row * stride * SIZE, target + row * stride * SIZE)
+        return
+    square = scratch + FEW_VALUES * LANES * SIZE
+    for first_ in range(0, rows, LANES):
+        count = rows - first_
+        if count > LANES:
+            count = LANES
+        turn(count, columns, source + first_ * stride * SIZE, stride, scratch)
+        largest = splat(-INFINITY)
+        for column in range(columns):
+            largest = maximum(largest, load(scratch, column * LANES))
+        total = splat(0.0)
+        for column in range(columns):
+            e = exp(load(scratch, column * LANES) - largest)
+            store(scratch, column * LANES, e)
+            total = total + e
+        scale = reciprocal(total)
+        for column in range(columns):
+            store(scratch, column * LANES, load(scratch, column * LANES) * scale)
+        turn_back(count, columns, scratch, square, target + first_ * stride * SIZE, stride)
 
 
 def softmax_backward(rows: integer, columns: integer, stride: integer, output: integer, delta: integer):
@@ -1454,7 +1487,7 @@ def forward(
                 source = product_target
             if layer.activation == SOFTMAX:
                 if job.mode == PREDICT or job.loss != CATEGORICAL_CROSSENTROPY_FROM_LOGITS:  # else score_rows does it
-                    softmax(rows, layer.outputs, stride, source, output)
+                    softmax(job, rows, layer.outputs, stride, source, output, scratch + PACK)
             elif layer.activation == CUSTOM:
                 slopes = 0
                 if training:
@@ -2621,7 +2654,7 @@ def infer_by_units(layers: integer, job: Job, thread: integer) -> integer:
         last = layers + (job.layer_count - 1) * LAYER_SIZE
         if last.activation == SOFTMAX:
             output = base + last.output * job.capacity * SIZE
-            softmax(job.rows, last.outputs, last.output_stride, output, output)
+            softmax(job, job.rows, last.outputs, last.output_stride, output, output, job.scratch + PACK)
         put_output(last, job, base, 0, job.rows)
     return 0
 
