@@ -39,6 +39,9 @@ bench-elementary: .venv/built ## time exp, tanh, log and every activation beside
 bench-threads: .venv/built ## compare the chosen number of threads with each forced one
 	$(BIN)/python benchmarks/threads.py $(ARGS)
 
+bench-shuffling: .venv/built ## time shuffled epochs beside those in order
+	$(BIN)/python benchmarks/shuffling.py $(ARGS)
+
 bench-load: .venv/built ## time training while the processors are busy with something else
 	$(BIN)/python benchmarks/load.py $(ARGS)
 
@@ -69,4 +72,4 @@ clean: ## remove .venv and whatever was built
 	@case "$$FASTNN_NO_EXTENSION" in ""|0) ls kernels/_cython_*.so >/dev/null 2>&1;; esac && touch $@ || true
 
 .PHONY: help demo test bench bench-report bench-compare bench-scaling bench-parts bench-inference bench-odd
-.PHONY: bench-elementary bench-threads bench-load lint clean
+.PHONY: bench-elementary bench-threads bench-shuffling bench-load lint clean

@@ -55,8 +55,12 @@ class Case:
 
     def data(self) -> tuple[Any, Any]:
         """Inputs (rows, inputs) and targets, class labels or (rows, 1), for all steps."""
+        return self.rows(self.batch * self.steps)
+
+    def rows(self, count: int) -> tuple[Any, Any]:
+        """The same, so many rows of them."""
         rng = np.random.default_rng(0)
-        x = rng.standard_normal((self.batch * self.steps, self.sizes[0]), self.dtype)
+        x = rng.standard_normal((count, self.sizes[0]), self.dtype)
         if self.classes:
             return x, rng.integers(0, self.classes, len(x))
         return x, rng.standard_normal((len(x), 1), self.dtype)

@@ -937,8 +937,9 @@ def gather_inputs(
     rows: integer,
     epoch: integer,
     position: integer,
+    with_targets: integer,
 ):
-    """Rows of x, by place in the epoch, into the workspace, with a 1 behind each."""
+    """Rows of x, by place in the epoch, into the workspace, with a 1 behind each; places are left for the targets."""
     key = order_key(job, epoch)
     x = job.x
     x_row = job.x_row
@@ -950,10 +951,16 @@ def gather_inputs(
     ahead = 0
     if column == KIND_SIZE:
         ahead = rows_ahead(job, end - x, row_bytes)
+    left = base + (job.target * job.capacity + first_row * job.target_stride) * SIZE
+    left_stride = job.target_stride * SIZE
     for row in range(first_row, first_row + rows):
         if ahead:
             ask_for_row(job, position + row + ahead, key, row_bytes)
-        read_row(width, x + place_of_row(job, position + row, key) * x_row, column, end, target)
+        place = place_of_row(job, position + row, key)
+        if with_targets:
+            put_integer(left, 0, place)
+            left += left_stride
+        read_row(width, x + place * x_row, column, end, target)
         put(target, width, 1.0)
         target += stride
 
@@ -965,11 +972,8 @@ def gather_targets(
     base: integer,
     first_row: integer,
     rows: integer,
-    epoch: integer,
-    position: integer,
 ):
-    """Rows of y, by place in the epoch, with its weight behind each; class numbers as one-hot rows."""
-    key = order_key(job, epoch)
+    """Rows of y, of places that gather_inputs has left, with its weight behind each; class numbers as one-hot rows."""
     y = job.y
     y_row = job.y_row
     column = job.y_column
@@ -978,8 +982,8 @@ def gather_targets(
     weights = job.sample_weight
     stride = job.target_stride * SIZE
     target = base + job.target * job.capacity * SIZE + first_row * stride
-    for row in range(first_row, first_row + rows):
-        place = place_of_row(job, position + row, key)
+    for _ in range(rows):
+        place = get_integer(target, 0)
         source = y + place * y_row
         if labels:
             for at in range(0, outputs, LANES):
@@ -1008,10 +1012,10 @@ def gather(
 ):
     """Some rows of the data into the workspace."""
     layer = layers
-    gather_inputs(job.x_kind, layer.inputs, job, base, first_row, rows, epoch, position)
+    gather_inputs(job.x_kind, layer.inputs, job, base, first_row, rows, epoch, position, with_targets)
     if with_targets:
         layer = layers + (job.layer_count - 1) * LAYER_SIZE
-        gather_targets(job.y_kind, layer.outputs, job, base, first_row, rows, epoch, position)
+        gather_targets(job.y_kind, layer.outputs, job, base, first_row, rows)
 
 
 # --- Noise, in place --------------------------------------------------------------------------------------------------
