@@ -1675,9 +1675,9 @@ def weight_gradient(
     """Some rows (as many as fit PACKED_INPUTS, PACK_DEPTH deep) and columns of a gradient by a matrix as it is stored.
 
     That is the layer's input, transposed, times its delta; turned, the delta, transposed, times the input.  The
-    input's columns are brought together first, 16 side by side, for each is a page away from the next; ``packed`` if
-    the last call has left the same ones so.  ``claims``: 1 if these weights are updated next, 2 if other cores have
-    read them.
+    input's columns are brought together first, 16 side by side, for each is a page away from the next, unless all
+    inputs are near; ``packed`` if the last call has left the same ones so.  ``claims``: 1 if these weights are updated
+    next, 2 if other cores have read them.
     """
     layer = layers + number * LAYER_SIZE
     source = base + layer.input * job.capacity * SIZE
@@ -1707,7 +1707,8 @@ def weight_gradient(
         if column + vectors * LANES > layer.rows:
             clear_behind(units, layer.rows - column, gradient_row, gradient)
         return
-    if batch_rows * source_stride * SIZE <= NEAR_INPUTS:
+    flat = units < PACK_ROWS or layer.output_stride * SIZE <= PACK_STRIDE
+    if flat and batch_rows * source_stride * SIZE <= NEAR_INPUTS:
         if claims == 2:
             claim_panel(layer, job, first_unit, units, column, vectors * LANES)
         product(
@@ -1744,7 +1745,7 @@ def weight_gradient(
                     for lane in range(0, 16, LANES):
                         store(pack, (block * rows + row) * 16 + lane, load(inputs, row * source_stride + lane))
         deltas = base + (layer.delta * job.capacity + first * layer.output_stride + column) * SIZE
-        if units >= PACK_ROWS and layer.output_stride * SIZE > PACK_STRIDE:
+        if not flat:
             packed_gradient(
                 layer,
                 job,

@@ -197,8 +197,8 @@ DEEP, DEEP_PACK_DEPTH = 128, 2064
 SWEPT_BYTES, STREAMED_BYTES = 2**19, 2**24
 # A panel of weights has at most so many rows and columns; FLAT_UNITS rows where no deltas are packed for it.
 PANEL_UNITS, PANEL_COLUMNS, FLAT_UNITS, CHUNK_UNITS = 512, 192, 48, 256
-NEAR_INPUTS = 2**16
-NEAR_DATA = 2**18
+# Bytes of a batch's inputs that stay in the nearest caches, and of data whose rows need not be asked for.
+NEAR_INPUTS, NEAR_DATA = 2**16, 2**18
 PACKED_INPUTS = CHUNK_UNITS * PACK_DEPTH  # values: inputs that stay packed for all columns of a panel's rows
 
 
