@@ -417,18 +417,28 @@ def softmax(
         if count > LANES:
             count = LANES
         turn(count, columns, source + first_ * stride * SIZE, stride, scratch)
-        largest = splat(-INFINITY)
-        for column in range(columns):
-            largest = maximum(largest, load(scratch, column * LANES))
-        total = splat(0.0)
-        for column in range(columns):
-            e = exp(load(scratch, column * LANES) - largest)
-            store(scratch, column * LANES, e)
-            total = total + e
-        scale = reciprocal(total)
+        scale = reciprocal(raise_columns(columns, largest_of_columns(columns, scratch), scratch, scratch))
         for column in range(columns):
             store(scratch, column * LANES, load(scratch, column * LANES) * scale)
         turn_back(count, columns, scratch, square, target + first_ * stride * SIZE, stride)
+
+
+def largest_of_columns(columns: integer, source: integer) -> vector:
+    """The largest of each lane, of columns vectors."""
+    largest = splat(-INFINITY)
+    for column in range(columns):
+        largest = maximum(largest, load(source, column * LANES))
+    return largest
+
+
+def raise_columns(columns: integer, largest: vector, source: integer, target: integer) -> vector:
+    """target = exp(source - largest), of columns vectors; returns the sums of the lanes."""
+    total = splat(0.0)
+    for column in range(columns):
+        raised = exp(load(source, column * LANES) - largest)
+        store(target, column * LANES, raised)
+        total = total + raised
+    return total
 
 
 def softmax_backward(rows: integer, columns: integer, stride: integer, output: integer, delta: integer):
@@ -642,14 +652,8 @@ def crossentropy_rows(
             count = LANES
         turn(count, columns, logits + first_ * stride * SIZE, stride, turned)
         turn(count, columns + 1, targets + first_ * job.target_stride * SIZE, job.target_stride, wanted)
-        largest = splat(-INFINITY)
-        for column in range(columns):
-            largest = maximum(largest, load(turned, column * LANES))
-        total = zero
-        for column in range(columns):
-            e = exp(load(turned, column * LANES) - largest)
-            store(raised, column * LANES, e)
-            total = total + e
+        largest = largest_of_columns(columns, turned)
+        total = raise_columns(columns, largest, turned, raised)
         level = largest + log(total)
         inverse = reciprocal(total)
         weight = zero
