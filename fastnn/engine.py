@@ -66,6 +66,12 @@ LayerRecord = _structure("LayerRecord", plan.LAYER_FIELDS)
 JobRecord = _structure("JobRecord", plan.JOB_FIELDS)
 
 
+class _Own(ctypes.Structure):
+    """What a thread sees instead of the first layer and the job, where it has some units of that layer to itself."""
+
+    _fields_ = (("layer", LayerRecord), ("job", JobRecord))
+
+
 # --- Backends --------------------------------------------------------------------------------------------------------
 
 
@@ -391,7 +397,7 @@ class Engine:
             record.weights = parameters
             parameters += record.height * record.stride
             record.sums = sums
-            sums += record.height * -(-record.width // plan.PANEL_COLUMNS)
+            sums += record.height * -(-record.width // plan.SUM_COLUMNS)
             record.transposed = -1
             if layer.dense:
                 further = number > self._first_trained
@@ -742,6 +748,33 @@ class Engine:
         threads = processors() if self.threads is None else min(self.threads, 256)
         return min(threads, 8) if threads > 1 else 0
 
+    def takes_data(self, batch_size: int) -> bool:
+        """Whether the first layer of a training step had better take its inputs from the data, a few rows at a time.
+
+        That spares a copy of the batch.  Its weights are read once for every few rows, so they must be near.
+        """
+        first, record = self.plans[0], self.layers[0]
+        plain = first.dense and not record.turned and first.activation != "softmax" and record.activation != plan.CUSTOM
+        if not plain or len(self.plans) == 1 or self._partial_values:
+            return False
+        near = record.height * record.stride * self.dtype.itemsize <= NEAR_WEIGHTS
+        return bool(near and record.inputs >= plan.DEEP and batch_size <= plan.PACK_DEPTH)
+
+    def units_pay(self, batch_size: int, threads: int) -> bool:
+        """Whether each of so many threads had better have some units of the first layer than some rows of it.
+
+        Its weights then stay in their core's cache.  Written where all have read them, they cost ten times as much.
+        But each thread reads all of the batch's inputs, and units come in blocks.
+        """
+        record, job = self.layers[0], self.job
+        if threads == 1 or job.clip > plan.CLIPS.index("clipvalue"):  # norms are of all threads' gradients
+            return False
+        job.unit_block = plan.SUM_COLUMNS if job.penalized else WIDTH_MULTIPLE
+        blocks = -(-record.outputs // job.unit_block)
+        even = -(-blocks // threads) * threads <= 1.1 * blocks
+        inputs = batch_size * self.input_stride * self.dtype.itemsize
+        return bool(even and inputs <= NEAR_INPUTS and batch_size * threads <= 10 * record.outputs)
+
     def _prepare_training(self, batch_size: int, threads: int, chunk: int, replicate: bool = False) -> None:
         """Point the job at workspaces for steps of up to batch_size rows."""
         turns = 1 + replicate  # replicated, every other step has gradients and scores of its own
@@ -754,6 +787,10 @@ class Engine:
         job.gradient_levels = chunks.bit_length() + 1
         parts = turns * threads * job.gradient_levels if chunk else 1
         job.gradients = address(self.buffer("gradients", parts * self.parameter_count, dtype))
+        job.from_data = job.mode == MODE["train"] and not chunk and self.takes_data(batch_size)
+        job.by_units = job.from_data and self.units_pay(batch_size, threads)
+        if job.from_data:
+            job.packed = address(self.buffer("packed", capacity * padded(self.inputs + 1), dtype))
         self._prepare_scratch(threads)
         job.transposing = bool(chunk) or batch_size < threads * TURNED_ROWS
         if job.transposing:
@@ -791,6 +828,8 @@ class Engine:
 
         with Crew(threads) as crew:
             job.threads, job.replicated = crew.size, replicate
+            if job.by_units and job.mode == MODE["train"]:  # else, predicting, they share all
+                job.owns = self._owns(job, crew.size)
             jobs = [job] + [self._replica(number) if replicate else job for number in range(1, crew.size)]
             part = _Part(self.run, layers, [ctypes.addressof(record) for record in jobs], abort)
             crew.run(part, abort, lambda: synchronisation[plan.LEFT] == crew.size, station)
@@ -811,6 +850,25 @@ class Engine:
             copy[: len(original)] = original
             setattr(job, name, address(copy))
         return job
+
+    def _owns(self, job: Any, threads: int) -> int:
+        """The address of each thread's own records, for its units of the first layer."""
+        first, size = self.layers[0], self.dtype.itemsize
+        self._own_records = (_Own * threads)()
+        block = job.unit_block
+        blocks = -(-first.outputs // block)
+        for number, own in enumerate(self._own_records):
+            start, end = (min(blocks * n // threads * block, padded(first.outputs)) for n in (number, number + 1))
+            own.layer, own.job = first, job
+            own.layer.weights, own.layer.stride = -start, spread(end - start, size)
+            count = own.layer.height * own.layer.stride
+            held = self.buffer(f"own {number}", (1 + job.slot_count) * count, self.dtype)
+            own.job.parameters, own.job.slots = address(held), address(held) + count * size
+            own.job.parameter_count = count
+            own.job.packed = address(
+                self.buffer(f"packed {number}", job.capacity * padded(self.inputs + 1), self.dtype)
+            )
+        return ctypes.addressof(self._own_records)
 
     def train(self, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> Training:
         return Training(self, data, min(batch_size, len(data)), epochs, shuffle, seed)
@@ -850,7 +908,7 @@ class Engine:
             capacity = -(-len(data) // blocks // 8) * 8
             blocks = -(-len(data) // capacity)
         columns = 1 + len(self.metrics)
-        job.mode, job.capacity, job.shuffle, job.chunk = mode, capacity, 0, 0
+        job.mode, job.capacity, job.shuffle, job.chunk, job.by_units = mode, capacity, 0, 0, 0
         job.workspace_size = capacity * self.row_values * size
         job.workspace = address(self.workspace(capacity, threads))
         job.scores = address(self.buffer("scores", threads * capacity * columns, np.float64))
@@ -883,7 +941,7 @@ class Engine:
         with self.busy:
             capacity = 64
             workspace = self.workspace(capacity, 1)
-            job.mode, job.capacity, job.shuffle, job.chunk = MODE["predict"], capacity, 0, 0
+            job.mode, job.capacity, job.shuffle, job.chunk, job.by_units = MODE["predict"], capacity, 0, 0, 0
             job.workspace, job.workspace_size = address(workspace), capacity * self.row_values * size
             self._prepare_scratch(1)
             for start in range(0, len(data), capacity):
@@ -904,10 +962,10 @@ class Engine:
         data = data.block(slice(None), self.dtype) if not data.direct else data
         with self.busy:
             threads = self.thread_count(self.row_operations * rows, rows)
-            self._prepare_training(rows, threads, self.chunk_rows(rows))
-            self.attach(data)
             job = self.job
             job.mode, job.shuffle, job.batch_size = MODE["gradient"], 0, rows
+            self._prepare_training(rows, threads, self.chunk_rows(rows))
+            self.attach(data)
             job.first_step, job.last_step, job.steps_per_epoch, job.first_epoch = 0, 1, 1, 0
             results = np.zeros(1 + len(self.metrics))
             job.results = address(results)
@@ -918,9 +976,9 @@ class Engine:
     def update(self, gradient: Array) -> None:
         """One step of the optimizer along a gradient laid out like the parameters."""
         with self.busy:
+            self.job.mode, self.job.iterations = MODE["update"], self.iterations
             self._prepare_training(8, 1, 0)
             self._buffers["gradients"][: self.parameter_count] = gradient
-            self.job.mode, self.job.iterations = MODE["update"], self.iterations
             self.schedule(1)
             self._call(1)
             self.iterations += 1
@@ -939,6 +997,8 @@ RATES = 2**16
 """How many learning rates of a schedule are computed at a time."""
 CONVERTED_BYTES = 2**20
 """How much of data that the kernels cannot read as it lies is converted at a time."""
+NEAR_WEIGHTS, NEAR_INPUTS = 2**22, 2**20
+"""Bytes of a first layer's weights, and of a batch's inputs, that the nearer caches hold."""
 UNIT_ROWS = 32
 """Rows up to which a thread had better predict some units of large layers than some rows."""
 CLIPS: tuple[str, ...] = plan.CLIPS[1:]
@@ -1104,8 +1164,8 @@ class Training:
             engine.changes += 1
             # Norms are sums over all threads' panels, for which they must meet.
             replicate = self.small and job.clip <= plan.CLIPS.index("clipvalue")
-            engine._prepare_training(self.batch_size, self.threads, self.chunk, replicate)
             job.mode, job.batch_size, job.seed = MODE["train"], self.batch_size, self.seed
+            engine._prepare_training(self.batch_size, self.threads, self.chunk, replicate)
             job.steps_per_epoch, job.backup = self.steps_per_epoch, address(self.backup)
             columns = self.results.shape[1]
             while self.step < last and not self.diverged:

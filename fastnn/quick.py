@@ -17,6 +17,7 @@ from .engine import (
     MODE,
     ROW_BLOCK,
     SYNCHRONISATION_WORDS,
+    WIDTH_MULTIPLE,
     Array,
     Data,
     Engine,
@@ -56,7 +57,7 @@ class _Prepared:
         self.workspace = aligned(threads * capacity * engine.row_values, engine.dtype)
         self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
         job.mode, job.threads, job.chunk, job.shuffle, job.origin, job.transposing = MODE[mode], 1, 0, 0, 0, 1
-        job.capacity, job.workspace = capacity, address(self.workspace)
+        job.capacity, job.workspace, job.by_units, job.from_data = capacity, address(self.workspace), 0, 0
         job.workspace_size = capacity * engine.row_values * size
         self.scratch = aligned(threads * engine.scratch_size, np.uint8)
         job.scratch, job.scratch_size = address(self.scratch), engine.scratch_size
@@ -83,6 +84,7 @@ class Predictor(_Prepared):
         super().__init__(engine, rows, "predict", by_units or engine.inference_threads(rows))
         if by_units:  # all rows are one block of all threads
             self.job.by_units, self.job.capacity, self.job.last_step = 1, -(-rows // ROW_BLOCK) * ROW_BLOCK, 1
+            self.job.unit_block = WIDTH_MULTIPLE
         self.x = np.zeros((rows, engine.inputs), engine.dtype)
         self.output = np.zeros((rows, engine.outputs), engine.dtype)
         # On one thread, in seconds: 100 GFLOP/s, and weights at 25 GB/s.

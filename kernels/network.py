@@ -212,6 +212,7 @@ def deep_rows(
             target,
             c_row,
             a + (below // 16 * a_block + below % 16 * a_row) * SIZE,
+            a_row,
             ahead,
             ahead_step,
             claimed,
@@ -936,34 +937,35 @@ def ask_for_row(job: Job, position: integer, key: integer, row_bytes: integer):
 def gather_inputs(
     width: integer,
     job: Job,
-    base: integer,
+    inputs: integer,
     first_row: integer,
     rows: integer,
     epoch: integer,
     position: integer,
-    with_targets: integer,
+    places: integer,
 ):
-    """Rows of x, by place in the epoch, into the workspace, with a 1 behind each; places are left for the targets."""
+    """Rows of x, by place in the epoch, among the batch's inputs, with a 1 behind each.
+
+    Where each row stands is left in its row of targets, the first one's at ``places``, unless that is 0.
+    """
     key = order_key(job, epoch)
     x = job.x
     x_row = job.x_row
     column = job.x_column
     end = job.x_end
     stride = job.input_stride * SIZE
-    target = base + first_row * stride
+    target = inputs + first_row * stride
     row_bytes = width * KIND_SIZE
     ahead = 0
     if column == KIND_SIZE:
         ahead = rows_ahead(job, end - x, row_bytes)
-    left = base + (job.target * job.capacity + first_row * job.target_stride) * SIZE
-    left_stride = job.target_stride * SIZE
     for row in range(first_row, first_row + rows):
         if ahead:
             ask_for_row(job, position + row + ahead, key, row_bytes)
         place = place_of_row(job, position + row, key)
-        if with_targets:
-            put_integer(left, 0, place)
-            left += left_stride
+        if places:
+            put_integer(places, 0, place)
+            places += job.target_stride * SIZE
         read_row(width, x + place * x_row, column, end, target)
         put(target, width, 1.0)
         target += stride
@@ -973,9 +975,8 @@ def gather_inputs(
 def gather_targets(
     outputs: integer,
     job: Job,
-    base: integer,
-    first_row: integer,
     rows: integer,
+    target: integer,
 ):
     """Rows of y, of places that gather_inputs has left, with its weight behind each; class numbers as one-hot rows."""
     y = job.y
@@ -985,7 +986,6 @@ def gather_targets(
     labels = job.y_labels
     weights = job.sample_weight
     stride = job.target_stride * SIZE
-    target = base + job.target * job.capacity * SIZE + first_row * stride
     for _ in range(rows):
         place = get_integer(target, 0)
         source = y + place * y_row
@@ -1004,6 +1004,11 @@ def gather_targets(
         target += stride
 
 
+def targets_of(job: Job, base: integer, row: integer) -> integer:
+    """Where a row's targets stand in a workspace."""
+    return base + (job.target * job.capacity + row * job.target_stride) * SIZE
+
+
 def gather(
     layers: integer,
     job: Job,
@@ -1016,10 +1021,13 @@ def gather(
 ):
     """Some rows of the data into the workspace."""
     layer = layers
-    gather_inputs(job.x_kind, layer.inputs, job, base, first_row, rows, epoch, position, with_targets)
+    targets = 0
+    if with_targets:
+        targets = targets_of(job, base, first_row)
+    gather_inputs(job.x_kind, layer.inputs, job, base, first_row, rows, epoch, position, targets)
     if with_targets:
         layer = layers + (job.layer_count - 1) * LAYER_SIZE
-        gather_targets(job.y_kind, layer.outputs, job, base, first_row, rows)
+        gather_targets(job.y_kind, layer.outputs, job, rows, targets)
 
 
 # --- Noise, in place --------------------------------------------------------------------------------------------------
@@ -1416,6 +1424,7 @@ def sweep_row(vectors: integer, a: integer, b: integer, b_step: integer, c: inte
 def forward(
     layers: integer,
     job: Job,
+    first_layer: integer,
     base: integer,
     first_row: integer,
     rows: integer,
@@ -1426,12 +1435,12 @@ def forward(
     data: integer,
     scratch: integer,
 ) -> integer:
-    """Every layer's output for some rows of a workspace, and the slopes that the way back needs.
+    """The outputs of a layer and of all after it for some rows of a workspace, and the slopes that the way back needs.
 
     ``batch_row`` is the first row's number in the batch, ``key`` the step's for noise.  The network's inputs are in the
     workspace, or where they lie among the data.  1 if the run was aborted.
     """
-    for number in range(job.layer_count):
+    for number in range(first_layer, job.layer_count):
         layer = layers + number * LAYER_SIZE
         stride = layer.output_stride
         columns = vectors_for(layer.outputs) * LANES
@@ -1468,9 +1477,7 @@ def forward(
                     product_target,
                 )
                 if depth < layer.rows:
-                    bias = job.parameters + (layer.weights + layer.bias * layer.stride) * SIZE
-                    for row in range(rows):
-                        add_vectors(columns, bias, product_target + row * stride * SIZE)
+                    add_bias(layer, rows, columns, job.parameters + layer.weights * SIZE, product_target)
                 source = product_target
             elif layer.kind == BATCH_NORMALIZATION:
                 if training:
@@ -1510,6 +1517,170 @@ def forward(
                 for row in range(rows):
                     put(output, row * stride + layer.outputs, 1.0)
     return 0
+
+
+def first_unit_of(layer: Layer, job: Job, thread: integer) -> integer:
+    """The first of the units of a layer that are a thread's, where each has some."""
+    blocks = (layer.outputs + job.unit_block - 1) // job.unit_block
+    unit = blocks * thread // job.threads * job.unit_block
+    if unit > layer.outputs:
+        return (layer.outputs + 15) // 16 * 16
+    return unit
+
+
+def units_of_layer(
+    layer: Layer, job: Job, base: integer, rows: integer, thread: integer, source: integer, scratch: integer
+):
+    """This thread's units of a dense layer, for all rows: their outputs, but for a softmax, and slopes in training.
+
+    Each thread's weights stay in its core's cache from one call to the next.
+    """
+    stride = layer.output_stride
+    first_ = first_unit_of(layer, job, thread)
+    columns = first_unit_of(layer, job, thread + 1) - first_
+    ends = thread == job.threads - 1
+    weights = job.parameters + (layer.weights + first_) * SIZE
+    output = base + (layer.output * job.capacity + first_) * SIZE
+    if layer.turned:  # too few to be divided
+        ends = thread == 0
+        columns = 0
+        if ends:
+            columns = vectors_for(layer.outputs) * LANES
+            weights = job.parameters + layer.weights * SIZE
+            output = base + layer.output * job.capacity * SIZE
+            dot_rows(layer, rows, source, layer.input_stride, weights, scratch + PACK, output, stride)
+    else:
+        vectors = columns // LANES
+        pack = scratch + PACK
+        layer_product(layer, job, rows, vectors, layer.rows, source, layer.input_stride, weights, pack, output)
+    if columns > 0 and layer.activation != LINEAR and layer.activation != SOFTMAX:
+        activate(layer.activation, rows, columns, stride, layer.parameter, output, output)
+    if ends:
+        for row in range(rows):
+            put(base, layer.output * job.capacity + row * stride + layer.outputs, 1.0)
+
+
+def first_layer(
+    layer: Layer,
+    job: Job,
+    base: integer,
+    first_row: integer,
+    rows: integer,
+    first_target: integer,
+    targets: integer,
+    first_unit: integer,
+    end_unit: integer,
+    epoch: integer,
+    position: integer,
+    scratch: integer,
+):
+    """Some units' outputs for some rows of the batch, from the data; the places of the rows that are targets too.
+
+    A few rows at a time come to the nearest cache, or are taken as they lie, are packed for the gradient, and
+    multiplied; meanwhile the next ones are asked for.
+    """
+    stride = layer.output_stride
+    vectors = vectors_for(end_unit - first_unit)
+    weights = job.parameters + (layer.weights + first_unit) * SIZE
+    in_order = lies_ready(layer, job) and job.order == 0 and not job.shuffle
+    row = first_row
+    while row < first_row + rows:
+        count = first_row + rows - row
+        if count > TILE_ROWS:
+            count = TILE_ROWS
+        places = 0
+        if row >= first_target and row < first_target + targets:
+            places = targets_of(job, base, row)
+        inputs = scratch + PACK_INPUTS
+        input_row = job.input_stride
+        depth = layer.rows
+        below = inputs
+        below_row = 0
+        place = position + row - job.origin
+        left = job.rows - (position + row)  # rows of the epoch
+        if in_order and left > count:  # a vector may reach behind its row
+            inputs = job.x + place * job.x_row
+            input_row = job.x_row // SIZE
+            depth = layer.inputs
+            if places:
+                for number in range(count):
+                    put_integer(places, 0, place + number)
+                    places += job.target_stride * SIZE
+        else:
+            buffer = inputs - row * input_row * SIZE
+            gather_inputs(job.x_kind, layer.inputs, job, buffer, row, count, epoch, position, places)
+        if in_order and left > 2 * count:
+            below = job.x + (place + count) * job.x_row
+            below_row = job.x_row // SIZE
+        pack_rows(layer, job, count, inputs, input_row, job.packed + row * 16 * SIZE)
+        output = base + (layer.output * job.capacity + row * stride + first_unit) * SIZE
+        vector = 0
+        while vector < vectors:
+            wide = tile_width(count, vectors - vector)
+            panel = weights + vector * LANES * SIZE
+            target = output + vector * LANES * SIZE
+            if wide > 1 and count == TILE_ROWS:
+                deep_tile(
+                    wide,
+                    depth,
+                    inputs,
+                    input_row,
+                    1,
+                    panel,
+                    layer.stride,
+                    0,
+                    target,
+                    stride,
+                    below,
+                    below_row,
+                    panel,
+                    0,
+                    target,
+                    0,
+                )
+            else:
+                product(count, wide, depth, inputs, input_row, 1, 0, panel, layer.stride, 0, 0, 0, target, stride)
+            below = inputs  # once is enough
+            below_row = 0
+            vector += wide
+        if depth < layer.rows:
+            add_bias(layer, count, vectors * LANES, weights, output)
+        row += count
+    output = base + (layer.output * job.capacity + first_row * stride + first_unit) * SIZE
+    columns = vectors * LANES
+    if layer.slope >= 0:
+        slopes = base + (layer.slope * job.capacity + first_row * stride + first_unit) * SIZE
+        activate_keeping(layer.activation, rows, columns, stride, layer.parameter, output, output, slopes)
+    elif layer.activation != LINEAR:
+        activate(layer.activation, rows, columns, stride, layer.parameter, output, output)
+    if end_unit >= layer.outputs:
+        for number in range(rows):
+            put(output, number * stride + layer.outputs - first_unit, 1.0)
+
+
+def pack_rows(layer: Layer, job: Job, rows: integer, source: integer, source_row: integer, target: integer):
+    """A few of a batch's inputs as its gradient wants them: 16 side by side, then those of the next row; 1 behind."""
+    one = splat(1.0)
+    zero = splat(0.0)
+    for first_ in range(0, layer.inputs + 1, 16):
+        if first_ + 16 <= layer.inputs:
+            for lane in range(0, 16, LANES):
+                for row in range(rows):
+                    store(target, row * 16 + lane, load(source, row * source_row + first_ + lane))
+        else:
+            for lane in range(0, 16, LANES):
+                rest = layer.inputs - first_ - lane
+                for row in range(rows):
+                    inside = load(source, row * source_row + first_ + lane)
+                    behind = where(lanes_below(rest + 1), one, zero)
+                    store(target, row * 16 + lane, where(lanes_below(rest), inside, behind))
+        target += job.capacity * 16 * SIZE
+
+
+def add_bias(layer: Layer, rows: integer, columns: integer, weights: integer, target: integer):
+    """Add the last row of some columns of a matrix to each row of a product with the others."""
+    for row in range(rows):
+        add_vectors(columns, weights + layer.bias * layer.stride * SIZE, target + row * layer.output_stride * SIZE)
 
 
 def dot_rows(
@@ -1661,10 +1832,10 @@ def backward(
 
 
 def weight_gradient(
-    layers: integer,
+    layer: Layer,
     job: Job,
-    number: integer,
     base: integer,
+    source: integer,
     batch_rows: integer,
     first_unit: integer,
     units: integer,
@@ -1680,11 +1851,9 @@ def weight_gradient(
 
     That is the layer's input, transposed, times its delta; turned, the delta, transposed, times the input.  The
     input's columns are brought together first, 16 side by side, for each is a page away from the next, unless all
-    inputs are near; ``packed`` if the last call has left the same ones so.  ``claims``: 1 if these weights are updated
-    next, 2 if other cores have read them.
+    inputs are near; ``packed`` is 1 if the last call has left the same ones so, and 2 if ``source`` has all of the
+    batch's.  ``claims``: 1 if these weights are updated next, 2 if other cores have read them.
     """
-    layer = layers + number * LAYER_SIZE
-    source = base + layer.input * job.capacity * SIZE
     source_stride = layer.input_stride
     if layer.kind != DENSE:
         normalization_gradient(
@@ -1712,7 +1881,7 @@ def weight_gradient(
             clear_behind(units, layer.rows - column, gradient_row, gradient)
         return
     flat = units < PACK_ROWS or layer.output_stride * SIZE <= PACK_STRIDE
-    if flat and batch_rows * source_stride * SIZE <= NEAR_INPUTS:
+    if flat and packed < 2 and batch_rows * source_stride * SIZE <= NEAR_INPUTS:
         if claims == 2:
             claim_panel(layer, job, first_unit, units, column, vectors * LANES)
         product(
@@ -1740,9 +1909,13 @@ def weight_gradient(
         if rows > PACK_DEPTH:
             rows = PACK_DEPTH
         pack = scratch + PACK_INPUTS
-        if kept:
+        pack_block = 16 * rows
+        if packed == 2:
+            pack = source + first_unit * job.capacity * SIZE
+            pack_block = 16 * job.capacity
+        elif kept:
             pack += first * blocks * 16 * SIZE
-        if not (packed and kept):
+        if packed < 2 and not (packed and kept):
             for block in range(blocks):
                 inputs = source + (first * source_stride + first_unit + block * 16) * SIZE
                 for row in range(rows):
@@ -1760,6 +1933,7 @@ def weight_gradient(
                 rows,
                 deltas,
                 pack,
+                pack_block,
                 first > 0,
                 claims,
                 scratch + PACK,
@@ -1776,7 +1950,7 @@ def weight_gradient(
                 pack,
                 1,
                 16,
-                16 * rows,
+                pack_block,
                 deltas,
                 layer.output_stride,
                 0,
@@ -1798,6 +1972,7 @@ def packed_gradient(
     rows: integer,
     deltas: integer,
     inputs: integer,
+    inputs_block: integer,
     more: integer,
     claims: integer,
     pack: integer,
@@ -1827,7 +2002,7 @@ def packed_gradient(
             inputs,
             1,
             16,
-            16 * rows,
+            inputs_block,
             pack,
             wide * LANES,
             ahead,
@@ -1938,9 +2113,9 @@ def lanes_of_kernel(layer: Layer, unit: integer, column: integer) -> integer:
 
 
 def sums_of_row(layer: Layer, job: Job, unit: integer, column: integer) -> integer:
-    """Where the sums over a row of a panel stand: what is summed does not depend on how rows are split."""
-    panels = (layer.width + PANEL_COLUMNS - 1) // PANEL_COLUMNS
-    return job.sums + (layer.sums + unit * panels + column // PANEL_COLUMNS) * SUMS * 8
+    """Where the sums over some columns of a row stand: what is summed does not depend on how a matrix is split."""
+    blocks = (layer.width + SUM_COLUMNS - 1) // SUM_COLUMNS
+    return job.sums + (layer.sums + unit * blocks + column // SUM_COLUMNS) * SUMS * 8
 
 
 def add_penalty(
@@ -1963,16 +2138,24 @@ def add_penalty(
         weights = job.parameters + (layer.weights + (unit + row) * layer.stride + column) * SIZE
         target = gradient + row * gradient_row * SIZE
         count = lanes_of_kernel(layer, unit + row, column)
-        total = zero
-        for at in range(0, vectors * LANES, LANES):
-            inside = lanes_below(count - at)
-            l1 = where(inside, splat(strength * layer.kernel_l1), splat(strength * layer.bias_l1))
-            l2 = where(inside, splat(strength * layer.kernel_l2), splat(strength * layer.bias_l2))
-            w = load(weights, at)
-            total = total + fma(l1, absolute(w), l2 * w * w)
-            sign = where(splat(0.0) == w, zero, copysign(l1, w))
-            store(target, at, load(target, at) + fma(l2 + l2, w, sign))
-        put_double(sums_of_row(layer, job, unit + row, column), PENALTY, first(sum_lanes(total)))
+        for block in range(0, vectors * LANES, SUM_COLUMNS):
+            total = zero
+            for at in range(block, end_of_block(block, vectors), LANES):
+                inside = lanes_below(count - at)
+                l1 = where(inside, splat(strength * layer.kernel_l1), splat(strength * layer.bias_l1))
+                l2 = where(inside, splat(strength * layer.kernel_l2), splat(strength * layer.bias_l2))
+                w = load(weights, at)
+                total = total + fma(l1, absolute(w), l2 * w * w)
+                sign = where(splat(0.0) == w, zero, copysign(l1, w))
+                store(target, at, load(target, at) + fma(l2 + l2, w, sign))
+            put_double(sums_of_row(layer, job, unit + row, column + block), PENALTY, first(sum_lanes(total)))
+
+
+def end_of_block(block: integer, vectors: integer) -> integer:
+    """Where the columns end that are summed together, of so many vectors of a panel."""
+    if block + SUM_COLUMNS < vectors * LANES:
+        return block + SUM_COLUMNS
+    return vectors * LANES
 
 
 def measure_panel(
@@ -1988,23 +2171,24 @@ def measure_panel(
     """The sums of squares over each row of the gradient, of kernel and bias."""
     for row in range(units):
         count = lanes_of_kernel(layer, unit + row, column)
-        kernel = splat(0.0)
-        bias = splat(0.0)
-        for at in range(0, vectors * LANES, LANES):
-            inside = lanes_below(count - at)
-            d = load(gradient, row * gradient_row + at)
-            kernel = kernel + where(inside, d * d, splat(0.0))
-            bias = bias + where(inside, splat(0.0), d * d)
-        sums = sums_of_row(layer, job, unit + row, column)
-        put_double(sums, KERNEL_SQUARES, first(sum_lanes(kernel)))
-        put_double(sums, BIAS_SQUARES, first(sum_lanes(bias)))
+        for block in range(0, vectors * LANES, SUM_COLUMNS):
+            kernel = splat(0.0)
+            bias = splat(0.0)
+            for at in range(block, end_of_block(block, vectors), LANES):
+                inside = lanes_below(count - at)
+                d = load(gradient, row * gradient_row + at)
+                kernel = kernel + where(inside, d * d, splat(0.0))
+                bias = bias + where(inside, splat(0.0), d * d)
+            sums = sums_of_row(layer, job, unit + row, column + block)
+            put_double(sums, KERNEL_SQUARES, first(sum_lanes(kernel)))
+            put_double(sums, BIAS_SQUARES, first(sum_lanes(bias)))
 
 
 def sum_of_rows(layer: Layer, job: Job, number: integer) -> double:
     """One of the sums, over all rows of a layer's matrix."""
-    panels = (layer.width + PANEL_COLUMNS - 1) // PANEL_COLUMNS
+    blocks = (layer.width + SUM_COLUMNS - 1) // SUM_COLUMNS
     total = 0.0
-    for row in range(layer.height * panels):
+    for row in range(layer.height * blocks):
         total = total + get_double(job.sums, (layer.sums + row) * SUMS + number)
     return total
 
@@ -2069,9 +2253,10 @@ def scale_vectors(count: integer, scale_: double, target: integer):
         store(target, at, scale * load(target, at))
 
 
-def start_of_share(layer: Layer, job: Job, before: integer, thread: integer) -> integer:
-    """The first row of a layer's matrix that is a thread's: of all parameters, row by row, each has an equal part."""
-    units = (job.parameter_count * thread // job.threads - before + layer.stride - 1) // layer.stride
+def start_of_share(layer: Layer, job: Job, values: integer) -> integer:
+    """The first row of a layer's matrix that is a thread's, whose part of all begins so many values behind the layer's
+    first."""
+    units = (values + layer.stride - 1) // layer.stride
     units = (units + 15) // 16 * 16
     if units < 0:
         return 0
@@ -2152,6 +2337,12 @@ def update_share(
     part_size = job.gradient_levels * job.parameter_count * SIZE
     tall = 1
     claims = 1
+    first_layer = 0
+    total = job.parameter_count
+    if job.by_units:  # update_units has updated that one
+        first_layer = 1
+        layer = layers
+        total -= layer.height * layer.stride
     if job.threads > 1 and not job.replicated:
         claims = 2  # other cores have read what is written here
         rows = 0
@@ -2162,7 +2353,7 @@ def update_share(
             tall = 0
     work = 0  # in values of the parameters
     packed = -1
-    for number in range(job.layer_count):
+    for number in range(first_layer, job.layer_count):
         layer = layers + number * LAYER_SIZE
         if phase == 2 and job.clip == CLIPNORM:
             kernel_scale = scale_to(sum_of_rows(layer, job, KERNEL_SQUARES), job.clip_limit)
@@ -2173,9 +2364,9 @@ def update_share(
         height = 16
         if tall:
             if claims == 2:
-                unit = start_of_share(layer, job, work, thread)
+                unit = start_of_share(layer, job, total * thread // job.threads - work)
                 if thread + 1 < job.threads:
-                    end = start_of_share(layer, job, work, thread + 1)
+                    end = start_of_share(layer, job, total * (thread + 1) // job.threads - work)
                 work += layer.height * layer.stride
             height = panel_units(layer, end - unit, batch_rows)
         while unit < end:
@@ -2187,7 +2378,7 @@ def update_share(
                 vectors = vectors_for(layer.width) - vector
                 if vectors > width:
                     vectors = width
-                if tall or work * job.threads // job.parameter_count == thread:
+                if tall or work * job.threads // total == thread:
                     column = vector * LANES
                     place = layer.weights + unit * layer.stride + column
                     gradient = gradients + place * SIZE
@@ -2197,17 +2388,22 @@ def update_share(
                         gradient_row = vectors * LANES
                     if phase < 2:
                         if parts == 0:
+                            source = job.workspace + layer.input * job.capacity * SIZE
+                            ready = packed == layer.weights + unit
+                            if number == 0 and job.from_data:
+                                source = job.packed
+                                ready = 2
                             weight_gradient(
-                                layers,
+                                layer,
                                 job,
-                                number,
                                 job.workspace,
+                                source,
                                 batch_rows,
                                 unit,
                                 units,
                                 column,
                                 vectors,
-                                packed == layer.weights + unit,
+                                ready,
                                 claims,
                                 scratch,
                                 gradient,
@@ -2246,6 +2442,91 @@ def update_share(
                     work += units * vectors * LANES
                 vector += vectors
             unit += units
+
+
+# --- The first layer by units ----------------------------------------------------------------------------------------
+#
+# Where a line of memory that another core has read is written, that core's copy is called back first, which may take as
+# long as a hundred multiplications of vectors.  Wide first layers are all that a batch's rows share, mostly: so each
+# thread keeps some units of it, with their slots, in memory of its own for the length of a run, and reads all of the
+# batch.  The thread's own records of layer and job say where; places count from the same first column.
+
+
+def own_layer(job: Job, thread: integer) -> integer:
+    return job.owns + thread * (LAYER_SIZE + JOB_SIZE)
+
+
+def own_job(job: Job, thread: integer) -> integer:
+    return own_layer(job, thread) + LAYER_SIZE
+
+
+def own_parameters(job: Job) -> integer:
+    return job.parameters
+
+
+def copy_units(layers: integer, job: Job, thread: integer, back: integer):
+    """A thread's units of the first layer, weights and slots, to its own memory or back."""
+    layer = layers
+    first_ = first_unit_of(layer, job, thread)
+    vectors = (first_unit_of(layer, job, thread + 1) - first_) // LANES
+    place = layer.weights + first_
+    stride = layer.stride
+    layer = own_layer(job, thread)
+    own = own_parameters(own_job(job, thread))
+    for part in range(1 + job.slot_count):
+        whole = job.parameters + place * SIZE
+        if part > 0:
+            whole = job.slots + ((part - 1) * job.parameter_count + place) * SIZE
+        for _ in range(layer.height):
+            if back:
+                copy_vectors(vectors, own, whole)
+            else:
+                copy_vectors(vectors, whole, own)
+            own += layer.stride * SIZE
+            whole += stride * SIZE
+
+
+def update_units(layer: Layer, job: Job, thread: integer, batch_rows: integer, share: double, scratch: integer):
+    """This thread's units of the first layer: their gradient, panel by panel, and the new weights."""
+    first_ = first_unit_of(layer, job, thread)
+    end = first_unit_of(layer, job, thread + 1)
+    width = panel_vectors(layer) * LANES
+    height = panel_units(layer, layer.height, batch_rows)
+    gradient = scratch + PANEL
+    unit = 0
+    while unit < layer.height:
+        units = layer.height - unit
+        if units > height:
+            units = height
+        column = first_
+        while column < end:
+            columns = end - column
+            if columns > width:
+                columns = width
+            vectors = columns // LANES
+            weight_gradient(
+                layer,
+                job,
+                job.workspace,
+                job.packed,
+                batch_rows,
+                unit,
+                units,
+                column,
+                vectors,
+                2,
+                1,
+                scratch,
+                gradient,
+                columns,
+            )
+            if layer.penalized:
+                add_penalty(layer, job, share, unit, units, column, vectors, gradient, columns)
+            if job.clip == CLIPVALUE:
+                clip_panel(layer, job, unit, units, column, vectors, 1.0, 1.0, gradient, columns)
+            update_panel(layer, job, scratch, unit, units, column, vectors, gradient, columns)
+            column += columns
+        unit += units
 
 
 def copy_vectors(vectors: integer, source: integer, target: integer):
@@ -2295,10 +2576,10 @@ def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scra
             if units > CHUNK_UNITS:
                 units = CHUNK_UNITS
             weight_gradient(
-                layers,
+                layer,
                 job,
-                number,
                 base,
+                base + layer.input * job.capacity * SIZE,
                 rows,
                 unit,
                 units,
@@ -2352,7 +2633,7 @@ def train_chunks(
         if rows > job.chunk:
             rows = job.chunk
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
-        forward(layers, job, base, 0, rows, start, batch_rows, key, 1, 0, scratch)
+        forward(layers, job, 0, base, 0, rows, start, batch_rows, key, 1, 0, scratch)
         score_rows(job, last, base, 0, rows, first_score + start, share, scratch)
         backward(layers, job, base, 0, rows, start, batch_rows, key, scratch)
         chunk_gradient(layers, job, base, rows, scratch, gradients + level * vector_size)
@@ -2520,6 +2801,42 @@ def prepare_step(job: Job, step: integer, scratch: integer):
             put_double(scratch + STEP, 1, 1.0)
 
 
+def begin_step(
+    layers: integer,
+    job: Job,
+    thread: integer,
+    first_row: integer,
+    rows: integer,
+    batch_rows: integer,
+    epoch: integer,
+    position: integer,
+    scratch: integer,
+) -> integer:
+    """The first layer straight from the data: this thread's units of it for all of the batch, or its rows.
+
+    1 if the run was aborted.
+    """
+    base = job.workspace
+    layer = layers
+    if job.by_units:
+        start = first_unit_of(layer, job, thread)
+        end = first_unit_of(layer, job, thread + 1)
+        own = own_job(job, thread)
+        layer = own_layer(job, thread)
+        # Each begins at rows of its own: what one has had from memory is near for the others.
+        rest = batch_rows - first_row
+        first_layer(layer, own, base, first_row, rest, first_row, rows, start, end, epoch, position, scratch)
+        first_layer(layer, own, base, 0, first_row, first_row, rows, start, end, epoch, position, scratch)
+    else:
+        end = layer.outputs
+        first_layer(layer, job, base, first_row, rows, first_row, rows, 0, end, epoch, position, scratch)
+    last = layers + (job.layer_count - 1) * LAYER_SIZE
+    gather_targets(job.y_kind, last.outputs, job, rows, targets_of(job, base, first_row))
+    if job.by_units:
+        return wait(job)
+    return 0
+
+
 def train(layers: integer, job: Job, thread: integer) -> integer:
     last = layers + (job.layer_count - 1) * LAYER_SIZE
     scratch = job.scratch + thread * job.scratch_size
@@ -2552,10 +2869,16 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
                 if rows > batch_rows:
                     rows = batch_rows
                 rows -= first_row
-            if rows > 0 or job.partial_values > 0:  # the others wait for all of a batch to be normalised
+            if rows > 0 or job.by_units or job.partial_values > 0:  # others wait for all of a batch to be normalised
                 base = job.workspace
-                gather(layers, job, base, first_row, rows, epoch, position, 1)
-                if forward(layers, job, base, first_row, rows, first_row, batch_rows, key, 1, 0, scratch):
+                if job.from_data:
+                    if begin_step(layers, job, thread, first_row, rows, batch_rows, epoch, position, scratch):
+                        return 1
+                else:
+                    gather(layers, job, base, first_row, rows, epoch, position, 1)
+                if forward(
+                    layers, job, job.from_data > 0, base, first_row, rows, first_row, batch_rows, key, 1, 0, scratch
+                ):
                     return 1
                 score_rows(job, last, base, first_row, rows, 0, share, scratch)
                 if backward(layers, job, base, first_row, rows, first_row, batch_rows, key, scratch):
@@ -2566,6 +2889,8 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
             return 1
         if job.mode == TRAIN:
             prepare_step(job, step - job.first_step, scratch)
+        if job.by_units:
+            update_units(own_layer(job, thread), own_job(job, thread), thread, batch_rows, share, scratch)
         if update_all(layers, job, thread, batch_rows, share, parts, gradients):
             return 1
         if thread == 0:
@@ -2581,6 +2906,10 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         if thread == 0 and job.penalized:
             add_penalties(layers, job, epoch, batch_rows)
         if epoch_ends:
+            if job.by_units:
+                copy_units(layers, job, thread, 1)
+                if wait(job):
+                    return 1
             if end_epoch(job, thread, epoch):
                 return 1
         position += job.batch_size
@@ -2623,40 +2952,8 @@ def infer_by_units(layers: integer, job: Job, thread: integer) -> integer:
         if layer.kind == DENSE:
             if wait(job):
                 return 1
-            stride = layer.output_stride
             source = base + layer.input * job.capacity * SIZE
-            output = base + layer.output * job.capacity * SIZE
-            weights = job.parameters + layer.weights * SIZE
-            scratch = job.scratch + thread * job.scratch_size
-            first_ = vectors_for(layer.outputs) * thread // job.threads
-            vectors = vectors_for(layer.outputs) * (thread + 1) // job.threads - first_
-            ends = thread == job.threads - 1
-            if layer.turned:  # too few to be divided
-                ends = thread == 0
-                first_ = 0
-                vectors = 0
-                if ends:
-                    vectors = vectors_for(layer.outputs)
-                    dot_rows(layer, job.rows, source, layer.input_stride, weights, scratch + PACK, output, stride)
-            else:
-                layer_product(
-                    layer,
-                    job,
-                    job.rows,
-                    vectors,
-                    layer.rows,
-                    source,
-                    layer.input_stride,
-                    weights + first_ * LANES * SIZE,
-                    scratch + PACK,
-                    output + first_ * LANES * SIZE,
-                )
-            if vectors > 0 and layer.activation != LINEAR and layer.activation != SOFTMAX:
-                target = output + first_ * LANES * SIZE
-                activate(layer.activation, job.rows, vectors * LANES, stride, layer.parameter, target, target)
-            if ends and number < job.layer_count - 1:
-                for row in range(job.rows):
-                    put(output, row * stride + layer.outputs, 1.0)
+            units_of_layer(layer, job, base, job.rows, thread, source, job.scratch + thread * job.scratch_size)
     if wait(job):
         return 1
     if thread == 0:
@@ -2689,7 +2986,7 @@ def infer(layers: integer, job: Job, thread: integer) -> integer:
             data = job.x + (job.origin + position) * job.x_row
         else:
             gather(layers, job, base, 0, rows, 0, position, job.mode == EVALUATE)
-        forward(layers, job, base, 0, rows, 0, rows, 0, 0, data, scratch)
+        forward(layers, job, 0, base, 0, rows, 0, rows, 0, 0, data, scratch)
         if atomic_get(job.synchronisation, ABORTED):
             return 1
         if job.mode == PREDICT:
@@ -2745,6 +3042,10 @@ def work(layers: integer, job: Job, thread: integer) -> integer:
     elif job.mode == UPDATE:
         prepare_step(job, 0, job.scratch)
         ended = update_all(layers, job, thread, 1, 1.0, 1, job.gradients)
+    elif job.by_units:
+        copy_units(layers, job, thread, 0)
+        ended = train(layers, job, thread)
+        copy_units(layers, job, thread, 1)
     else:
         ended = train(layers, job, thread)
     leave(job, thread)

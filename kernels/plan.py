@@ -136,7 +136,11 @@ JOB_FIELDS: dict[str, str] = {
     "scratch_size": "i8",  # bytes a thread
     "scores": "i8",  # doubles: the loss and the metrics of each row of a batch
     "results": "i8",  # doubles: their sums, a row an epoch
-    "by_units": "i8",  # 1: predicting, each thread has some units of every layer instead of some rows
+    "by_units": "i8",  # 1: each thread has some units of the first layer (training) or of every layer (predicting)
+    "owns": "i8",  # then, in training: a layer and a job of each thread's own, see network.copy_units
+    "unit_block": "i8",  # units that are one thread's: a multiple of it
+    "from_data": "i8",  # 1: training, the first layer takes its inputs from the data, a few rows at a time
+    "packed": "i8",  # then: where the batch's inputs stand, 16 side by side, for the gradient
     "output": "i8",  # predictions
     "output_row": "i8",  # values from row to row
     "synchronisation": "i8",
@@ -153,9 +157,10 @@ LAYER_KINDS = (
 )
 CLIPS = ("", "clipvalue", "clipnorm", "global_clipnorm")
 
-# What is summed over each stored row of a layer's matrix, a panel of PANEL_COLUMNS at a time: its penalty, and the
-# squares of its gradient, of the kernel and of the bias.
+# What is summed over each stored row of a layer's matrix, SUM_COLUMNS at a time: its penalty, and the squares of its
+# gradient, of the kernel and of the bias.
 PENALTY, KERNEL_SQUARES, BIAS_SQUARES, SUMS = 0, 1, 2, 3
+SUM_COLUMNS = 64  # divides PANEL_COLUMNS, for no sum may depend on how columns are split
 
 # The statistics of a batch normalisation, a vector each.
 MEAN, VARIANCE, INVERSE, FACTOR, OFFSET, DELTA_SUM, DELTA_HAT_SUM, STATISTICS_VECTORS = range(8)

@@ -90,7 +90,7 @@ PLAN_CONSTANTS = (
     *("CALLED", "FINISHED", "CALLED_LAYERS", "CALLED_JOB", "CALLED_THREAD", "CALL", "GONE", "STANDBY_SPINS"),
     *("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "DEEP", "DEEP_PACK_DEPTH", "PACKED_INPUTS", "FEW_VALUES"),
     *("NEAR_INPUTS", "NEAR_DATA", "SWEPT_BYTES", "STREAMED_BYTES"),
-    *("PANEL_UNITS", "PANEL_COLUMNS", "FLAT_UNITS", "CHUNK_UNITS"),
+    *("PANEL_UNITS", "PANEL_COLUMNS", "SUM_COLUMNS", "FLAT_UNITS", "CHUNK_UNITS"),
 )
 
 
@@ -173,6 +173,7 @@ class Source:
             **{clip.upper(): i for i, clip in enumerate(plan["CLIPS"]) if clip},  # type: ignore[arg-type, var-annotated]
             **{k: plan[k] for k in PLAN_CONSTANTS},  # type: ignore[misc]
             "LAYER_SIZE": 8 * len(self.records["Layer"]),
+            "JOB_SIZE": 8 * len(self.records["Job"]),
         }
         self.scratch_layout: Callable[[int], tuple[dict[str, int], int]] = plan["scratch_layout"]  # type: ignore[assignment]
 
@@ -284,7 +285,7 @@ APART = (
     *("normalize_rows_backward", "move_statistics", "add_noise", "through_noise", "add_penalty", "add_penalties"),
     *("measure_panel", "clip_panel", "average_row", "scale_vectors", "call_own", "weigh_rows", "softmax_backward"),
     *("log_softmax_loss_rows", "sum_of_rows", "turn_panel", "claim_panel", "deep_product", "deep_rows", "sweep_row"),
-    *("ask_for_row",),
+    *("ask_for_row", "first_layer", "units_of_layer", "copy_units", "update_units", "pack_rows", "add_bias"),
 )
 """Those that most networks do not need: inlined, they would be in the way of a small one's few nanoseconds."""
 
@@ -474,7 +475,7 @@ def deep_tiles(
     of the next tile's rows of a, and each turn for a line from ahead on, to read, and one from claimed on, to write."""
     height, steps = instruction_set.tile_rows, 4
     wanted = height * steps * size // 64  # lines a turn
-    more = ("a_ahead", "ahead", "ahead_step", "claimed", "claimed_step")
+    more = ("a_ahead", "a_ahead_row", "ahead", "ahead_step", "claimed", "claimed_step")
     arguments = [*arguments, *((name, "integer") for name in more)]
     widths = range(2, instruction_set.tile_vectors + 1)
     for width in widths:
@@ -488,7 +489,7 @@ def deep_tiles(
         body = [
             *before,
             f"for row in range({height}):",
-            f"    next_row = a_ahead + row * a_row * {size}",
+            f"    next_row = a_ahead + row * a_ahead_row * {size}",
             f"    for _ in range(depth // {height * steps}):",
             *("        " + line for line in turn),
             f"for _ in range(depth % {height * steps}):",

@@ -11,7 +11,10 @@ import naive
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import optimizers, quick
+from fastnn.engine import Engine
+from fastnn.layers import Dense, Input
 from fastnn.team import Crew
 
 # sizes, batch size, rows: little work, and enough that threads share a step in each of the ways there are
@@ -20,6 +23,7 @@ WORK = [
     ([30, 64, 64, 2], 512, 1500),
     ([784, 256, 10], 128, 300),
     ([33, 257, 257, 3], 100, 250),
+    ([130, 96, 40, 3], 24, 100),
     ([7, 50, 50, 5], 1024, 2500),
 ]
 
@@ -42,6 +46,58 @@ def test_results_are_the_same_bits_for_any_number_of_threads(network, backend, d
     one = trained(network, sizes, batch_size, rows, backend=backend, dtype=dtype, threads=1)
     for threads in (2,) if backend == "numpy" else (2, 3, 7, None):  # NumPy takes no helpers
         assert trained(network, sizes, batch_size, rows, backend=backend, dtype=dtype, threads=threads) == one
+
+
+# What a wide first layer's own way through a step has to agree on: its layer, and how it is trained.
+OWN_WAYS = {
+    "slopes of its own": ({"activation": "gelu"}, {}, {}),
+    "no bias": ({"use_bias": False}, {}, {}),
+    "penalties": ({"kernel_regularizer": "l1_l2"}, {}, {}),
+    "frozen": ({"kernel_rate": 0, "bias_rate": 0.5}, {}, {}),
+    "two slots, an average and decay": ({}, {"optimizer": optimizers.AdamW(0.01, use_ema=True)}, {}),
+    "no slots, clipped": ({}, {"optimizer": optimizers.SGD(0.1, clipvalue=0.001)}, {}),
+    "clipped by its norm": ({}, {"optimizer": optimizers.SGD(0.1, clipnorm=0.01)}, {}),
+    "in order": ({}, {}, {"shuffle": False}),
+    "weighted rows": ({}, {}, {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}}),
+}
+
+
+def fitted_first_layer(backend, dtype, threads, way, x, y):
+    """The weights and losses of 135 inputs, 128 units and two more layers, and the engine that trained them."""
+    layer, compiled, fitted = way
+    layers = [Dense(128, **{"activation": "relu", **layer}), Dense(20, activation="tanh"), Dense(3, "softmax")]
+    model = fastnn.Sequential([Input(shape=(135,)), *layers], seed=1)
+    optimizer = compiled.get("optimizer", optimizers.SGD(0.1, momentum=0.9))
+    model.compile(
+        loss="sparse_categorical_crossentropy",
+        optimizer=type(optimizer)(**optimizer.get_config()),
+        backend=backend,
+        dtype=dtype,
+        threads=threads,
+    )
+    history = model.fit(x, y, batch_size=24, epochs=3, verbose=0, **fitted)
+    return [w.tobytes() for w in model.get_weights()] + [np.array(history.history["loss"]).tobytes()], model._engine
+
+
+@pytest.mark.parametrize("way", OWN_WAYS)
+def test_a_first_layer_by_units_gives_the_bits_of_one_by_rows(backend, dtype, way, monkeypatch):
+    if backend == "numpy":
+        pytest.skip("NumPy has one way")
+    x, y = naive.random_data("sparse_categorical_crossentropy", 100, 135, 3)
+    runs = {}
+    for data in (x, x.astype("float32"), np.asfortranarray(x), (x * 8).astype("int32")):
+        for threads in (1, 2, 4):
+            runs[threads], engine = fitted_first_layer(backend, dtype, threads, OWN_WAYS[way], data, y)
+            by_units = threads > 1 and way != "clipped by its norm" and (threads == 2 or way != "penalties")
+            assert engine.job.from_data == 1
+            assert engine.job.by_units == by_units
+        with monkeypatch.context() as patch:
+            patch.setattr(Engine, "takes_data", lambda *_: False)
+            for threads in (1, 2):
+                plain, engine = fitted_first_layer(backend, dtype, threads, OWN_WAYS[way], data, y)
+                assert engine.job.from_data == 0
+                assert plain == runs[1]
+        assert runs[1] == runs[2] == runs[4]
 
 
 def test_results_are_the_same_bits_when_run_again(network, backend, dtype):
