@@ -790,7 +790,7 @@ class Engine:
         job.from_data = job.mode == MODE["train"] and not chunk and self.takes_data(batch_size)
         job.by_units = job.from_data and self.units_pay(batch_size, threads)
         if job.from_data:
-            job.packed = address(self.buffer("packed", capacity * padded(self.inputs + 1), dtype))
+            job.inputs = address(self.buffer("inputs", capacity * self.input_stride, dtype))
         self._prepare_scratch(threads)
         job.transposing = bool(chunk) or batch_size < threads * TURNED_ROWS
         if job.transposing:
@@ -865,9 +865,7 @@ class Engine:
             held = self.buffer(f"own {number}", (1 + job.slot_count) * count, self.dtype)
             own.job.parameters, own.job.slots = address(held), address(held) + count * size
             own.job.parameter_count = count
-            own.job.packed = address(
-                self.buffer(f"packed {number}", job.capacity * padded(self.inputs + 1), self.dtype)
-            )
+            own.job.inputs = address(self.buffer(f"inputs {number}", job.capacity * self.input_stride, self.dtype))
         return ctypes.addressof(self._own_records)
 
     def train(self, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> Training:

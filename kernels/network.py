@@ -957,7 +957,7 @@ def gather_inputs(
     target = inputs + first_row * stride
     row_bytes = width * KIND_SIZE
     ahead = 0
-    if column == KIND_SIZE:
+    if column == KIND_SIZE and not job.from_data:
         ahead = rows_ahead(job, end - x, row_bytes)
     for row in range(first_row, first_row + rows):
         if ahead:
@@ -1576,13 +1576,13 @@ def first_layer(
 ):
     """Some units' outputs for some rows of the batch, from the data; the places of the rows that are targets too.
 
-    A few rows at a time come to the nearest cache, or are taken as they lie, are packed for the gradient, and
-    multiplied; meanwhile the next ones are asked for.
+    They are multiplied a few at a time, as they lie or as soon as they have been read; meanwhile the next ones are
+    asked for.
     """
     stride = layer.output_stride
     vectors = vectors_for(end_unit - first_unit)
     weights = job.parameters + (layer.weights + first_unit) * SIZE
-    in_order = lies_ready(layer, job) and job.order == 0 and not job.shuffle
+    in_order = lies_in_order(layer, job)
     row = first_row
     while row < first_row + rows:
         count = first_row + rows - row
@@ -1591,28 +1591,29 @@ def first_layer(
         places = 0
         if row >= first_target and row < first_target + targets:
             places = targets_of(job, base, row)
-        inputs = scratch + PACK_INPUTS
+        inputs = job.inputs + row * job.input_stride * SIZE
         input_row = job.input_stride
         depth = layer.rows
         below = inputs
-        below_row = 0
-        place = position + row - job.origin
-        left = job.rows - (position + row)  # rows of the epoch
-        if in_order and left > count:  # a vector may reach behind its row
+        below_row = input_row
+        if in_order:
+            place = position + row - job.origin
             inputs = job.x + place * job.x_row
             input_row = job.x_row // SIZE
             depth = layer.inputs
+            if job.rows - (position + row) >= 2 * TILE_ROWS:
+                below = inputs + TILE_ROWS * job.x_row
+                below_row = input_row
             if places:
                 for number in range(count):
                     put_integer(places, 0, place + number)
                     places += job.target_stride * SIZE
         else:
-            buffer = inputs - row * input_row * SIZE
-            gather_inputs(job.x_kind, layer.inputs, job, buffer, row, count, epoch, position, places)
-        if in_order and left > 2 * count:
-            below = job.x + (place + count) * job.x_row
-            below_row = job.x_row // SIZE
-        pack_rows(layer, job, count, inputs, input_row, job.packed + row * 16 * SIZE)
+            gather_inputs(job.x_kind, layer.inputs, job, job.inputs, row, count, epoch, position, places)
+            if job.x_column <= 8 and job.rows - (position + row) >= 2 * TILE_ROWS:
+                below = scratch + ROWS_AHEAD
+                below_row = 0
+                put_rows_ahead(job, epoch, position + row + TILE_ROWS, below)
         output = base + (layer.output * job.capacity + row * stride + first_unit) * SIZE
         vector = 0
         while vector < vectors:
@@ -1641,7 +1642,7 @@ def first_layer(
             else:
                 product(count, wide, depth, inputs, input_row, 1, 0, panel, layer.stride, 0, 0, 0, target, stride)
             below = inputs  # once is enough
-            below_row = 0
+            below_row = input_row
             vector += wide
         if depth < layer.rows:
             add_bias(layer, count, vectors * LANES, weights, output)
@@ -1658,23 +1659,98 @@ def first_layer(
             put(output, number * stride + layer.outputs - first_unit, 1.0)
 
 
-def pack_rows(layer: Layer, job: Job, rows: integer, source: integer, source_row: integer, target: integer):
-    """A few of a batch's inputs as its gradient wants them: 16 side by side, then those of the next row; 1 behind."""
-    one = splat(1.0)
-    zero = splat(0.0)
-    for first_ in range(0, layer.inputs + 1, 16):
-        if first_ + 16 <= layer.inputs:
-            for lane in range(0, 16, LANES):
-                for row in range(rows):
-                    store(target, row * 16 + lane, load(source, row * source_row + first_ + lane))
-        else:
-            for lane in range(0, 16, LANES):
-                rest = layer.inputs - first_ - lane
-                for row in range(rows):
-                    inside = load(source, row * source_row + first_ + lane)
-                    behind = where(lanes_below(rest + 1), one, zero)
-                    store(target, row * 16 + lane, where(lanes_below(rest), inside, behind))
-        target += job.capacity * 16 * SIZE
+def put_rows_ahead(job: Job, epoch: integer, position: integer, target: integer):
+    """The addresses of the rows of a tile, from a position of the epoch on."""
+    key = order_key(job, epoch)
+    for row in range(TILE_ROWS):
+        put_integer(target, row, job.x + place_of_row(job, position + row, key) * job.x_row)
+
+
+def lies_in_order(layer: Layer, job: Job) -> integer:
+    """Whether the first layer can take a batch as it lies, neither shuffled nor so that rows drive each other out."""
+    return lies_ready(layer, job) and job.order == 0 and not job.shuffle and job.x_row % 1024 != 0
+
+
+def first_layer_gradient(
+    layer: Layer,
+    job: Job,
+    position: integer,
+    batch_rows: integer,
+    unit: integer,
+    units: integer,
+    column: integer,
+    vectors: integer,
+    claims: integer,
+    scratch: integer,
+    gradient: integer,
+    gradient_row: integer,
+):
+    """Its gradient by some of its weights, from where first_layer has had the batch's inputs."""
+    inputs = job.inputs
+    input_row = job.input_stride
+    count = units
+    if lies_in_order(layer, job):
+        inputs = job.x + (position - job.origin) * job.x_row
+        input_row = job.x_row // SIZE
+        if unit + units > layer.inputs:  # the bias's inputs, ones, are not among the data
+            count = layer.inputs - unit
+    deltas = job.workspace + (layer.delta * job.capacity + column) * SIZE
+    if is_flat(layer, count):
+        if claims == 2:
+            claim_panel(layer, job, unit, units, column, vectors * LANES)
+        product(
+            count,
+            vectors,
+            batch_rows,
+            inputs + unit * SIZE,
+            1,
+            input_row,
+            16,
+            deltas,
+            layer.output_stride,
+            0,
+            0,
+            scratch + PACK,
+            gradient,
+            gradient_row,
+        )
+    else:
+        packed_gradient(
+            layer,
+            job,
+            unit,
+            count,
+            column,
+            vectors,
+            batch_rows,
+            deltas,
+            inputs + unit * SIZE,
+            input_row,
+            16,
+            0,
+            claims,
+            scratch + PACK,
+            gradient,
+            gradient_row,
+        )
+    if count < units:
+        put(scratch + ONE, 0, 1.0)
+        product(
+            1,
+            vectors,
+            batch_rows,
+            scratch + ONE,
+            0,
+            0,
+            0,
+            deltas,
+            layer.output_stride,
+            0,
+            0,
+            0,
+            gradient + count * gradient_row * SIZE,
+            gradient_row,
+        )
 
 
 def add_bias(layer: Layer, rows: integer, columns: integer, weights: integer, target: integer):
@@ -1835,7 +1911,6 @@ def weight_gradient(
     layer: Layer,
     job: Job,
     base: integer,
-    source: integer,
     batch_rows: integer,
     first_unit: integer,
     units: integer,
@@ -1851,9 +1926,10 @@ def weight_gradient(
 
     That is the layer's input, transposed, times its delta; turned, the delta, transposed, times the input.  The
     input's columns are brought together first, 16 side by side, for each is a page away from the next, unless all
-    inputs are near; ``packed`` is 1 if the last call has left the same ones so, and 2 if ``source`` has all of the
-    batch's.  ``claims``: 1 if these weights are updated next, 2 if other cores have read them.
+    inputs are near; ``packed`` if the last call has left the same ones so.  ``claims``: 1 if these weights are updated
+    next, 2 if other cores have read them.
     """
+    source = base + layer.input * job.capacity * SIZE
     source_stride = layer.input_stride
     if layer.kind != DENSE:
         normalization_gradient(
@@ -1880,8 +1956,8 @@ def weight_gradient(
         if column + vectors * LANES > layer.rows:
             clear_behind(units, layer.rows - column, gradient_row, gradient)
         return
-    flat = units < PACK_ROWS or layer.output_stride * SIZE <= PACK_STRIDE
-    if flat and packed < 2 and batch_rows * source_stride * SIZE <= NEAR_INPUTS:
+    flat = is_flat(layer, units)
+    if flat and batch_rows * source_stride * SIZE <= NEAR_INPUTS:
         if claims == 2:
             claim_panel(layer, job, first_unit, units, column, vectors * LANES)
         product(
@@ -1909,13 +1985,9 @@ def weight_gradient(
         if rows > PACK_DEPTH:
             rows = PACK_DEPTH
         pack = scratch + PACK_INPUTS
-        pack_block = 16 * rows
-        if packed == 2:
-            pack = source + first_unit * job.capacity * SIZE
-            pack_block = 16 * job.capacity
-        elif kept:
+        if kept:
             pack += first * blocks * 16 * SIZE
-        if packed < 2 and not (packed and kept):
+        if not (packed and kept):
             for block in range(blocks):
                 inputs = source + (first * source_stride + first_unit + block * 16) * SIZE
                 for row in range(rows):
@@ -1933,7 +2005,8 @@ def weight_gradient(
                 rows,
                 deltas,
                 pack,
-                pack_block,
+                16,
+                16 * rows,
                 first > 0,
                 claims,
                 scratch + PACK,
@@ -1950,7 +2023,7 @@ def weight_gradient(
                 pack,
                 1,
                 16,
-                pack_block,
+                16 * rows,
                 deltas,
                 layer.output_stride,
                 0,
@@ -1960,6 +2033,11 @@ def weight_gradient(
                 gradient_row,
             )
         first += rows
+
+
+def is_flat(layer: Layer, units: integer) -> integer:
+    """Whether deltas for so many units of the layer before are as well read as they lie."""
+    return units < PACK_ROWS or layer.output_stride * SIZE <= PACK_STRIDE
 
 
 def packed_gradient(
@@ -1972,6 +2050,7 @@ def packed_gradient(
     rows: integer,
     deltas: integer,
     inputs: integer,
+    inputs_row: integer,
     inputs_block: integer,
     more: integer,
     claims: integer,
@@ -1979,7 +2058,10 @@ def packed_gradient(
     gradient: integer,
     gradient_row: integer,
 ):
-    """The same where rows of deltas lie far apart: they are packed a tile's width at a time, for all units."""
+    """The same where rows of deltas lie far apart: they are packed a tile's width at a time, for all units.
+
+    A row's inputs are inputs_row apart from the next one's, and 16 of them inputs_block from the next 16.
+    """
     place = layer.weights + first_unit * layer.stride + column
     written = 0
     if claims:  # the weights, and what of the slots goes with them
@@ -2001,7 +2083,7 @@ def packed_gradient(
             rows,
             inputs,
             1,
-            16,
+            inputs_row,
             inputs_block,
             pack,
             wide * LANES,
@@ -2231,6 +2313,7 @@ def update_all(
     layers: integer,
     job: Job,
     thread: integer,
+    position: integer,
     batch_rows: integer,
     share: double,
     parts: integer,
@@ -2238,12 +2321,12 @@ def update_all(
 ) -> integer:
     """This thread's share of the update; 1 if the run was aborted.  Norms to clip by want the whole gradient first."""
     if job.mode != GRADIENT and job.clip > CLIPVALUE:
-        update_share(layers, job, thread, batch_rows, share, parts, 1, gradients)
+        update_share(layers, job, thread, position, batch_rows, share, parts, 1, gradients)
         if wait(job):
             return 1
-        update_share(layers, job, thread, batch_rows, share, parts, 2, gradients)
+        update_share(layers, job, thread, position, batch_rows, share, parts, 2, gradients)
     else:
-        update_share(layers, job, thread, batch_rows, share, parts, 0, gradients)
+        update_share(layers, job, thread, position, batch_rows, share, parts, 0, gradients)
     return 0
 
 
@@ -2310,6 +2393,7 @@ def update_share(
     layers: integer,
     job: Job,
     thread: integer,
+    position: integer,
     batch_rows: integer,
     share: double,
     parts: integer,
@@ -2387,23 +2471,32 @@ def update_share(
                         gradient = scratch + PANEL
                         gradient_row = vectors * LANES
                     if phase < 2:
-                        if parts == 0:
-                            source = job.workspace + layer.input * job.capacity * SIZE
-                            ready = packed == layer.weights + unit
-                            if number == 0 and job.from_data:
-                                source = job.packed
-                                ready = 2
-                            weight_gradient(
+                        if parts == 0 and number == 0 and job.from_data:
+                            first_layer_gradient(
                                 layer,
                                 job,
-                                job.workspace,
-                                source,
+                                position,
                                 batch_rows,
                                 unit,
                                 units,
                                 column,
                                 vectors,
-                                ready,
+                                claims,
+                                scratch,
+                                gradient,
+                                gradient_row,
+                            )
+                        elif parts == 0:
+                            weight_gradient(
+                                layer,
+                                job,
+                                job.workspace,
+                                batch_rows,
+                                unit,
+                                units,
+                                column,
+                                vectors,
+                                packed == layer.weights + unit,
                                 claims,
                                 scratch,
                                 gradient,
@@ -2486,7 +2579,9 @@ def copy_units(layers: integer, job: Job, thread: integer, back: integer):
             whole += stride * SIZE
 
 
-def update_units(layer: Layer, job: Job, thread: integer, batch_rows: integer, share: double, scratch: integer):
+def update_units(
+    layer: Layer, job: Job, thread: integer, position: integer, batch_rows: integer, share: double, scratch: integer
+):
     """This thread's units of the first layer: their gradient, panel by panel, and the new weights."""
     first_ = first_unit_of(layer, job, thread)
     end = first_unit_of(layer, job, thread + 1)
@@ -2504,21 +2599,8 @@ def update_units(layer: Layer, job: Job, thread: integer, batch_rows: integer, s
             if columns > width:
                 columns = width
             vectors = columns // LANES
-            weight_gradient(
-                layer,
-                job,
-                job.workspace,
-                job.packed,
-                batch_rows,
-                unit,
-                units,
-                column,
-                vectors,
-                2,
-                1,
-                scratch,
-                gradient,
-                columns,
+            first_layer_gradient(
+                layer, job, position, batch_rows, unit, units, column, vectors, 1, scratch, gradient, columns
             )
             if layer.penalized:
                 add_penalty(layer, job, share, unit, units, column, vectors, gradient, columns)
@@ -2579,7 +2661,6 @@ def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scra
                 layer,
                 job,
                 base,
-                base + layer.input * job.capacity * SIZE,
                 rows,
                 unit,
                 units,
@@ -2823,10 +2904,7 @@ def begin_step(
         end = first_unit_of(layer, job, thread + 1)
         own = own_job(job, thread)
         layer = own_layer(job, thread)
-        # Each begins at rows of its own: what one has had from memory is near for the others.
-        rest = batch_rows - first_row
-        first_layer(layer, own, base, first_row, rest, first_row, rows, start, end, epoch, position, scratch)
-        first_layer(layer, own, base, 0, first_row, first_row, rows, start, end, epoch, position, scratch)
+        first_layer(layer, own, base, 0, batch_rows, first_row, rows, start, end, epoch, position, scratch)
     else:
         end = layer.outputs
         first_layer(layer, job, base, first_row, rows, first_row, rows, 0, end, epoch, position, scratch)
@@ -2890,8 +2968,8 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         if job.mode == TRAIN:
             prepare_step(job, step - job.first_step, scratch)
         if job.by_units:
-            update_units(own_layer(job, thread), own_job(job, thread), thread, batch_rows, share, scratch)
-        if update_all(layers, job, thread, batch_rows, share, parts, gradients):
+            update_units(own_layer(job, thread), own_job(job, thread), thread, position, batch_rows, share, scratch)
+        if update_all(layers, job, thread, position, batch_rows, share, parts, gradients):
             return 1
         if thread == 0:
             add_scores(job, epoch, first_score, batch_rows, share)
@@ -3041,11 +3119,12 @@ def work(layers: integer, job: Job, thread: integer) -> integer:
         ended = infer(layers, job, thread)
     elif job.mode == UPDATE:
         prepare_step(job, 0, job.scratch)
-        ended = update_all(layers, job, thread, 1, 1.0, 1, job.gradients)
+        ended = update_all(layers, job, thread, 0, 1, 1.0, 1, job.gradients)
     elif job.by_units:
         copy_units(layers, job, thread, 0)
         ended = train(layers, job, thread)
-        copy_units(layers, job, thread, 1)
+        if ended or job.last_step % job.steps_per_epoch:  # else they have been copied as the epoch ended
+            copy_units(layers, job, thread, 1)
     else:
         ended = train(layers, job, thread)
     leave(job, thread)

@@ -140,7 +140,7 @@ JOB_FIELDS: dict[str, str] = {
     "owns": "i8",  # then, in training: a layer and a job of each thread's own, see network.copy_units
     "unit_block": "i8",  # units that are one thread's: a multiple of it
     "from_data": "i8",  # 1: training, the first layer takes its inputs from the data, a few rows at a time
-    "packed": "i8",  # then: where the batch's inputs stand, 16 side by side, for the gradient
+    "inputs": "i8",  # then: where the batch's inputs stand, if they cannot be taken as they lie
     "output": "i8",  # predictions
     "output_row": "i8",  # values from row to row
     "synchronisation": "i8",
@@ -213,6 +213,8 @@ def scratch_layout(size: int) -> tuple[dict[str, int], int]:
     for name, bytes_ in (
         ("STEP", 64),  # doubles: the average's momentum in this step, and whether it overwrites the parameters
         ("BEFORE", PANEL_COLUMNS * size),  # weights before their update
+        ("ONE", 64),
+        ("ROWS_AHEAD", 64),  # addresses
         ("PACK", DEEP_PACK_DEPTH * 3 * 64),  # for the widest vectors
         ("PACK_INPUTS", PACKED_INPUTS * size),
         ("PANEL", PANEL_UNITS * PANEL_COLUMNS * size),

@@ -285,7 +285,16 @@ APART = (
     *("normalize_rows_backward", "move_statistics", "add_noise", "through_noise", "add_penalty", "add_penalties"),
     *("measure_panel", "clip_panel", "average_row", "scale_vectors", "call_own", "weigh_rows", "softmax_backward"),
     *("log_softmax_loss_rows", "sum_of_rows", "turn_panel", "claim_panel", "deep_product", "deep_rows", "sweep_row"),
-    *("ask_for_row", "first_layer", "units_of_layer", "copy_units", "update_units", "pack_rows", "add_bias"),
+    *(
+        "ask_for_row",
+        "first_layer",
+        "units_of_layer",
+        "copy_units",
+        "update_units",
+        "first_layer_gradient",
+        "put_rows_ahead",
+        "add_bias",
+    ),
 )
 """Those that most networks do not need: inlined, they would be in the way of a small one's few nanoseconds."""
 
@@ -490,6 +499,8 @@ def deep_tiles(
             *before,
             f"for row in range({height}):",
             f"    next_row = a_ahead + row * a_ahead_row * {size}",
+            "    if a_ahead_row == 0:",
+            "        next_row = get_integer(a_ahead, row)",
             f"    for _ in range(depth // {height * steps}):",
             *("        " + line for line in turn),
             f"for _ in range(depth % {height * steps}):",
