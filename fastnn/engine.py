@@ -771,7 +771,8 @@ class Engine:
             return False
         job.unit_block = plan.SUM_COLUMNS if job.penalized else WIDTH_MULTIPLE
         blocks = -(-record.outputs // job.unit_block)
-        even = -(-blocks // threads) * threads <= 1.1 * blocks
+        most = -(-blocks // threads) * job.unit_block
+        even = most * threads <= 1.1 * padded(record.outputs)
         inputs = batch_size * self.input_stride * self.dtype.itemsize
         return bool(even and inputs <= NEAR_INPUTS and batch_size * threads <= 10 * record.outputs)
 
