@@ -618,6 +618,8 @@ class Sequential:
         return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
 
     def _scores(self, values: Array, return_dict: bool) -> Any:
+        if not (return_dict or self._metrics):
+            return float(values[0])
         logs = training.named(values, self._metrics)
         if return_dict:
             return logs
