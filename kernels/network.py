@@ -1531,7 +1531,7 @@ def first_unit_of(layer: Layer, job: Job, thread: integer) -> integer:
 def units_of_layer(
     layer: Layer, job: Job, base: integer, rows: integer, thread: integer, source: integer, scratch: integer
 ):
-    """This thread's units of a dense layer, for all rows: their outputs, but for a softmax, and slopes in training.
+    """This thread's units of a dense layer, for all rows: their outputs, but for a softmax.
 
     Each thread's weights stay in its core's cache from one call to the next.
     """
