@@ -757,7 +757,7 @@ class Engine:
         plain = first.dense and not record.turned and first.activation != "softmax" and record.activation != plan.CUSTOM
         if not plain or len(self.plans) == 1 or self._partial_values:
             return False
-        near = record.height * record.stride * self.dtype.itemsize <= NEAR_WEIGHTS
+        near = record.height * record.stride * self.dtype.itemsize <= REREAD_WEIGHTS
         return bool(near and record.inputs >= plan.DEEP and batch_size <= plan.PACK_DEPTH)
 
     def units_pay(self, batch_size: int, threads: int) -> bool:
@@ -769,12 +769,11 @@ class Engine:
         record, job = self.layers[0], self.job
         if threads == 1 or job.clip > plan.CLIPS.index("clipvalue"):  # norms are of all threads' gradients
             return False
-        job.unit_block = plan.SUM_COLUMNS if job.penalized else WIDTH_MULTIPLE
         blocks = -(-record.outputs // job.unit_block)
         most = -(-blocks // threads) * job.unit_block
         even = most * threads <= 1.1 * padded(record.outputs)
         inputs = batch_size * self.input_stride * self.dtype.itemsize
-        return bool(even and inputs <= NEAR_INPUTS and batch_size * threads <= 10 * record.outputs)
+        return bool(even and inputs <= REREAD_INPUTS and batch_size * threads <= 10 * record.outputs)
 
     def _prepare_training(self, batch_size: int, threads: int, chunk: int, replicate: bool = False) -> None:
         """Point the job at workspaces for steps of up to batch_size rows."""
@@ -789,6 +788,7 @@ class Engine:
         parts = turns * threads * job.gradient_levels if chunk else 1
         job.gradients = address(self.buffer("gradients", parts * self.parameter_count, dtype))
         job.from_data = job.mode == MODE["train"] and not chunk and self.takes_data(batch_size)
+        job.unit_block = plan.SUM_COLUMNS if job.penalized else WIDTH_MULTIPLE
         job.by_units = job.from_data and self.units_pay(batch_size, threads)
         if job.from_data:
             job.inputs = address(self.buffer("inputs", capacity * self.input_stride, dtype))
@@ -907,7 +907,7 @@ class Engine:
             capacity = -(-len(data) // blocks // 8) * 8
             blocks = -(-len(data) // capacity)
         columns = 1 + len(self.metrics)
-        job.mode, job.capacity, job.shuffle, job.chunk, job.by_units = mode, capacity, 0, 0, 0
+        job.mode, job.capacity, job.shuffle, job.chunk, job.by_units, job.from_data = mode, capacity, 0, 0, 0, 0
         job.workspace_size = capacity * self.row_values * size
         job.workspace = address(self.workspace(capacity, threads))
         job.scores = address(self.buffer("scores", threads * capacity * columns, np.float64))
@@ -940,7 +940,8 @@ class Engine:
         with self.busy:
             capacity = 64
             workspace = self.workspace(capacity, 1)
-            job.mode, job.capacity, job.shuffle, job.chunk, job.by_units = MODE["predict"], capacity, 0, 0, 0
+            job.mode, job.capacity, job.shuffle = MODE["predict"], capacity, 0
+            job.chunk, job.by_units, job.from_data = 0, 0, 0
             job.workspace, job.workspace_size = address(workspace), capacity * self.row_values * size
             self._prepare_scratch(1)
             for start in range(0, len(data), capacity):
@@ -996,8 +997,8 @@ RATES = 2**16
 """How many learning rates of a schedule are computed at a time."""
 CONVERTED_BYTES = 2**20
 """How much of data that the kernels cannot read as it lies is converted at a time."""
-NEAR_WEIGHTS, NEAR_INPUTS = 2**22, 2**20
-"""Bytes of a first layer's weights, and of a batch's inputs, that the nearer caches hold."""
+REREAD_WEIGHTS, REREAD_INPUTS = 2**22, 2**20
+"""Bytes of a first layer's weights that every few rows may read anew, and of a batch's inputs that every thread may."""
 UNIT_ROWS = 32
 """Rows up to which a thread had better predict some units of large layers than some rows."""
 CLIPS: tuple[str, ...] = plan.CLIPS[1:]
