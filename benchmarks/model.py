@@ -2,7 +2,7 @@
 
     step = arithmetic / threads, as evenly as it can be split + 2 barriers + bytes exchanged / bandwidth
 
-The way in which the kernels split a step is followed, see `Engine.chunk_rows` and `train` in kernels/network.py.
+The way in which the kernels split a step is followed, see `Engine.chunks` and `train` in kernels/network.py.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Work:
 
     seconds: float
     batch: int
-    chunk: int  # rows of a chunk; 0: by rows and panels
+    chunks: int  # with gradients of their own; 0: by rows and panels
     tile_rows: int
     parameter_bytes: int
     transposed_bytes: int
@@ -42,7 +42,7 @@ class Work:
     @property
     def pieces(self) -> int:
         """Parts that no thread shares with another."""
-        return -(-self.batch // (self.chunk or self.tile_rows))
+        return self.chunks or -(-self.batch // self.tile_rows)
 
     def active(self, threads: int) -> int:
         """How many threads have any rows."""
@@ -50,7 +50,7 @@ class Work:
 
     def most(self, threads: int) -> int:
         """Pieces of the thread that has most; of chunks each takes a power of two, a whole branch of their sum."""
-        if not self.chunk:
+        if not self.chunks:
             return -(-self.pieces // threads)
         each = 1
         while each * threads < self.pieces:
@@ -61,7 +61,7 @@ class Work:
         """Bytes that a thread reads in a step and another one wrote."""
         others = (threads - 1) / threads
         weights = others * (self.parameter_bytes + self.transposed_bytes)
-        if self.chunk:  # its slice of every other thread's gradient
+        if self.chunks:  # its slice of every other thread's gradient
             return weights + (self.active(threads) - 1) / threads * self.parameter_bytes
         return weights + others * (self.delta_bytes + self.input_bytes / threads)
 
@@ -96,7 +96,7 @@ def work_of(engine: Any, batch: int, seconds: float, tile_rows: int) -> Work:
     return Work(
         seconds=seconds,
         batch=batch,
-        chunk=engine.chunk_rows(batch),
+        chunks=engine.chunks(batch),
         tile_rows=tile_rows,
         parameter_bytes=engine.parameter_count * size,
         transposed_bytes=len(engine.transposed) * size,

@@ -72,7 +72,7 @@ def main() -> None:
     for case in chosen(options.cases):
         print(case.name, file=sys.stderr)
         work, seconds = measured(case, counts, options.backend, options.seconds)
-        split = f"{work.pieces} chunks of {work.chunk}" if work.chunk else f"{work.pieces} tiles of rows"
+        split = f"{work.pieces} chunks" if work.chunks else f"{work.pieces} tiles of rows"
         cells = [case.name, split, number(work.seconds * 1e6)]
         cells += [f"{seconds[1] / seconds[threads]:.2f}" for threads in counts if threads > 1]
         cells += [f"{model.speed_up(work, machine, threads):.1f}" for threads in PREDICTED]

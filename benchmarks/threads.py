@@ -44,7 +44,7 @@ def main() -> None:
                 found[count].append(fastnn_seconds(peer, seconds))
         times = {count: median(times) for count, times in found.items()}
         engine = peers[None].engine
-        pieces = -(-case.batch // (engine.chunk_rows(case.batch) or 1))
+        pieces = engine.chunks(case.batch) or case.batch
         picked = engine.thread_count(engine.row_operations * case.batch, pieces)
         ratio = times[None] / min(times[count] for count in counts)
         if ratio > BAR:

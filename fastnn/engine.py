@@ -690,8 +690,8 @@ class Engine:
         """Point the engine's job at the data."""
         point_at(self.job, data)
 
-    def chunk_rows(self, batch_size: int) -> int:
-        """Rows of a chunk with a gradient of its own; 0 where the batch is better split by rows and panels.
+    def chunks(self, batch_size: int) -> int:
+        """How many chunks with gradients of their own a batch falls into; 0: it had better be split by rows and panels.
 
         A function of the network and the batch alone, never of the threads: it decides the order of sums.
         Chunks pay where the gradient is smaller than what rows exchange otherwise, and stays in cache.
@@ -710,8 +710,7 @@ class Engine:
             chunk *= 2
         if chunk >= batch_size:
             return 0
-        chunks = -(-batch_size // chunk)
-        return -(-batch_size // (chunks * ROW_BLOCK)) * ROW_BLOCK  # alike: of 200 rows 56, 56, 56, 32
+        return 1 << max(1, round(math.log2(batch_size / chunk)))  # see chunk_count in kernels/network.py
 
     @property
     def _undivided(self) -> bool:
@@ -775,25 +774,24 @@ class Engine:
         inputs = batch_size * self.input_stride * self.dtype.itemsize
         return bool(even and inputs <= REREAD_INPUTS and batch_size * threads <= 10 * record.outputs)
 
-    def _prepare_training(self, batch_size: int, threads: int, chunk: int, replicate: bool = False) -> None:
+    def _prepare_training(self, batch_size: int, threads: int, chunks: int, replicate: bool = False) -> None:
         """Point the job at workspaces for steps of up to batch_size rows."""
         turns = 1 + replicate  # replicated, every other step has gradients and scores of its own
         job, dtype, size = self.job, self.dtype, self.dtype.itemsize
-        capacity = chunk or -(-batch_size // 8) * 8
-        job.chunk, job.capacity = chunk, capacity
+        capacity = -(-batch_size // (max(1, chunks) * ROW_BLOCK)) * ROW_BLOCK
+        job.chunks, job.capacity = chunks, capacity
         job.workspace_size = capacity * self.row_values * size
-        job.workspace = address(self.workspace(capacity, threads if chunk else 1))
-        chunks = -(-batch_size // chunk) if chunk else 1
+        job.workspace = address(self.workspace(capacity, threads if chunks else 1))
         job.gradient_levels = chunks.bit_length() + 1
-        parts = turns * threads * job.gradient_levels if chunk else 1
+        parts = turns * threads * job.gradient_levels if chunks else 1
         job.gradients = address(self.buffer("gradients", parts * self.parameter_count, dtype))
-        job.from_data = job.mode == MODE["train"] and not chunk and self.takes_data(batch_size)
+        job.from_data = job.mode == MODE["train"] and not chunks and self.takes_data(batch_size)
         job.unit_block = plan.SUM_COLUMNS if job.penalized else WIDTH_MULTIPLE
         job.by_units = job.from_data and self.units_pay(batch_size, threads)
         if job.from_data:
             job.inputs = address(self.buffer("inputs", capacity * self.input_stride, dtype))
         self._prepare_scratch(threads)
-        job.transposing = bool(chunk) or batch_size < threads * TURNED_ROWS
+        job.transposing = chunks > 0 or batch_size < threads * TURNED_ROWS
         if job.transposing:
             self.follow()
         else:
@@ -907,7 +905,7 @@ class Engine:
             capacity = -(-len(data) // blocks // 8) * 8
             blocks = -(-len(data) // capacity)
         columns = 1 + len(self.metrics)
-        job.mode, job.capacity, job.shuffle, job.chunk, job.by_units, job.from_data = mode, capacity, 0, 0, 0, 0
+        job.mode, job.capacity, job.shuffle, job.chunks, job.by_units, job.from_data = mode, capacity, 0, 0, 0, 0
         job.workspace_size = capacity * self.row_values * size
         job.workspace = address(self.workspace(capacity, threads))
         job.scores = address(self.buffer("scores", threads * capacity * columns, np.float64))
@@ -941,7 +939,7 @@ class Engine:
             capacity = 64
             workspace = self.workspace(capacity, 1)
             job.mode, job.capacity, job.shuffle = MODE["predict"], capacity, 0
-            job.chunk, job.by_units, job.from_data = 0, 0, 0
+            job.chunks, job.by_units, job.from_data = 0, 0, 0
             job.workspace, job.workspace_size = address(workspace), capacity * self.row_values * size
             self._prepare_scratch(1)
             for start in range(0, len(data), capacity):
@@ -964,7 +962,7 @@ class Engine:
             threads = self.thread_count(self.row_operations * rows, rows)
             job = self.job
             job.mode, job.shuffle, job.batch_size = MODE["gradient"], 0, rows
-            self._prepare_training(rows, threads, self.chunk_rows(rows))
+            self._prepare_training(rows, threads, self.chunks(rows))
             self.attach(data)
             job.first_step, job.last_step, job.steps_per_epoch, job.first_epoch = 0, 1, 1, 0
             results = np.zeros(1 + len(self.metrics))
@@ -1041,12 +1039,11 @@ class Training:
         self.step, self.steps = 0, epochs * self.steps_per_epoch
         self.results = np.zeros((epochs, 1 + len(engine.metrics)))
         self.diverged = 0
-        self.chunk = engine.chunk_rows(self.batch_size)
+        self.chunks = engine.chunks(self.batch_size)
         operations = engine.row_operations * self.batch_size
-        most = -(-self.batch_size // (self.chunk or 1))
-        self.threads = engine.thread_count(operations, most)
+        self.threads = engine.thread_count(operations, self.chunks or self.batch_size)
         size = engine.parameter_count * engine.dtype.itemsize
-        self.small = bool(self.chunk) and self.threads <= 4 and size <= REPLICATED_BYTES
+        self.small = self.chunks > 0 and self.threads <= 4 and size <= REPLICATED_BYTES
         self.seconds_a_step = engine.guessed_seconds(self.batch_size)  # until measured
         self.backup = engine.spare_backup
         engine.spare_backup = aligned(0, engine.dtype)
@@ -1165,7 +1162,7 @@ class Training:
             # Norms are sums over all threads' panels, for which they must meet.
             replicate = self.small and job.clip <= plan.CLIPS.index("clipvalue")
             job.mode, job.batch_size, job.seed = MODE["train"], self.batch_size, self.seed
-            engine._prepare_training(self.batch_size, self.threads, self.chunk, replicate)
+            engine._prepare_training(self.batch_size, self.threads, self.chunks, replicate)
             job.steps_per_epoch, job.backup = self.steps_per_epoch, address(self.backup)
             columns = self.results.shape[1]
             while self.step < last and not self.diverged:

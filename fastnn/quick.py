@@ -56,7 +56,7 @@ class _Prepared:
         capacity = -(-rows // (8 * threads)) * 8
         self.workspace = aligned(threads * capacity * engine.row_values, engine.dtype)
         self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
-        job.mode, job.threads, job.chunk, job.shuffle, job.origin, job.transposing = MODE[mode], 1, 0, 0, 0, 1
+        job.mode, job.threads, job.chunks, job.shuffle, job.origin, job.transposing = MODE[mode], 1, 0, 0, 0, 1
         job.capacity, job.workspace, job.by_units, job.from_data = capacity, address(self.workspace), 0, 0
         job.workspace_size = capacity * engine.row_values * size
         self.scratch = aligned(threads * engine.scratch_size, np.uint8)
@@ -173,7 +173,7 @@ class Step(_Prepared):
     def suits(engine: Engine, rows: int) -> bool:
         """Whether a step on so many rows is one for a single thread, and summed in one piece."""
         operations = engine.row_operations * rows
-        return not engine.functions and engine.thread_count(operations, rows) == 1 and engine.chunk_rows(rows) == 0
+        return not engine.functions and engine.thread_count(operations, rows) == 1 and engine.chunks(rows) == 0
 
     def __call__(self, data: Data) -> Array | None:
         """Take a step.

@@ -2674,12 +2674,23 @@ def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scra
             )
 
 
+def chunk_count(job: Job, batch_rows: integer) -> integer:
+    """Into how many chunks a batch falls: a power of two, so that two, four, eight threads have alike.
+
+    The last batch of an epoch falls into as many, unless they had less than a quarter of a chunk's rows.
+    """
+    chunks = job.chunks
+    while chunks > 1 and chunks * job.capacity >= 4 * batch_rows:
+        chunks = chunks // 2
+    return chunks
+
+
 def chunks_a_thread(job: Job, batch_rows: integer) -> integer:
     """A power of two, so that each thread's chunks are a whole branch of the tree in which chunks are summed.
 
     The tree is the same for any number of threads, and so is the sum.
     """
-    chunks = (batch_rows + job.chunk - 1) // job.chunk
+    chunks = chunk_count(job, batch_rows)
     each_ = 1
     while each_ * job.threads < chunks:
         each_ *= 2
@@ -2699,7 +2710,8 @@ def train_chunks(
     key: integer,
 ) -> integer:
     """This thread's chunks through the whole network, into its gradient; returns how many threads had any."""
-    chunks = (batch_rows + job.chunk - 1) // job.chunk
+    chunks = chunk_count(job, batch_rows)
+    blocks = (batch_rows + 3) // 4  # tiles have as many rows, or twice as many
     own = chunks_a_thread(job, batch_rows)
     base = job.workspace + thread * job.workspace_size
     scratch = job.scratch + thread * job.scratch_size
@@ -2709,10 +2721,11 @@ def train_chunks(
     done = 0
     last = layers + (job.layer_count - 1) * LAYER_SIZE
     while done < own and thread * own + done < chunks:
-        start = (thread * own + done) * job.chunk
-        rows = batch_rows - start
-        if rows > job.chunk:
-            rows = job.chunk
+        start = blocks * (thread * own + done) // chunks * 4
+        rows = blocks * (thread * own + done + 1) // chunks * 4
+        if rows > batch_rows:
+            rows = batch_rows
+        rows -= start
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
         forward(layers, job, 0, base, 0, rows, start, batch_rows, key, 1, 0, scratch)
         score_rows(job, last, base, 0, rows, first_score + start, share, scratch)
@@ -2935,7 +2948,7 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         key = 0
         if job.noisy:
             key = mixed(job.seed + mixed(job.iterations + step - job.first_step + 1))
-        if job.chunk > 0:
+        if job.chunks > 0:
             parts = train_chunks(layers, job, thread, epoch, position, batch_rows, share, first_score, gradients, key)
         else:
             first_row = 0

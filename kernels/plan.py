@@ -119,7 +119,7 @@ JOB_FIELDS: dict[str, str] = {
     "mask": "i8",  # the least 2**k - 1 that no row number exceeds
     "shift": "i8",
     # where to work
-    "chunk": "i8",  # rows of a chunk, each with a gradient of its own; 0: the batch is one, split by rows and panels
+    "chunks": "i8",  # that a batch falls into, each with a gradient of its own; 0: it is one, split by rows and panels
     "replicated": "i8",  # 1: each thread's job has parameters of its own
     "workspace": "i8",
     "workspace_size": "i8",  # bytes a thread (chunks), or of the whole

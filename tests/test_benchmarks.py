@@ -131,7 +131,7 @@ def test_cases_are_chosen_by_pattern_and_have_names_of_their_own(benchmark_modul
 
 def work(model, **changes):
     sizes = {"parameter_bytes": 400_000, "transposed_bytes": 0, "delta_bytes": 64_000, "input_bytes": 512_000}
-    return model.Work(**{"seconds": 4e-4, "batch": 128, "chunk": 0, "tile_rows": 8, **sizes, **changes})
+    return model.Work(**{"seconds": 4e-4, "batch": 128, "chunks": 0, "tile_rows": 8, **sizes, **changes})
 
 
 def test_model_of_threads(benchmark_module):
@@ -141,7 +141,7 @@ def test_model_of_threads(benchmark_module):
     assert model.speed_up(work(model), free, 16) == pytest.approx(16)
     assert model.speed_up(work(model), free, 64) == pytest.approx(16)  # 16 tiles of rows
     assert model.limit(work(model), free, 64) == "split"
-    assert model.speed_up(work(model, chunk=32, tile_rows=8), free, 3) == pytest.approx(2)  # 4 chunks, 2 to a thread
+    assert model.speed_up(work(model, chunks=4), free, 3) == pytest.approx(2)  # 4 chunks, 2 to a thread
     assert model.limit(work(model), model.Machine({2: 1e-3}, float("inf")), 2) == "barrier"
     assert model.limit(work(model), model.Machine({2: 0.0}, 1e6), 2) == "exchange"
 
@@ -149,5 +149,5 @@ def test_model_of_threads(benchmark_module):
 def test_model_counts_what_others_wrote(benchmark_module):
     model = benchmark_module("model")
     assert work(model).exchanged(2) == 0.5 * (400_000 + 64_000 + 512_000 / 2)
-    assert work(model, chunk=32).exchanged(4) == 0.75 * 400_000 + 3 / 4 * 400_000
+    assert work(model, chunks=4).exchanged(4) == 0.75 * 400_000 + 3 / 4 * 400_000
     assert model.Machine({2: 1e-7, 4: 3e-7}, 1.0).barrier(8) == pytest.approx(6e-7)

@@ -25,6 +25,8 @@ WORK = [
     ([33, 257, 257, 3], 100, 250),
     ([130, 96, 40, 3], 24, 100),
     ([7, 50, 50, 5], 1024, 2500),
+    ([64, 100, 10], 200, 437),  # four chunks, and two of the last 37 rows
+    ([7, 40, 3], 300, 601),  # and a single row
 ]
 
 
@@ -46,6 +48,13 @@ def test_results_are_the_same_bits_for_any_number_of_threads(network, backend, d
     one = trained(network, sizes, batch_size, rows, backend=backend, dtype=dtype, threads=1)
     for threads in (2,) if backend == "numpy" else (2, 3, 7, None):  # NumPy takes no helpers
         assert trained(network, sizes, batch_size, rows, backend=backend, dtype=dtype, threads=threads) == one
+
+
+@pytest.mark.parametrize("rows", [200, 300, 10_000])
+def test_chunks_divide_evenly_among_two_threads_and_four(rows):
+    plans = fastnn.Sequential([Input(shape=(30,)), Dense(64, activation="relu"), Dense(2)])._plans()
+    chunks = Engine(30, plans, "float32", "numpy", 1).chunks(rows)
+    assert chunks in (2, 4, 8, 16, 32, 64, 128)
 
 
 # What a wide first layer's own way through a step has to agree on: its layer, and how it is trained.
