@@ -759,6 +759,10 @@ class Engine:
         near = record.height * record.stride * self.dtype.itemsize <= REREAD_WEIGHTS
         return bool(near and record.inputs >= plan.DEEP and batch_size <= plan.PACK_DEPTH)
 
+    def looks(self, batch_size: int) -> bool:
+        """Whether a step of training can look for NaN in its rows of x while they are near: see Training.unseen."""
+        return self.backend != "numpy" and not self.chunks(batch_size) and self.takes_data(batch_size)
+
     def units_pay(self, batch_size: int, threads: int) -> bool:
         """Whether each of so many threads had better have some units of the first layer than some rows of it.
 
@@ -1017,6 +1021,10 @@ class Training:
         Number of the first epoch that was not finite, from 1; 0 while all is well.
     rows : int
         Rows of an epoch: those of the data, or as many as an order that is laid down visits.
+    unseen : bool
+        Nobody has looked whether x is finite: the steps of the first epoch do, where `Engine.looks`.
+    not_finite : bool
+        It is not.  The step that found it has changed nothing; what those before it did, `restore_good` undoes.
     """
 
     def __init__(
@@ -1039,6 +1047,7 @@ class Training:
         self.step, self.steps = 0, epochs * self.steps_per_epoch
         self.results = np.zeros((epochs, 1 + len(engine.metrics)))
         self.diverged = 0
+        self.unseen = self.not_finite = False
         self.chunks = engine.chunks(self.batch_size)
         operations = engine.row_operations * self.batch_size
         self.threads = engine.thread_count(operations, self.chunks or self.batch_size)
@@ -1114,7 +1123,7 @@ class Training:
     @property
     def finite(self) -> bool:
         """Whether all is well with what training has made so far."""
-        return not self.diverged and self.engine.finite
+        return not (self.diverged or self.not_finite) and self.engine.finite
 
     def restore_good(self) -> None:
         """Back to the parameters, slots and count of updates of the last good epoch, if what is there is not finite."""
@@ -1164,8 +1173,9 @@ class Training:
             job.mode, job.batch_size, job.seed = MODE["train"], self.batch_size, self.seed
             engine._prepare_training(self.batch_size, self.threads, self.chunks, replicate)
             job.steps_per_epoch, job.backup = self.steps_per_epoch, address(self.backup)
+            job.unseen = self.unseen
             columns = self.results.shape[1]
-            while self.step < last and not self.diverged:
+            while self.step < last and not (self.diverged or self.not_finite):
                 first = self.step
                 stop = first + engine.schedule(last - first)
                 if self.data.direct:
@@ -1192,6 +1202,7 @@ class Training:
         self.step = max(first, int(engine._synchronisation[plan.DONE]))
         engine.iterations += self.step - first
         self.diverged = int(engine._synchronisation[plan.DIVERGED])
+        self.not_finite = bool(engine._synchronisation[plan.NOT_FINITE])
         epoch = max(self.step - 1, 0) // self.steps_per_epoch
         if not self.diverged and not np.isfinite(self.results[epoch, 0]):
             self.diverged = epoch + 1

@@ -43,12 +43,12 @@ class Wanted(NamedTuple):
     class_weight: Mapping[int, float] | str | None = None
     target: bool = True  # y and the weights
 
-    def data(self, chunk: Chunk, x_known: bool = False, y_known: bool = False) -> Data:
+    def data(self, chunk: Chunk, x_known: bool = False, y_known: bool = False, x_finite: bool = False) -> Data:
         """Rows as the kernels take them, checked but for what is known to be right."""
         if x_known:
             x = checks.as_array(chunk.x, "x")
         else:
-            x = checks.features(chunk.x, self.inputs, chunk.named("x"), self.dtype, first_row=chunk.first_row)
+            x = checks.features(chunk.x, self.inputs, chunk.named("x"), self.dtype, not x_finite, chunk.first_row)
         if not self.target:
             return Data(x)
         rows, outputs = len(x), self.outputs or x.shape[1]

@@ -394,7 +394,8 @@ class Sequential:
         Raises
         ------
         ValueError, TypeError
-            Before anything is changed: shapes, NaN or infinite values, labels outside the classes, ...  What is wrong
+            Before anything is changed: shapes, NaN or infinite values, labels outside the classes, ...  (Where nobody
+            watches, a step may be the first to see a NaN; what the steps before it did is undone.)  What is wrong
             in the midst of a stream is found when it is read: the weights are then those after the block before.
 
         Warns
@@ -407,7 +408,16 @@ class Sequential:
         epochs = data.positive_integer(epochs, "epochs", least=0)
         initial_epoch = data.positive_integer(initial_epoch, "initial_epoch", least=0)
         held = None
-        train = self._rows(x, y, sample_weight, class_weight, batch_size=batch_size, steps=steps_per_epoch)
+        level = verbosity(verbose)
+        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+        # Nobody sees what happens before the end: so it may take a step to find a NaN, which then undoes all.
+        built = self._engine
+        late = built is not None and initial_epoch == 0 < epochs and not self.optimizer.full_batch  # type: ignore[union-attr]
+        late = late and validation_data is None and not (level or given or validation_split)
+        train = self._rows(x, y, sample_weight, class_weight, "", batch_size, steps_per_epoch, x_finite=late)
+        if late and built is not None and isinstance(train, Data) and not built.looks(min(rows_a_step, len(train))):
+            data.check_finite(train.x, "x", self.dtype)
+            late = False
         if self.optimizer.full_batch and isinstance(train, Feed):  # type: ignore[union-attr]
             raise ValueError("x got a stream, but LBFGS takes all rows at once; wants arrays, or another optimizer")
         if validation_data is not None:
@@ -427,8 +437,7 @@ class Sequential:
                     "give validation_data"
                 )
             train, held = train.split(data.validation_split(validation_split, len(train)))
-        history, level = History(), verbosity(verbose)
-        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+        history, history_before, draws = History(), self.history, self._rng.bit_generator.state
         bars = [ProgressBar(level)] if level and not any(isinstance(c, ProgressBar) for c in given) else []
         steps = train.steps_per_epoch if isinstance(train, Feed) else -(-len(train) // rows_a_step)
         params = {"epochs": epochs, "steps": steps, "verbose": level}
@@ -451,6 +460,14 @@ class Sequential:
             history.seconds.append(seconds)
             history.samples = rows
 
+        def look() -> None:
+            assert isinstance(train, Data)
+            try:
+                data.check_finite(train.x, "x", self.dtype)
+            except ValueError:
+                self.history, self._rng.bit_generator.state = history_before, draws
+                raise
+
         chain.on_train_begin()
         try:
             run = lbfgs.run if self.optimizer.full_batch else training.run
@@ -467,6 +484,7 @@ class Sequential:
                 callbacks=chain,
                 stopping=lambda: self.stop_training,
                 timed=timed,
+                look=look if late and isinstance(train, Data) else None,
             )
             if epochs > initial_epoch:
                 engine.use_average()
@@ -505,11 +523,12 @@ class Sequential:
         name: str = "",
         batch_size: int | None = None,
         steps: int | None = None,
+        x_finite: bool = False,
     ) -> Data | Feed:
         """What fit and evaluate are given, in memory or to be streamed."""
         wanted = self._wanted(class_weight)
         feed = self._feed(x, y, sample_weight, wanted, name, batch_size, steps)
-        return wanted.data(Chunk(x, y, sample_weight, name)) if feed is None else feed
+        return wanted.data(Chunk(x, y, sample_weight, name), x_finite=x_finite) if feed is None else feed
 
     def _feed(
         self,

@@ -76,6 +76,7 @@ class Run:
         callbacks: CallbackList,
         stopping: Callable[[], bool],
         timed: Callable[[float, int], object] = lambda seconds, rows: None,
+        look: Callable[[], None] | None = None,
     ) -> None:
         self.engine, self.optimizer, self.metrics = engine, optimizer, metrics
         self.data, self.validation = data, validation
@@ -85,6 +86,9 @@ class Run:
             self.training = StreamTraining(engine, data, len(epochs), shuffle, seed)
         else:
             self.training = engine.train(data, batch_size, len(epochs), shuffle, seed)
+        self.look = look
+        if isinstance(self.training, Training):
+            self.training.unseen = look is not None
         self.each_epoch = callbacks.needs_epochs or validation is not None
         self._live = callbacks.needs_progress
         self.timed = timed
@@ -104,6 +108,8 @@ class Run:
                 self._epoch()
                 if training.diverged:
                     training.restore_good()
+                    if self.look is not None:
+                        self.look()
                     _warn(training, self.optimizer, self.epochs)
                     break
             self.completed = True
@@ -145,6 +151,11 @@ class Run:
             stop = callbacks.next_stop(training.step, end) if callbacks.step_callbacks else end
             _slice(training, stop, self.seconds)
             self._stepping = False
+            if isinstance(training, Training) and training.not_finite:
+                training.restore_good()
+                assert self.look is not None
+                self.look()
+                raise RuntimeError("x changed while fit read it; wants it left alone until fit returns")
             if training.step == first:  # nothing but the end of a stream's epoch
                 continue
             if self._live:

@@ -1646,6 +1646,9 @@ def first_layer(
             vector += wide
         if depth < layer.rows:
             add_bias(layer, count, vectors * LANES, weights, output)
+        if places and job.unseen and epoch == 0:
+            if not rows_finite(layer.inputs, count, inputs, input_row):
+                atomic_put(job.synchronisation, NOT_FINITE, 1)
         row += count
     output = base + (layer.output * job.capacity + first_row * stride + first_unit) * SIZE
     columns = vectors * LANES
@@ -1657,6 +1660,30 @@ def first_layer(
     if end_unit >= layer.outputs:
         for number in range(rows):
             put(output, number * stride + layer.outputs - first_unit, 1.0)
+
+
+def rows_finite(width: integer, rows: integer, source: integer, stride: integer) -> integer:
+    """Whether rows of at least four vectors hold finite numbers alone."""
+    a = splat(0.0)
+    b = splat(0.0)
+    c = splat(0.0)
+    d = splat(0.0)
+    for row in range(rows):
+        for block in range(0, width, 4 * LANES):
+            at = row * stride + block
+            if block > width - 4 * LANES:  # some of the ones before once more
+                at = row * stride + width - 4 * LANES
+            value = load(source, at)
+            a = a + (value - value)
+            value = load(source, at + LANES)
+            b = b + (value - value)
+            value = load(source, at + 2 * LANES)
+            c = c + (value - value)
+            value = load(source, at + 3 * LANES)
+            d = d + (value - value)
+    if is_finite(first(sum_lanes((a + b) + (c + d)))):
+        return 1
+    return 0
 
 
 def put_rows_ahead(job: Job, epoch: integer, position: integer, target: integer):
@@ -2977,6 +3004,8 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
         if atomic_get(job.synchronisation, ABORTED):  # a function of the user's own failed
             return 1
         if wait(job):
+            return 1
+        if job.unseen and atomic_get(job.synchronisation, NOT_FINITE):
             return 1
         if job.mode == TRAIN:
             prepare_step(job, step - job.first_step, scratch)

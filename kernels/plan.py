@@ -140,6 +140,7 @@ JOB_FIELDS: dict[str, str] = {
     "owns": "i8",  # then, in training: a layer and a job of each thread's own, see network.copy_units
     "unit_block": "i8",  # units that are one thread's: a multiple of it
     "from_data": "i8",  # 1: training, the first layer takes its inputs from the data, a few rows at a time
+    "unseen": "i8",  # 1: and in the first epoch it looks whether they are finite
     "inputs": "i8",  # then: where the batch's inputs stand, if they cannot be taken as they lie
     "output": "i8",  # predictions
     "output_row": "i8",  # values from row to row
@@ -176,7 +177,7 @@ CUSTOM = -1  # the code of an activation or loss that is the user's own; see net
 DECAY = 15  # the place of the weight decay in hyper, and of what it leaves of a weight among a step's scalars
 
 # Words of the synchronisation block, each on a cache line of its own.
-ARRIVED, GENERATION, ABORTED, DIVERGED, DONE, LEFT = 0, 16, 32, 48, 56, 64
+ARRIVED, GENERATION, ABORTED, DIVERGED, DONE, LEFT, NOT_FINITE = 0, 16, 32, 48, 56, 64, 72
 SYNCHRONISATION_WORDS = 80
 
 # Words of a helper that stands by, in place of a job's synchronisation.  Whoever adds to the first one first has it.
