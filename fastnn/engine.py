@@ -767,10 +767,13 @@ class Engine:
         """Whether each of so many threads had better have some units of the first layer than some rows of it.
 
         Its weights then stay in their core's cache.  Written where all have read them, they cost ten times as much.
-        But each thread reads all of the batch's inputs, and units come in blocks.
+        But each thread reads all of the batch's inputs, units come in blocks, and threads meet once more: so none
+        may have to wait for a processor.
         """
         record, job = self.layers[0], self.job
-        if threads == 1 or job.clip > plan.CLIPS.index("clipvalue"):  # norms are of all threads' gradients
+        if not 1 < threads <= processors() or job.clip > plan.CLIPS.index(
+            "clipvalue"
+        ):  # norms are of all threads' gradients
             return False
         blocks = -(-record.outputs // job.unit_block)
         most = -(-blocks // threads) * job.unit_block

@@ -94,6 +94,7 @@ def test_a_first_layer_by_units_gives_the_bits_of_one_by_rows(backend, dtype, wa
         pytest.skip("NumPy has one way")
     x, y = naive.random_data("sparse_categorical_crossentropy", 100, 135, 3)
     runs = {}
+    monkeypatch.setattr("fastnn.engine.processors", lambda: 4)
     for data in (x, x.astype("float32"), np.asfortranarray(x), (x * 8).astype("int32")):
         for threads in (1, 2, 4):
             runs[threads], engine = fitted_first_layer(backend, dtype, threads, OWN_WAYS[way], data, y)
@@ -107,6 +108,8 @@ def test_a_first_layer_by_units_gives_the_bits_of_one_by_rows(backend, dtype, wa
                 assert engine.job.from_data == 0
                 assert plain == runs[1]
         assert runs[1] == runs[2] == runs[4]
+    monkeypatch.setattr("fastnn.engine.processors", lambda: 3)  # a thread that waits for one would keep all waiting
+    assert fitted_first_layer(backend, dtype, 4, OWN_WAYS[way], x, y)[1].job.by_units == 0
 
 
 def test_results_are_the_same_bits_when_run_again(network, backend, dtype):
