@@ -8,6 +8,7 @@ file is kept then.
 
 import argparse
 import collections
+import copy
 import hashlib
 import json
 import random
@@ -208,7 +209,7 @@ def _forge_value(rng, tree):
     while isinstance(tree, dict | list) and tree:
         key = rng.choice(list(tree) if isinstance(tree, dict) else range(len(tree)))
         if not isinstance(tree[key], dict | list) or not tree[key] or rng.random() < 0.05:
-            tree[key] = rng.choice(NUMBERS)
+            tree[key] = copy.deepcopy(rng.choice(NUMBERS))  # the next one may change it
             return
         tree = tree[key]
 
