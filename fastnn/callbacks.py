@@ -203,6 +203,11 @@ class History(Callback):
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
+    def with_epochs(self, epochs: Iterable[int], logs: Mapping[str, list[float]]) -> dict[str, Any]:
+        """What ``epoch`` and ``history`` are once these epochs have been appended."""
+        history = {name: values + logs.get(name, []) for name, values in self.history.items()}
+        return {"epoch": self.epoch + list(epochs), "history": {**logs, **history}}
+
     def get_state(self) -> dict[str, Any]:
         """All that was recorded."""
         return {name: value for name, value in vars(self).items() if name not in ("model", "params", "interrupted")}
@@ -345,7 +350,7 @@ class CallbackList:
         for callback in self.callbacks:
             callback.set_model(model)
         self.set_params(params or {})
-        self._histories = [c for c in self.callbacks if isinstance(c, History)]
+        self.histories = [c for c in self.callbacks if isinstance(c, History)]
         self._others = [c for c in self.callbacks if not isinstance(c, History)]
         self.backups = [c for c in self.callbacks if isinstance(c, Backup)]
         self.step_callbacks = [c for c in self.callbacks if c.every_n_steps is not None]
@@ -401,7 +406,7 @@ class CallbackList:
             for callback in self._others:
                 callback.on_epoch_end(epoch, logs)
         finally:
-            for callback in self._histories:
+            for callback in self.histories:
                 callback.on_epoch_end(epoch, logs)
 
     def on_train_batch_end(self, step: int, batch: int, logs: Logs | None = None) -> None:

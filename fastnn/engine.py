@@ -122,23 +122,39 @@ def aligned(count: int, dtype: npt.DTypeLike) -> Array:
 
 
 def address(array: Array | None) -> int:
-    return 0 if array is None else int(array.__array_interface__["data"][0])
+    if array is None:
+        return 0
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]  # thrice as fast as below
+    except (TypeError, ValueError):  # read-only, empty, or not in one piece
+        return int(array.__array_interface__["data"][0])
 
 
 def end_address(array: Array) -> int:
     """The first byte behind the array's last one."""
+    if array.flags.c_contiguous:
+        return address(array) + array.nbytes
     reach: int = sum(max(0, (n - 1) * stride) for n, stride in zip(array.shape, array.strides, strict=True))
     return address(array) + reach + array.itemsize
 
 
 @dataclass
-class _Part:
-    """A thread's part of a run, by its number."""
+class Part:
+    """A thread's part of a run, by its number, and how the threads of a crew do it together, as often as wanted."""
 
     run: Run
     layers: int
     jobs: list[int]
-    abort: Callable[[], None]
+    synchronisation: Array
+
+    def together(self, crew: Crew) -> None:
+        crew.run(self, self.abort, lambda: bool(self.synchronisation[plan.LEFT] == crew.size), self.station)
+
+    def abort(self) -> None:
+        self.synchronisation[plan.ABORTED] = 1
+
+    def station(self, held: Any) -> Any:
+        return held if held is not None and held.run is self.run else _Station(self.run)
 
     def __call__(self, number: int) -> None:
         try:
@@ -337,6 +353,7 @@ class Engine:
         self.backend, self.run = load(backend, dtype)
         self.busy = threading.Lock()
         _engines.add(self)
+        self.processors = processors()
         self.changes = 0  # of the parameters, as seen from outside of a run
         self._capacity = 0
         self.stale = False  # the transposed copies are not in step with the matrices
@@ -732,7 +749,7 @@ class Engine:
     def inference_threads(self, rows: int) -> int:
         """The same for predicting so many rows."""
         most = -(-rows // ROW_BLOCK)
-        return min(most, self.thread_count(self.row_operations / 4 * rows, most))
+        return min(most, self.thread_count((self.row_operations / 4 + READING_OPERATIONS) * rows, most))
 
     def unit_threads(self, rows: int) -> int:
         """How many threads predict so few rows that each had better take some units of every layer; 0 for other rows.
@@ -771,7 +788,7 @@ class Engine:
         may have to wait for a processor.
         """
         record, job = self.layers[0], self.job
-        if not 1 < threads <= processors() or job.clip > plan.CLIPS.index(
+        if not 1 < threads <= self.processors or job.clip > plan.CLIPS.index(
             "clipvalue"
         ):  # norms are of all threads' gradients
             return False
@@ -818,7 +835,7 @@ class Engine:
 
     def call(self, job: Any, synchronisation: Array, threads: int, replicate: bool = False) -> None:
         """Run a job, whose words for the threads to meet at are given."""
-        synchronisation[:] = 0
+        synchronisation.fill(0)
         layers = ctypes.addressof(self.layers)
         if threads == 1:
             job.threads, job.replicated = 1, 0
@@ -826,19 +843,12 @@ class Engine:
             self.check_functions(synchronisation)
             return
 
-        def abort() -> None:
-            synchronisation[plan.ABORTED] = 1
-
-        def station(held: Any) -> Any:
-            return held if held is not None and held.run is self.run else _Station(self.run)
-
         with Crew(threads) as crew:
             job.threads, job.replicated = crew.size, replicate
             if job.by_units and job.mode == MODE["train"]:  # else, predicting, they share all
                 job.owns = self._owns(job, crew.size)
             jobs = [job] + [self._replica(number) if replicate else job for number in range(1, crew.size)]
-            part = _Part(self.run, layers, [ctypes.addressof(record) for record in jobs], abort)
-            crew.run(part, abort, lambda: synchronisation[plan.LEFT] == crew.size, station)
+            Part(self.run, layers, [ctypes.addressof(record) for record in jobs], synchronisation).together(crew)
         self.check_functions(synchronisation)
 
     def check_functions(self, synchronisation: Array) -> None:
@@ -994,6 +1004,8 @@ SLICE_SECONDS = 0.05
 """How long a compiled run may go on before Python has control again."""
 OPERATIONS_A_THREAD = 700_000
 """Arithmetic in a step below which another thread costs more than it brings."""
+READING_OPERATIONS = 700
+"""What reading a row and writing its output takes, when predicting, in operations of that time: some 8 ns."""
 TURNED_ROWS = 64
 """Rows a thread from which on the way back turns the matrices itself, which spares what the update would write."""
 REPLICATED_BYTES = 2**17
@@ -1202,12 +1214,12 @@ class Training:
 
     def _take_stock(self, first: int) -> None:
         engine = self.engine
-        self.step = max(first, int(engine._synchronisation[plan.DONE]))
+        words = engine._synchronisation.tolist()
+        self.step = max(first, words[plan.DONE])
         engine.iterations += self.step - first
-        self.diverged = int(engine._synchronisation[plan.DIVERGED])
-        self.not_finite = bool(engine._synchronisation[plan.NOT_FINITE])
+        self.diverged, self.not_finite = words[plan.DIVERGED], bool(words[plan.NOT_FINITE])
         epoch = max(self.step - 1, 0) // self.steps_per_epoch
-        if not self.diverged and not np.isfinite(self.results[epoch, 0]):
+        if not self.diverged and not math.isfinite(self.results[epoch, 0]):
             self.diverged = epoch + 1
 
     def _attach_converted(self, first: int, last: int) -> int:

@@ -37,7 +37,7 @@ def run(
     epochs: range,
     callbacks: CallbackList,
     stopping: Callable[[], bool],
-    timed: Callable[[float, int], object] = lambda seconds, rows: None,
+    timed: Callable[[list[float], int], object] = lambda seconds, rows: None,
     **_: Any,
 ) -> bool:
     """Minimise the loss over all rows, an iteration an epoch; ``stopping`` says whether a callback has asked to stop.
@@ -64,7 +64,7 @@ def run(
 
     def report(intermediate_result: Any) -> None:
         nonlocal best, reported, begin
-        timed(time.perf_counter() - begin, len(data))
+        timed([time.perf_counter() - begin], len(data))
         best = np.array(intermediate_result.x)
         put(best)
         values = engine.evaluate(data) if metrics else np.array([intermediate_result.fun])

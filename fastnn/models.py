@@ -456,8 +456,8 @@ class Sequential:
         self.history = history
         history.samples = len(train) if isinstance(train, Data) else 0
 
-        def timed(seconds: float, rows: int) -> None:
-            history.seconds.append(seconds)
+        def timed(seconds: list[float], rows: int) -> None:
+            history.seconds.extend(seconds)
             history.samples = rows
 
         def look() -> None:

@@ -22,10 +22,12 @@ from .engine import (
     Data,
     Engine,
     JobRecord,
+    Part,
     address,
     aligned,
     point_at,
 )
+from .team import Crew
 
 __all__ = ["Predictor", "Step", "finite", "fits", "predictor"]
 
@@ -92,6 +94,9 @@ class Predictor(_Prepared):
         self.long = engine.row_operations * rows / 3e11 + size / 2.5e10 > 1e-3
         self.last, self.streak, self.woken, self.alone = 0.0, 0, 0, math.inf
         self.copies = self.threads == 1 and self.x.size + self.output.size <= COPIED_VALUES
+        self.part = Part(self.run, self.layers_address, [self.job_address] * self.threads, self.synchronisation)
+        self.copies_output = self.output.size <= COPIED_VALUES
+        self.plain = self.threads == 1 and not engine.functions
         point_at(self.job, Data(self.x))
         self.job.output, self.job.output_row = address(self.output), engine.outputs
 
@@ -103,29 +108,46 @@ class Predictor(_Prepared):
         if not fits(x, self.x.shape[1], self.x.dtype) or len(x) != self.rows or not x.flags.c_contiguous:
             self.x[:] = x
             x = self.x
-        output = np.empty_like(self.output)
+        start = address(x)
+        job, output = self.job, self.output
+        job.x, job.x_end = start, start + self.x.nbytes
+        if not self.copies_output:
+            output = np.empty_like(output)
+            job.output = address(output)
+        if self.plain:
+            self.run(self.layers_address, self.job_address, 0)
+        else:
+            self._call()
+        return output.copy() if self.copies_output else output
+
+    def _call(self) -> None:
+        """On as many threads as there are at once."""
         job = self.job
-        job.x, job.output = address(x), address(output)
-        job.x_end = job.x + x.nbytes
         if self.threads == 1 or self.long:
             self.engine.call(job, self.synchronisation, self.threads)
-            return output
-        start = perf_counter()
-        if start - self.last > STREAK_SECONDS:
+            return
+        begin = perf_counter()
+        if begin - self.last > STREAK_SECONDS:
             self.streak, self.woken, self.alone = 0, 0, math.inf
         together = self.streak >= STREAK
-        self.engine.call(job, self.synchronisation, self.threads if together else 1)
+        if together:
+            self.synchronisation.fill(0)
+            with Crew(self.threads) as crew:
+                job.threads = crew.size
+                self.part.together(crew)
+            self.engine.check_functions(self.synchronisation)
+        else:
+            self.engine.call(job, self.synchronisation, 1)
         self.last = perf_counter()
         self.streak += 1
         if not together:
-            self.alone = min(self.alone, self.last - start)
-        elif self.last - start > 2 * self.alone:  # the helpers had gone
+            self.alone = min(self.alone, self.last - begin)
+        elif self.last - begin > 2 * self.alone:  # the helpers had gone
             self.woken += 2
             if self.woken > 40:  # again and again
                 self.streak, self.woken = -8 * STREAK, 0
         elif self.woken:
             self.woken -= 1
-        return output
 
 
 STREAK, STREAK_SECONDS = 16, 2e-4

@@ -7,6 +7,7 @@ times a second for Ctrl-C and progress; otherwise a compiled run goes on over th
 from __future__ import annotations
 
 import copy
+import math
 import sys
 import time
 import warnings
@@ -36,9 +37,10 @@ Logs = dict[str, float]
 
 def named(values: Array, metrics: Sequence[Metric], prefix: str = "") -> Logs:
     """The loss and the metrics by name, from their means over the rows."""
-    logs = {f"{prefix}loss": float(values[0])}
-    for metric, value in zip(metrics, values[1:], strict=True):
-        logs[prefix + metric.name] = float(np.sqrt(value) if metric.root else value)
+    loss, *rest = values.tolist()
+    logs = {f"{prefix}loss": loss}
+    for metric, value in zip(metrics, rest, strict=True):
+        logs[prefix + metric.name] = math.sqrt(value) if metric.root else value
     return logs
 
 
@@ -50,7 +52,7 @@ class Run:
     stopping : callable
         Says whether a callback has asked to stop.
     timed : callable
-        Gets the seconds that each epoch's steps took, and its rows, before the callbacks hear of it.
+        Gets the seconds that the steps of some epochs took, and the rows of each, before the callbacks hear of them.
 
     Attributes
     ----------
@@ -75,7 +77,7 @@ class Run:
         seed: int,
         callbacks: CallbackList,
         stopping: Callable[[], bool],
-        timed: Callable[[float, int], object] = lambda seconds, rows: None,
+        timed: Callable[[list[float], int], object] = lambda seconds, rows: None,
         look: Callable[[], None] | None = None,
     ) -> None:
         self.engine, self.optimizer, self.metrics = engine, optimizer, metrics
@@ -179,16 +181,35 @@ class Run:
         if unfinished and not training.diverged:
             last += 1
         self._count()
+        if not self.each_epoch and isinstance(training, Training):
+            self._report_all(min(last, training.epoch))
         while self.reported < last:
             epoch = self.reported
             logs = named(training.means(epoch), self.metrics)
             if self.validation is not None:
                 logs |= named(evaluate(self.engine, self.validation), self.metrics, "val_")
             self.reported += 1  # before the call: Ctrl-C may strike in it
-            self.timed(self.seconds[epoch], training.samples(epoch))
+            self.timed([self.seconds[epoch]], training.samples(epoch))
             self.callbacks.on_epoch_end(self.epochs[epoch], logs)
             if self.each_epoch:
                 training.keep_good()  # a callback may have set weights
+
+    def _report_all(self, last: int) -> None:
+        """Report epochs that have ended to the histories, which are all that want to hear of them."""
+        first, training = self.reported, self.training
+        if first == last:
+            return
+        assert isinstance(training, Training)
+        epochs, rows = self.epochs[first:last], training.rows
+        columns = [[value / rows for value in column] for column in training.results[first:last].T.tolist()]
+        logs = {"loss": columns[0]}
+        for metric, column in zip(self.metrics, columns[1:], strict=True):
+            logs[metric.name] = [math.sqrt(value) for value in column] if metric.root else column
+        updates = [(vars(history).update, history.with_epochs(epochs, logs)) for history in self.callbacks.histories]
+        self.timed(self.seconds[first:last], rows)
+        self.reported = last  # before the updates, each of which Ctrl-C cannot divide
+        for update, values in updates:
+            update(values)
 
     def _set_optimizer(self) -> None:
         self.engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
