@@ -65,6 +65,8 @@ def __getattr__(name: str) -> Any:
 
 def positive_integer(value: object, name: str, least: int = 1) -> int:
     """An integer of at least 1, or of at least ``least``."""
+    if type(value) is int and value >= least:
+        return value
     wanted = f"{name} got {value!r}; wants an integer of at least {least}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise TypeError(wanted)
@@ -144,6 +146,8 @@ def as_array(value: ArrayLike | None, name: str) -> Array:
     ValueError
         It is ragged, or has entries that are masked or missing.
     """
+    if type(value) is np.ndarray and value.dtype.kind in "iuf":
+        return value
     if value is None:
         raise TypeError(f"{name} got None; wants an array")
     if read_by_rows(value):
@@ -425,6 +429,10 @@ def _check_signs(array: Array, name: str, first_row: int = 0) -> None:
 
 def _class_numbers(array: Array, classes: int, name: str, first_row: int = 0) -> Array:
     """Class numbers (rows,), as native integers; those that are such stay where they are."""
+    if array.dtype.kind in "iu" and array.dtype.isnative:
+        unsigned = array.view(f"u{array.itemsize}")  # where the negative ones are the largest
+        if np.maximum.reduce(unsigned).item() < classes:
+            return array
     check_finite(array, name, first_row=first_row)
     if array.dtype.kind == "f":
         for start, block in _blocks(array):

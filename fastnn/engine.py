@@ -117,7 +117,7 @@ def aligned(count: int, dtype: npt.DTypeLike) -> Array:
     """A vector of zeros that starts on a cache line."""
     dtype = np.dtype(dtype)
     raw = np.zeros(count * dtype.itemsize + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+    start = -address(raw) % 64
     return raw[start : start + count * dtype.itemsize].view(dtype)
 
 
@@ -776,10 +776,6 @@ class Engine:
         near = record.height * record.stride * self.dtype.itemsize <= REREAD_WEIGHTS
         return bool(near and record.inputs >= plan.DEEP and batch_size <= plan.PACK_DEPTH)
 
-    def looks(self, batch_size: int) -> bool:
-        """Whether a step of training can look for NaN in its rows of x while they are near: see Training.unseen."""
-        return self.backend != "numpy" and not self.chunks(batch_size) and self.takes_data(batch_size)
-
     def units_pay(self, batch_size: int, threads: int) -> bool:
         """Whether each of so many threads had better have some units of the first layer than some rows of it.
 
@@ -1037,7 +1033,7 @@ class Training:
     rows : int
         Rows of an epoch: those of the data, or as many as an order that is laid down visits.
     unseen : bool
-        Nobody has looked whether x is finite: the steps of the first epoch do, where `Engine.looks`.
+        Nobody has looked whether x is finite: the steps of the first epoch do, on a compiled backend.
     not_finite : bool
         It is not.  The step that found it has changed nothing; what those before it did, `restore_good` undoes.
     """

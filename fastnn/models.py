@@ -411,13 +411,10 @@ class Sequential:
         level = verbosity(verbose)
         given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
         # Nobody sees what happens before the end: so it may take a step to find a NaN, which then undoes all.
-        built = self._engine
-        late = built is not None and initial_epoch == 0 < epochs and not self.optimizer.full_batch  # type: ignore[union-attr]
-        late = late and validation_data is None and not (level or given or validation_split)
+        late = self._engine is not None and self._engine.backend != "numpy" and initial_epoch == 0 < epochs
+        late = late and not (level or given or validation_split or self.optimizer.full_batch)  # type: ignore[union-attr]
+        late = late and validation_data is None
         train = self._rows(x, y, sample_weight, class_weight, "", batch_size, steps_per_epoch, x_finite=late)
-        if late and built is not None and isinstance(train, Data) and not built.looks(min(rows_a_step, len(train))):
-            data.check_finite(train.x, "x", self.dtype)
-            late = False
         if self.optimizer.full_batch and isinstance(train, Feed):  # type: ignore[union-attr]
             raise ValueError("x got a stream, but LBFGS takes all rows at once; wants arrays, or another optimizer")
         if validation_data is not None:

@@ -1646,9 +1646,8 @@ def first_layer(
             vector += wide
         if depth < layer.rows:
             add_bias(layer, count, vectors * LANES, weights, output)
-        if places and job.unseen and epoch == 0:
-            if not rows_finite(layer.inputs, count, inputs, input_row):
-                atomic_put(job.synchronisation, NOT_FINITE, 1)
+        if places:
+            look_at_rows(layer.inputs, job, count, inputs, input_row, epoch)
         row += count
     output = base + (layer.output * job.capacity + first_row * stride + first_unit) * SIZE
     columns = vectors * LANES
@@ -1662,28 +1661,45 @@ def first_layer(
             put(output, number * stride + layer.outputs - first_unit, 1.0)
 
 
-def rows_finite(width: integer, rows: integer, source: integer, stride: integer) -> integer:
-    """Whether rows of at least four vectors hold finite numbers alone."""
+def look_at_rows(width: integer, job: Job, rows: integer, source: integer, stride: integer, epoch: integer):
+    """Say so, if there is a NaN or an infinity in rows of inputs that nobody has looked at before.
+
+    Of four vectors or more; or with something finite behind them, up to a whole vector.
+    """
+    if not job.unseen or epoch > 0:
+        return
     a = splat(0.0)
     b = splat(0.0)
     c = splat(0.0)
     d = splat(0.0)
-    for row in range(rows):
-        for block in range(0, width, 4 * LANES):
-            at = row * stride + block
-            if block > width - 4 * LANES:  # some of the ones before once more
-                at = row * stride + width - 4 * LANES
-            value = load(source, at)
-            a = a + (value - value)
-            value = load(source, at + LANES)
-            b = b + (value - value)
-            value = load(source, at + 2 * LANES)
-            c = c + (value - value)
-            value = load(source, at + 3 * LANES)
-            d = d + (value - value)
-    if is_finite(first(sum_lanes((a + b) + (c + d)))):
-        return 1
-    return 0
+    if width >= 4 * LANES:
+        for row in range(rows):
+            for block in range(0, width, 4 * LANES):
+                at = row * stride + block
+                if block > width - 4 * LANES:  # some of the ones before once more
+                    at = row * stride + width - 4 * LANES
+                value = load(source, at)
+                a = a + (value - value)
+                value = load(source, at + LANES)
+                b = b + (value - value)
+                value = load(source, at + 2 * LANES)
+                c = c + (value - value)
+                value = load(source, at + 3 * LANES)
+                d = d + (value - value)
+    else:
+        row = 0
+        while row < rows:
+            below = row
+            if row + 1 < rows:
+                below = row + 1
+            for block in range(0, width, LANES):
+                value = load(source, row * stride + block)
+                a = a + (value - value)
+                value = load(source, below * stride + block)
+                b = b + (value - value)
+            row += 2
+    if not is_finite(first(sum_lanes((a + b) + (c + d)))):
+        atomic_put(job.synchronisation, NOT_FINITE, 1)
 
 
 def put_rows_ahead(job: Job, epoch: integer, position: integer, target: integer):
@@ -2754,6 +2770,8 @@ def train_chunks(
             rows = batch_rows
         rows -= start
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
+        layer = layers
+        look_at_rows(layer.inputs, job, rows, base, job.input_stride, epoch)
         forward(layers, job, 0, base, 0, rows, start, batch_rows, key, 1, 0, scratch)
         score_rows(job, last, base, 0, rows, first_score + start, share, scratch)
         backward(layers, job, base, 0, rows, start, batch_rows, key, scratch)
@@ -2994,6 +3012,9 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
                         return 1
                 else:
                     gather(layers, job, base, first_row, rows, epoch, position, 1)
+                    inputs = base + first_row * job.input_stride * SIZE
+                    layer = layers
+                    look_at_rows(layer.inputs, job, rows, inputs, job.input_stride, epoch)
                 if forward(
                     layers, job, job.from_data > 0, base, first_row, rows, first_row, batch_rows, key, 1, 0, scratch
                 ):

@@ -109,6 +109,7 @@ JOB_FIELDS: dict[str, str] = {
     "y_kind": "i8",
     "y_labels": "i8",  # 1: y holds class numbers
     "sample_weight": "i8",  # doubles, or 0
+    "unseen": "i8",  # 1: nobody has looked whether x is finite; training does so in the first epoch
     "origin": "i8",  # the row of the data that x and y start at
     "rows": "i8",
     "batch_size": "i8",
@@ -140,7 +141,6 @@ JOB_FIELDS: dict[str, str] = {
     "owns": "i8",  # then, in training: a layer and a job of each thread's own, see network.copy_units
     "unit_block": "i8",  # units that are one thread's: a multiple of it
     "from_data": "i8",  # 1: training, the first layer takes its inputs from the data, a few rows at a time
-    "unseen": "i8",  # 1: and in the first epoch it looks whether they are finite
     "inputs": "i8",  # then: where the batch's inputs stand, if they cannot be taken as they lie
     "output": "i8",  # predictions
     "output_row": "i8",  # values from row to row
