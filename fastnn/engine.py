@@ -354,6 +354,7 @@ class Engine:
         self.busy = threading.Lock()
         _engines.add(self)
         self.processors = processors()
+        self.pace = (0, 0.0)  # rows and seconds of the last steps that were timed
         self.changes = 0  # of the parameters, as seen from outside of a run
         self._capacity = 0
         self.stale = False  # the transposed copies are not in step with the matrices
@@ -743,7 +744,9 @@ class Engine:
         return max(1, min(processors(), most, int(operations / OPERATIONS_A_THREAD)))
 
     def guessed_seconds(self, batch_size: int) -> float:
-        """What a step of training may take."""
+        """What a step of training may take: what one took the last time, or what its arithmetic would."""
+        if self.pace[0] == batch_size:
+            return self.pace[1]
         return self.row_operations * batch_size / (5e9 if self.backend == "numpy" else 5e10) + 2e-6
 
     def inference_threads(self, rows: int) -> int:
@@ -1064,10 +1067,18 @@ class Training:
         self.threads = engine.thread_count(operations, self.chunks or self.batch_size)
         size = engine.parameter_count * engine.dtype.itemsize
         self.small = self.chunks > 0 and self.threads <= 4 and size <= REPLICATED_BYTES
-        self.seconds_a_step = engine.guessed_seconds(self.batch_size)  # until measured
         self.backup = engine.spare_backup
         engine.spare_backup = aligned(0, engine.dtype)
         self.keep_good()
+
+    @property
+    def seconds_a_step(self) -> float:
+        """How long one takes, as far as is known."""
+        return self.engine.guessed_seconds(self.batch_size)
+
+    @seconds_a_step.setter
+    def seconds_a_step(self, seconds: float) -> None:
+        self.engine.pace = self.batch_size, seconds
 
     def close(self) -> None:
         """Leave what is large to the next run: new memory costs more than filling it."""

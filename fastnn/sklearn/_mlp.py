@@ -613,12 +613,10 @@ class _Loop:
         estimator, network = self.estimator, self.network
         estimator.n_iter_ = 0
         training = None
-        seconds = 0.0
         while estimator.n_iter_ < self.epochs:
             if training is None or training.step == training.steps:
                 several = min(EPOCHS, self.epochs - estimator.n_iter_)
                 training = Training(network.engine, self.data, self.batch, several, False, network.seed, rows=self.rows)
-                training.seconds_a_step = seconds or training.seconds_a_step
             left = (training.steps - training.step) // training.steps_per_epoch
             count = min(left, self.most_epochs())
             self.prepare(training, count)
@@ -631,7 +629,6 @@ class _Loop:
                 network.set_optimizer()
             first = training.step // training.steps_per_epoch
             self.advance(training, training.step + count * training.steps_per_epoch)
-            seconds = training.seconds_a_step
             done = training.diverged - first if training.diverged else count
             stop = False
             for epoch in range(first, first + done):
