@@ -956,6 +956,8 @@ def gather_inputs(
     stride = job.input_stride * SIZE
     target = inputs + first_row * stride
     row_bytes = width * KIND_SIZE
+    narrow = width < LANES and column == KIND_SIZE
+    inside = lanes_below(width)
     ahead = 0
     if column == KIND_SIZE and not job.from_data:
         ahead = rows_ahead(job, end - x, row_bytes)
@@ -966,7 +968,11 @@ def gather_inputs(
         if places:
             put_integer(places, 0, place)
             places += job.target_stride * SIZE
-        read_row(width, x + place * x_row, column, end, target)
+        source = x + place * x_row
+        if narrow and source + LANES * KIND_SIZE <= end:
+            store(target, 0, where(inside, read_vector(source), splat(0.0)))
+        else:
+            read_row(width, source, column, end, target)
         put(target, width, 1.0)
         target += stride
 
@@ -986,6 +992,8 @@ def gather_targets(
     labels = job.y_labels
     weights = job.sample_weight
     stride = job.target_stride * SIZE
+    narrow = outputs < LANES and column == KIND_SIZE
+    inside = lanes_below(outputs)
     for _ in range(rows):
         place = get_integer(target, 0)
         source = y + place * y_row
@@ -996,7 +1004,10 @@ def gather_targets(
             if label >= 0 and label < outputs:  # it was when it was checked, but the array is the user's
                 put(target, label, 1.0)
         else:
-            read_row(outputs, source, column, end, target)
+            if narrow and source + LANES * KIND_SIZE <= end:
+                store(target, 0, where(inside, read_vector(source), splat(0.0)))
+            else:
+                read_row(outputs, source, column, end, target)
         weight = 1.0
         if weights != 0:
             weight = get_double(weights, place)
