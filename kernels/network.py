@@ -956,6 +956,9 @@ def gather_inputs(
     stride = job.input_stride * SIZE
     target = inputs + first_row * stride
     row_bytes = width * KIND_SIZE
+    places_apart = job.target_stride * SIZE
+    scattered = job.order != 0 or job.shuffle
+    first_place = position - job.origin
     narrow = width < LANES and column == KIND_SIZE
     inside = lanes_below(width)
     ahead = 0
@@ -964,10 +967,12 @@ def gather_inputs(
     for row in range(first_row, first_row + rows):
         if ahead:
             ask_for_row(job, position + row + ahead, key, row_bytes)
-        place = place_of_row(job, position + row, key)
+        place = first_place + row
+        if scattered:
+            place = place_of_row(job, position + row, key)
         if places:
             put_integer(places, 0, place)
-            places += job.target_stride * SIZE
+            places += places_apart
         source = x + place * x_row
         if narrow and source + LANES * KIND_SIZE <= end:
             store(target, 0, where(inside, read_vector(source), splat(0.0)))
