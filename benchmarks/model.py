@@ -1,6 +1,6 @@
 """How long a training step takes on any number of threads, from what it takes on one.
 
-    step = arithmetic / threads, as evenly as it can be split + 2 barriers + bytes exchanged / bandwidth
+    step = arithmetic / threads, as evenly as it can be split + 2 or 3 barriers + bytes exchanged / bandwidth
 
 The way in which the kernels split a step is followed, see `Engine.chunks` and `train` in kernels/network.py.
 """
@@ -38,6 +38,10 @@ class Work:
     transposed_bytes: int
     delta_bytes: int  # of the whole batch
     input_bytes: int  # what the layers are given, of the whole batch
+    first_bytes: int = 0  # of the parameters: the first layer's
+    first_input_bytes: int = 0  # of what the layers are given: the network's inputs
+    first_output_bytes: int = 0
+    by_units: frozenset[int] = frozenset()  # numbers of threads with which each has some units of the first layer
 
     @property
     def pieces(self) -> int:
@@ -63,7 +67,14 @@ class Work:
         weights = others * (self.parameter_bytes + self.transposed_bytes)
         if self.chunks:  # its slice of every other thread's gradient
             return weights + (self.active(threads) - 1) / threads * self.parameter_bytes
+        if threads in self.by_units:  # their weights are nobody else's, and inputs come from the data
+            handed = self.input_bytes - self.first_input_bytes + self.first_output_bytes
+            return weights + others * (self.delta_bytes - self.first_bytes + handed / threads)
         return weights + others * (self.delta_bytes + self.input_bytes / threads)
+
+    def barriers(self, threads: int) -> int:
+        """How often threads meet in a step."""
+        return 2 + (threads in self.by_units)
 
 
 def parts(work: Work, machine: Machine, threads: int) -> dict[str, float]:
@@ -74,7 +85,7 @@ def parts(work: Work, machine: Machine, threads: int) -> dict[str, float]:
     return {
         "arithmetic": even,
         "split": work.seconds * work.most(threads) / work.pieces - even,
-        "barrier": 2 * machine.barrier(threads),
+        "barrier": work.barriers(threads) * machine.barrier(threads),
         "exchange": work.exchanged(threads) / machine.bandwidth,
     }
 
@@ -93,6 +104,7 @@ def work_of(engine: Any, batch: int, seconds: float, tile_rows: int) -> Work:
     """The step of an engine (fastnn.engine.Engine)."""
     size = engine.dtype.itemsize
     outputs = [record.output_stride for record in engine.layers]
+    first = engine.layers[0]
     return Work(
         seconds=seconds,
         batch=batch,
@@ -102,4 +114,17 @@ def work_of(engine: Any, batch: int, seconds: float, tile_rows: int) -> Work:
         transposed_bytes=len(engine.transposed) * size,
         delta_bytes=batch * sum(outputs) * size,
         input_bytes=batch * (engine.input_stride + sum(outputs[:-1])) * size,
+        first_bytes=first.height * first.stride * size,
+        first_input_bytes=batch * engine.input_stride * size,
+        first_output_bytes=batch * outputs[0] * size,
+        by_units=frozenset(threads for threads in range(2, 65) if divides_units(engine, batch, threads)),
     )
+
+
+def divides_units(engine: Any, batch: int, threads: int) -> bool:
+    """Whether that many threads, each on a processor of its own, share out the first layer's units."""
+    here, engine.processors = engine.processors, threads
+    try:
+        return not engine.chunks(batch) and engine.takes_data(batch) and engine.units_pay(batch, threads)
+    finally:
+        engine.processors = here

@@ -4,7 +4,11 @@ import copy
 import importlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import fastnn
+from fastnn.layers import Dense, Input
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -151,3 +155,21 @@ def test_model_counts_what_others_wrote(benchmark_module):
     assert work(model).exchanged(2) == 0.5 * (400_000 + 64_000 + 512_000 / 2)
     assert work(model, chunks=4).exchanged(4) == 0.75 * 400_000 + 3 / 4 * 400_000
     assert model.Machine({2: 1e-7, 4: 3e-7}, 1.0).barrier(8) == pytest.approx(6e-7)
+
+
+def test_model_leaves_a_first_layer_by_units_where_it_is(benchmark_module):
+    model = benchmark_module("model")
+    first = {"first_bytes": 300_000, "first_input_bytes": 400_000, "first_output_bytes": 64_000}
+    shared = work(model, by_units=frozenset([2]), **first)
+    assert shared.exchanged(2) == 0.5 * (100_000 + 64_000 + (112_000 + 64_000) / 2)
+    assert shared.exchanged(4) == work(model).exchanged(4)
+    assert [shared.barriers(threads) for threads in (2, 4)] == [3, 2]
+
+
+def test_model_knows_who_shares_units_out(benchmark_module):
+    model = fastnn.Sequential([Input(shape=(784,)), Dense(128, activation="relu"), Dense(10)])
+    model.compile(loss="mse", threads=1)
+    model.fit(np.zeros((64, 784)), np.zeros((64, 10)), batch_size=32, verbose=0)
+    found = benchmark_module("model").work_of(model._engine, 32, 1e-4, 8)
+    assert {2, 4, 8} <= found.by_units
+    assert not {3, 16, 64} & found.by_units
