@@ -205,8 +205,8 @@ class History(Callback):
 
     def with_epochs(self, epochs: Iterable[int], logs: Mapping[str, list[float]]) -> dict[str, Any]:
         """What ``epoch`` and ``history`` are once these epochs have been appended."""
-        history = {name: values + logs.get(name, []) for name, values in self.history.items()}
-        return {"epoch": self.epoch + list(epochs), "history": {**logs, **history}}
+        history = {name: self.history.get(name, []) + values for name, values in logs.items()}
+        return {"epoch": self.epoch + list(epochs), "history": {**self.history, **history}}
 
     def get_state(self) -> dict[str, Any]:
         """All that was recorded."""

@@ -429,7 +429,8 @@ def _check_signs(array: Array, name: str, first_row: int = 0) -> None:
 
 def _class_numbers(array: Array, classes: int, name: str, first_row: int = 0) -> Array:
     """Class numbers (rows,), as native integers; those that are such stay where they are."""
-    if array.dtype.kind in "iu" and array.dtype.isnative:
+    signed_fit = classes <= 1 << (8 * array.itemsize - 1)  # else a negative one may be as large
+    if array.dtype.isnative and (array.dtype.kind == "u" or (array.dtype.kind == "i" and signed_fit)):
         unsigned = array.view(f"u{array.itemsize}")  # where the negative ones are the largest
         if np.maximum.reduce(unsigned).item() < classes:
             return array

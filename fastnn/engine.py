@@ -745,8 +745,9 @@ class Engine:
 
     def guessed_seconds(self, batch_size: int) -> float:
         """What a step of training may take: what one took the last time, or what its arithmetic would."""
-        if self.pace[0] == batch_size:
-            return self.pace[1]
+        rows, seconds = self.pace
+        if rows == batch_size:
+            return seconds
         return self.row_operations * batch_size / (5e9 if self.backend == "numpy" else 5e10) + 2e-6
 
     def inference_threads(self, rows: int) -> int:
@@ -787,9 +788,8 @@ class Engine:
         may have to wait for a processor.
         """
         record, job = self.layers[0], self.job
-        if not 1 < threads <= self.processors or job.clip > plan.CLIPS.index(
-            "clipvalue"
-        ):  # norms are of all threads' gradients
+        norms = job.clip > plan.CLIPS.index("clipvalue")  # are of all threads' gradients
+        if norms or not 1 < threads <= self.processors:
             return False
         blocks = -(-record.outputs // job.unit_block)
         most = -(-blocks // threads) * job.unit_block
@@ -802,7 +802,7 @@ class Engine:
         turns = 1 + replicate  # replicated, every other step has gradients and scores of its own
         job, dtype, size = self.job, self.dtype, self.dtype.itemsize
         capacity = -(-batch_size // (max(1, chunks) * ROW_BLOCK)) * ROW_BLOCK
-        job.chunks, job.capacity = chunks, capacity
+        job.chunks, job.capacity, job.unseen = chunks, capacity, 0
         job.workspace_size = capacity * self.row_values * size
         job.workspace = address(self.workspace(capacity, threads if chunks else 1))
         job.gradient_levels = chunks.bit_length() + 1
@@ -1036,7 +1036,8 @@ class Training:
     rows : int
         Rows of an epoch: those of the data, or as many as an order that is laid down visits.
     unseen : bool
-        Nobody has looked whether x is finite: the steps of the first epoch do, on a compiled backend.
+        Nobody has looked whether x is finite, which the kernels can read where it lies: the steps of the first epoch
+        do, on a compiled backend.
     not_finite : bool
         It is not.  The step that found it has changed nothing; what those before it did, `restore_good` undoes.
     """

@@ -410,11 +410,13 @@ class Sequential:
         held = None
         level = verbosity(verbose)
         given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
-        # Nobody sees what happens before the end: so it may take a step to find a NaN, which then undoes all.
-        late = self._engine is not None and self._engine.backend != "numpy" and initial_epoch == 0 < epochs
-        late = late and not (level or given or validation_split or self.optimizer.full_batch)  # type: ignore[union-attr]
-        late = late and validation_data is None
+        # Where nobody sees what happens before the end, a step may find a NaN, which then undoes all.
+        watched = level or given or validation_split or validation_data is not None
+        late = not watched and initial_epoch == 0 < epochs and self._looks()
         train = self._rows(x, y, sample_weight, class_weight, "", batch_size, steps_per_epoch, x_finite=late)
+        if late and isinstance(train, Data) and not train.direct:
+            data.check_finite(train.x, "x", self.dtype)
+            late = False
         if self.optimizer.full_batch and isinstance(train, Feed):  # type: ignore[union-attr]
             raise ValueError("x got a stream, but LBFGS takes all rows at once; wants arrays, or another optimizer")
         if validation_data is not None:
@@ -488,6 +490,13 @@ class Sequential:
         finally:
             chain.on_train_end()
         return history
+
+    def _looks(self) -> bool:
+        """Whether steps of training can look for NaN: nothing of the user's own may see one before."""
+        engine = self._engine
+        if engine is None or engine.backend == "numpy" or engine.functions:
+            return False
+        return not self.optimizer.full_batch  # type: ignore[union-attr]
 
     def _data(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, name: str = "") -> Data:
         """x, y and weights, checked."""

@@ -60,6 +60,7 @@ class _Prepared:
         self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
         job.mode, job.threads, job.chunks, job.shuffle, job.origin, job.transposing = MODE[mode], 1, 0, 0, 0, 1
         job.capacity, job.workspace, job.by_units, job.from_data = capacity, address(self.workspace), 0, 0
+        job.replicated = job.unseen = 0
         job.workspace_size = capacity * engine.row_values * size
         self.scratch = aligned(threads * engine.scratch_size, np.uint8)
         job.scratch, job.scratch_size = address(self.scratch), engine.scratch_size

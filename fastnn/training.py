@@ -110,7 +110,7 @@ class Run:
                 self._epoch()
                 if training.diverged:
                     training.restore_good()
-                    if self.look is not None:
+                    if self.look is not None and training.diverged == 1:
                         self.look()
                     _warn(training, self.optimizer, self.epochs)
                     break
@@ -197,7 +197,7 @@ class Run:
     def _report_all(self, last: int) -> None:
         """Report epochs that have ended to the histories, which are all that want to hear of them."""
         first, training = self.reported, self.training
-        if first == last:
+        if first >= last:
             return
         assert isinstance(training, Training)
         epochs, rows = self.epochs[first:last], training.rows

@@ -1663,7 +1663,7 @@ def first_layer(
         if depth < layer.rows:
             add_bias(layer, count, vectors * LANES, weights, output)
         if places:
-            look_at_rows(layer.inputs, job, count, inputs, input_row, epoch)
+            look_at_rows(layer.inputs, job, count, inputs, input_row, epoch, position)
         row += count
     output = base + (layer.output * job.capacity + first_row * stride + first_unit) * SIZE
     columns = vectors * LANES
@@ -1677,8 +1677,10 @@ def first_layer(
             put(output, number * stride + layer.outputs - first_unit, 1.0)
 
 
-def look_at_rows(width: integer, job: Job, rows: integer, source: integer, stride: integer, epoch: integer):
-    """Say so, if there is a NaN or an infinity in rows of inputs that nobody has looked at before.
+def look_at_rows(
+    width: integer, job: Job, rows: integer, source: integer, stride: integer, epoch: integer, position: integer
+):
+    """Say in which batch it is, if there is a NaN or an infinity in rows of inputs that nobody has looked at before.
 
     Of four vectors or more; or with something finite behind them, up to a whole vector.
     """
@@ -1715,7 +1717,7 @@ def look_at_rows(width: integer, job: Job, rows: integer, source: integer, strid
                 b = b + (value - value)
             row += 2
     if not is_finite(first(sum_lanes((a + b) + (c + d)))):
-        atomic_put(job.synchronisation, NOT_FINITE, 1)
+        atomic_put(job.synchronisation, NOT_FINITE, position + 1)
 
 
 def put_rows_ahead(job: Job, epoch: integer, position: integer, target: integer):
@@ -2736,7 +2738,8 @@ def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scra
 def chunk_count(job: Job, batch_rows: integer) -> integer:
     """Into how many chunks a batch falls: a power of two, so that two, four, eight threads have alike.
 
-    The last batch of an epoch falls into as many, unless they had less than a quarter of a chunk's rows.
+    The last batch of an epoch falls into as many, unless they would have a quarter of a chunk's rows or less.  None is
+    empty, for a chunk has room for 24 rows at least.
     """
     chunks = job.chunks
     while chunks > 1 and chunks * job.capacity >= 4 * batch_rows:
@@ -2787,7 +2790,7 @@ def train_chunks(
         rows -= start
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
         layer = layers
-        look_at_rows(layer.inputs, job, rows, base, job.input_stride, epoch)
+        look_at_rows(layer.inputs, job, rows, base, job.input_stride, epoch, position)
         forward(layers, job, 0, base, 0, rows, start, batch_rows, key, 1, 0, scratch)
         score_rows(job, last, base, 0, rows, first_score + start, share, scratch)
         backward(layers, job, base, 0, rows, start, batch_rows, key, scratch)
@@ -3030,7 +3033,7 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
                     gather(layers, job, base, first_row, rows, epoch, position, 1)
                     inputs = base + first_row * job.input_stride * SIZE
                     layer = layers
-                    look_at_rows(layer.inputs, job, rows, inputs, job.input_stride, epoch)
+                    look_at_rows(layer.inputs, job, rows, inputs, job.input_stride, epoch, position)
                 if forward(
                     layers, job, job.from_data > 0, base, first_row, rows, first_row, batch_rows, key, 1, 0, scratch
                 ):
@@ -3042,8 +3045,10 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
             return 1
         if wait(job):
             return 1
-        if job.unseen and atomic_get(job.synchronisation, NOT_FINITE):
-            return 1
+        if job.unseen and epoch == 0:
+            found = atomic_get(job.synchronisation, NOT_FINITE)
+            if found > 0 and found <= position + 1:  # replicated, another thread may be at the next batch already
+                return 1
         if job.mode == TRAIN:
             prepare_step(job, step - job.first_step, scratch)
         if job.by_units:

@@ -176,7 +176,8 @@ CUSTOM = -1  # the code of an activation or loss that is the user's own; see net
 
 DECAY = 15  # the place of the weight decay in hyper, and of what it leaves of a weight among a step's scalars
 
-# Words of the synchronisation block, each on a cache line of its own.
+# Words of the synchronisation block, each on a cache line of its own.  NOT_FINITE: 1 + where in the epoch the batch
+# begins that has such an input.
 ARRIVED, GENERATION, ABORTED, DIVERGED, DONE, LEFT, NOT_FINITE = 0, 16, 32, 48, 56, 64, 72
 SYNCHRONISATION_WORDS = 80
 

@@ -7,6 +7,7 @@ import os
 import sys
 import types
 
+import naive
 import numpy as np
 import pytest
 
@@ -488,3 +489,15 @@ def test_lbfgs_refuses_a_backup_before_anything_changes(tmp_path):
     assert not (tmp_path / "backup").exists()
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_each_history_has_lists_of_its_own(network, backend):
+    x, y = naive.random_data("mse", 20, 3, 2)
+    model = network([3, 4, 2], ["relu", "linear"], backend=backend)
+    kept = callbacks.History()
+    first = model.fit(x, y, epochs=3, callbacks=[kept], verbose=0)
+    model.fit(x, y, epochs=2, callbacks=[kept], validation_split=0.25, verbose=0)
+    assert len(first.history["loss"]) == len(first.epoch) == 3
+    assert kept.history["loss"][:3] == first.history["loss"]
+    assert kept.epoch == [0, 1, 2, 0, 1]
+    assert [len(values) for values in kept.history.values()] == [5, 2]

@@ -494,3 +494,37 @@ def test_a_nan_is_what_is_told_of_where_training_diverged_before_it(network, bac
         model.fit(x, y, batch_size=16, shuffle=False, verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_nan_is_found_before_a_function_of_the_users_own_sees_it(network, backend):
+    def strict(target, y):
+        if not np.isfinite(y).all():
+            raise FloatingPointError("a NaN")
+        return 0.5 * ((y - target) ** 2).sum(axis=1), y - target
+
+    x, y = naive.random_data("mse", 64, WIDE[0], WIDE[-1])
+    model = network(WIDE, ["relu", "linear"], loss=losses.Custom(strict), backend=backend)
+    model.fit(x, y, batch_size=16, verbose=0)
+    before = [w.tobytes() for w in model.get_weights()]
+    x[-1, -1] = np.nan
+    with refused(ValueError, "x has NaN in row 63"):
+        model.fit(x, y, batch_size=16, shuffle=False, verbose=0)
+    assert [w.tobytes() for w in model.get_weights()] == before
+
+
+def test_what_is_converted_is_looked_at_before(network, backend):
+    x, y = naive.random_data("mse", 64, WIDE[0], WIDE[-1])
+    model = network(WIDE, ["relu", "linear"], backend=backend)
+    model.fit(x, y, verbose=0)
+    x[-1, -1] = 1e300
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with refused(ValueError, "x has 1e+300 in row 63", "too large for float32"):
+            model.fit(x.astype(">f8"), y, verbose=0)
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "int64"])
+def test_a_negative_class_number_is_refused_whatever_its_width(network, kind):
+    model = network([3, 4, 300], ["relu", "softmax"], loss="sparse_categorical_crossentropy")
+    with refused(ValueError, "y has -1 in row 1", "wants class numbers from 0 to 299"):
+        model.fit(X[:2], np.array([0, -1], kind), verbose=0)

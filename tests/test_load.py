@@ -1,6 +1,7 @@
 """More threads than processors, and processors busy with something else: training ends, with the same bits."""
 
 import contextlib
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -58,3 +59,29 @@ def test_more_threads_than_processors_train_several_models_at_once(network, back
     alone = run(1)
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(run, [8, 8, 8])) == 3 * [alone]
+
+
+NAN_ON_ONE_PROCESSOR = """
+import os, sys
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+import numpy as np, fastnn
+from fastnn.layers import Dense, Input
+model = fastnn.Sequential([Input((30,)), Dense(64, activation="relu"), Dense(2)], seed=0)
+model.compile(loss="mse", backend=sys.argv[1], threads=int(sys.argv[2]))
+x, y = np.zeros((5120, 30), "float32"), np.zeros((5120, 2), "float32")
+model.fit(x, y, batch_size=256, verbose=0)
+for row in range(1300, 5120, 127):
+    x[row] = np.nan
+    try:
+        model.fit(x, y, batch_size=256, verbose=0)
+        sys.exit(f"no error for row {row}")
+    except ValueError:
+        x[row] = 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="wants to choose its processor")
+@pytest.mark.parametrize("threads", [2, 4])
+def test_threads_that_share_a_processor_all_hear_of_a_nan(backend, threads):
+    """One of them may be at the next batch, and find it there, before another has left the barrier."""
+    subprocess.run([sys.executable, "-c", NAN_ON_ONE_PROCESSOR, backend, str(threads)], check=True, timeout=120)
