@@ -39,7 +39,7 @@ typedef __mmask8 MASK;
 #define COMPARE(A, B, HOW) _mm512_cmp_pd_mask(A, B, HOW)
 #define BLEND(M, A, B) _mm512_mask_blend_pd(M, B, A)
 #endif
-INLINE MASK F(lanes_below)(int64_t n) { return n >= LANE_COUNT ? (MASK)~0 : n <= 0 ? (MASK)0 : (MASK)((1u << n) - 1); }
+INLINE MASK F(lanes_below)(int64_t n) { return (MASK)_bzhi_u32(~0u, n >= LANE_COUNT ? LANE_COUNT : n <= 0 ? 0 : (unsigned)n); }
 INLINE VECTOR F(rint)(VECTOR a) { return OP(roundscale)(a, 0x08); }
 
 /* 14 bits, doubled by each of Newton's steps: a third of what dividing and extracting take, and within an ulp. */
