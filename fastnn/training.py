@@ -40,8 +40,13 @@ def named(values: Array, metrics: Sequence[Metric], prefix: str = "") -> Logs:
     loss, *rest = values.tolist()
     logs = {f"{prefix}loss": loss}
     for metric, value in zip(metrics, rest, strict=True):
-        logs[prefix + metric.name] = math.sqrt(value) if metric.root else value
+        logs[prefix + metric.name] = _value(metric, value)
     return logs
+
+
+def _value(metric: Metric, mean: float) -> float:
+    """A metric, from its mean over the rows."""
+    return math.sqrt(mean) if metric.root else mean
 
 
 class Run:
@@ -204,7 +209,7 @@ class Run:
         columns = [[value / rows for value in column] for column in training.results[first:last].T.tolist()]
         logs = {"loss": columns[0]}
         for metric, column in zip(self.metrics, columns[1:], strict=True):
-            logs[metric.name] = [math.sqrt(value) for value in column] if metric.root else column
+            logs[metric.name] = [_value(metric, value) for value in column]
         updates = [(vars(history).update, history.with_epochs(epochs, logs)) for history in self.callbacks.histories]
         self.timed(self.seconds[first:last], rows)
         self.reported = last  # before the updates, each of which Ctrl-C cannot divide
