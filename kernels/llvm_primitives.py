@@ -78,6 +78,29 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
     def broadcast(builder: Any, address: Any, index: Any) -> Any:
         return fill(builder, builder.load(_pointer(builder, address, index, real), align=size))
 
+    half = vector_type(dtype, lanes // 2)
+
+    def load_half(builder: Any, address: Any, index: Any) -> Any:
+        pointer = builder.bitcast(_pointer(builder, address, index, real), half.as_pointer())
+        return builder.load(pointer, align=size)
+
+    def accumulated_half(builder: Any, a: Any, b: Any, c: Any) -> Any:
+        order = ir.Constant(ir.VectorType(INDEX, lanes // 2), list(range(lanes // 2)))
+        low = builder.shuffle_vector(a, ir.Constant(wide, ir.Undefined), order)
+        return _call(builder, f"llvm.fma.v{lanes // 2}{'f32' if single else 'f64'}", half, low, b, c)
+
+    def store_half(builder: Any, address: Any, index: Any, value: Any) -> None:
+        """With zeros behind it."""
+        zeros = ir.Constant(half, [ir.Constant(real, 0.0)] * (lanes // 2))
+        order = ir.Constant(ir.VectorType(INDEX, lanes), list(range(lanes)))
+        store(builder, address, index, builder.shuffle_vector(value, zeros, order))
+
+    def held(builder: Any, a: Any) -> Any:
+        return builder.asm(ir.FunctionType(wide, [wide]), "", "=v,0", [a], side_effect=False)
+
+    def splat_half(_: Any, value: Any) -> Any:
+        return ir.Constant(half, [ir.Constant(real, value.constant)] * (lanes // 2))
+
     def elementwise(name: str) -> Lower:
         return lambda builder, *args: _call(builder, f"llvm.{name}.{suffix}", wide, *args)
 
@@ -218,6 +241,11 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
     table: dict[str, Lower] = {
         "load": load,
         "store": store,
+        "held": held,
+        "load_half": load_half,
+        "store_half": store_half,
+        "splat_half": splat_half,
+        "accumulated_half": accumulated_half,
         "broadcast": broadcast,
         "splat": lambda builder, value: fill(builder, narrow(builder, value)),
         "first": lambda b, a: widen(b, b.extract_element(a, ir.Constant(INDEX, 0))),

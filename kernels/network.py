@@ -15,7 +15,7 @@ The layout is such that neither a bias nor a ragged width is a special case:
 
 def product(
     rows: integer,
-    vectors: integer,
+    columns: integer,
     depth: integer,
     a: integer,
     a_row: integer,
@@ -29,7 +29,10 @@ def product(
     c: integer,
     c_row: integer,
 ):
-    """c[i, j] = sum over k of a[i, k] * b[k, j], for j over whole vectors; with ``more``, added to what c holds.
+    """c[i, j] = sum over k of a[i, k] * b[k, j], for j < columns; with ``more``, added to what c holds.
+
+    Whole vectors are computed; but where columns leave half of the last one or more, and there are tiles that end in
+    half a vector, what is behind that may be written as 0 instead.
 
     b[k, j] is at k * b_step + j, and a[i, k] at k * a_step + i * a_row within each 16 rows, those a_block apart.
     Every element is one chain of fused multiply-adds in the order of k, whatever tile or block it falls into: results
@@ -38,6 +41,8 @@ def product(
     Rows of b that lie far apart are brought together first (``pack``), where enough tiles use them again.  With
     ``turned``, b has that many columns and is stored transposed, b[k, j] at j * b_step + k: it is turned on that way.
     """
+    vectors = vectors_for(columns)
+    half = HALVES and vectors * LANES - columns >= LANES // 2
     if depth >= DEEP and rows >= TILE_ROWS and vectors > 1:
         deep_product(rows, vectors, depth, a, a_row, a_step, a_block, b, b_step, turned, more, pack, c, c_row)
         return
@@ -49,6 +54,9 @@ def product(
         column = 0
         while column < vectors:
             wide = tile_width(rows, vectors - column)
+            if half and wide == 3 and rows >= TILE_ROWS and column + 3 == vectors:  # 1, and 1 and a half
+                wide = 1
+            narrow = half and wide == 2 and column + 2 == vectors
             panel = b + (first * b_step + column * LANES) * SIZE
             panel_step = b_step
             if turned:
@@ -67,6 +75,7 @@ def product(
                 row += tile(
                     rows - row,
                     wide,
+                    narrow,
                     steps,
                     a + (first * a_step + row // 16 * a_block + row % 16 * a_row) * SIZE,
                     a_row,
@@ -225,7 +234,20 @@ def deep_rows(
             rest = 16
         a_rest = a + (row // 16 * a_block + row % 16 * a_row) * SIZE
         product(
-            rest, wide, steps, a_rest, a_row, a_step, 0, panel, panel_step, 0, more, 0, c + row * c_row * SIZE, c_row
+            rest,
+            wide * LANES,
+            steps,
+            a_rest,
+            a_row,
+            a_step,
+            0,
+            panel,
+            panel_step,
+            0,
+            more,
+            0,
+            c + row * c_row * SIZE,
+            c_row,
         )
         row += rest
 
@@ -1369,7 +1391,7 @@ def layer_product(
     layer: Layer,
     job: Job,
     rows: integer,
-    vectors: integer,
+    columns: integer,
     depth: integer,
     source: integer,
     source_row: integer,
@@ -1386,6 +1408,7 @@ def layer_product(
     steps = depth
     first = 0
     if rows == 1 and depth * layer.stride * SIZE > SWEPT_BYTES:
+        vectors = vectors_for(columns)
         for at in range(0, vectors * LANES, LANES):
             store(target, at, splat(0.0))
         while first + 8 <= depth:
@@ -1398,7 +1421,7 @@ def layer_product(
             steps = depth - first
         product(
             rows,
-            vectors,
+            columns,
             steps,
             source + first * SIZE,
             source_row,
@@ -1484,7 +1507,7 @@ def forward(
                     layer,
                     job,
                     rows,
-                    vectors_for(layer.outputs),
+                    layer.outputs,
                     depth,
                     source,
                     source_row,
@@ -1566,9 +1589,8 @@ def units_of_layer(
             output = base + layer.output * job.capacity * SIZE
             dot_rows(layer, rows, source, layer.input_stride, weights, scratch + PACK, output, stride)
     else:
-        vectors = columns // LANES
         pack = scratch + PACK
-        layer_product(layer, job, rows, vectors, layer.rows, source, layer.input_stride, weights, pack, output)
+        layer_product(layer, job, rows, columns, layer.rows, source, layer.input_stride, weights, pack, output)
     if columns > 0 and layer.activation != LINEAR and layer.activation != SOFTMAX:
         activate(layer.activation, rows, columns, stride, layer.parameter, output, output)
     if ends:
@@ -1656,7 +1678,7 @@ def first_layer(
                     0,
                 )
             else:
-                product(count, wide, depth, inputs, input_row, 1, 0, panel, layer.stride, 0, 0, 0, target, stride)
+                product(count, wide * LANES, depth, inputs, input_row, 1, 0, panel, layer.stride, 0, 0, 0, target, stride)
             below = inputs  # once is enough
             below_row = input_row
             vector += wide
@@ -1761,7 +1783,7 @@ def first_layer_gradient(
             claim_panel(layer, job, unit, units, column, vectors * LANES)
         product(
             count,
-            vectors,
+            columns_of_panel(layer, column, vectors),
             batch_rows,
             inputs + unit * SIZE,
             1,
@@ -1798,7 +1820,7 @@ def first_layer_gradient(
         put(scratch + ONE, 0, 1.0)
         product(
             1,
-            vectors,
+            vectors * LANES,
             batch_rows,
             scratch + ONE,
             0,
@@ -1933,7 +1955,7 @@ def backward(
                     matrix_stride = layer.transposed_stride
                 product(
                     rows,
-                    vectors_for(layer.inputs),
+                    layer.inputs,
                     layer.outputs,
                     source,
                     layer.output_stride,
@@ -2000,7 +2022,7 @@ def weight_gradient(
     if layer.turned:
         product(
             units,
-            vectors,
+            columns_of_panel(layer, column, vectors),
             batch_rows,
             base + (layer.delta * job.capacity + first_unit) * SIZE,
             1,
@@ -2023,7 +2045,7 @@ def weight_gradient(
             claim_panel(layer, job, first_unit, units, column, vectors * LANES)
         product(
             units,
-            vectors,
+            columns_of_panel(layer, column, vectors),
             batch_rows,
             source + first_unit * SIZE,
             1,
@@ -2079,7 +2101,7 @@ def weight_gradient(
                 claim_panel(layer, job, first_unit, units, column, vectors * LANES)
             product(
                 units,
-                vectors,
+                columns_of_panel(layer, column, vectors),
                 rows,
                 pack,
                 1,
@@ -2094,6 +2116,13 @@ def weight_gradient(
                 gradient_row,
             )
         first += rows
+
+
+def columns_of_panel(layer: Layer, column: integer, vectors: integer) -> integer:
+    """How many of a matrix's columns so many vectors hold, from a column on."""
+    if column + vectors * LANES > layer.width:
+        return layer.width - column
+    return vectors * LANES
 
 
 def is_flat(layer: Layer, units: integer) -> integer:

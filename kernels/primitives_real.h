@@ -34,10 +34,14 @@ INLINE VECTOR F(lane_numbers)(void) { return __builtin_convertvector(F(word_numb
 typedef __mmask16 MASK;
 #define COMPARE(A, B, HOW) _mm512_cmp_ps_mask(A, B, HOW)
 #define BLEND(M, A, B) _mm512_mask_blend_ps(M, B, A)
+#define FIRST_HALF _mm512_castps512_ps256
+#define WITH_ZEROS _mm512_zextps256_ps512
 #else
 typedef __mmask8 MASK;
 #define COMPARE(A, B, HOW) _mm512_cmp_pd_mask(A, B, HOW)
 #define BLEND(M, A, B) _mm512_mask_blend_pd(M, B, A)
+#define FIRST_HALF _mm512_castpd512_pd256
+#define WITH_ZEROS _mm512_zextpd256_pd512
 #endif
 INLINE MASK F(lanes_below)(int64_t n) { return (MASK)_bzhi_u32(~0u, n >= LANE_COUNT ? LANE_COUNT : n <= 0 ? 0 : (unsigned)n); }
 INLINE VECTOR F(rint)(VECTOR a) { return OP(roundscale)(a, 0x08); }
@@ -113,6 +117,26 @@ INLINE VECTOR F(accumulated)(VECTOR a, VECTOR b, VECTOR c) {
     return F(fma)(a, b, c);
 #endif
 }
+
+#if VECTOR_BYTES == 64 && defined(__AVX512F__)
+/* Half a vector; behind it, 0 is stored. */
+typedef REAL F(half) __attribute__((vector_size(VECTOR_BYTES / 2), may_alias));
+typedef REAL F(unaligned_half) __attribute__((vector_size(VECTOR_BYTES / 2), aligned(4), may_alias));
+INLINE F(half) F(load_half)(int64_t p, int64_t i) { return *(const F(unaligned_half) *)((const REAL *)p + i); }
+/* In a register: else LLVM reads it from memory again for each use, and once more for its first half. */
+INLINE VECTOR F(held)(VECTOR a) { return a; }
+INLINE F(half) F(splat_half)(double value) { return (REAL)value - (F(half)){0}; }
+INLINE F(half) F(accumulated_half)(VECTOR a, F(half) b, F(half) c) {
+    F(half) low = FIRST_HALF(a);
+#if defined(__GNUC__) && !defined(__clang__)
+    __asm__(ACCUMULATE " %2, %1, %0" : "+v"(c) : "v"(low), "v"(b));
+    return c;
+#else
+    return X86(_mm256_fmadd)(low, b, c);
+#endif
+}
+INLINE void F(store_half)(int64_t p, int64_t i, F(half) value) { F(store)(p, i, WITH_ZEROS(value)); }
+#endif
 
 INLINE MASK F(greater)(VECTOR a, VECTOR b) { return F(less)(b, a); }
 INLINE MASK F(greater_equal)(VECTOR a, VECTOR b) { return F(less_equal)(b, a); }
@@ -198,6 +222,8 @@ FOR_KINDS(READ)
 #undef OP
 #undef COMPARE
 #undef BLEND
+#undef FIRST_HALF
+#undef WITH_ZEROS
 #undef VECTOR
 #undef MASK
 #undef WORDS

@@ -31,12 +31,16 @@ COMPARISONS = {
 
 @dataclass(frozen=True)
 class InstructionSet:
-    """How wide its vectors are (bytes), the tallest and widest tile its registers hold, and the compiler's flags."""
+    """How wide its vectors are (bytes), the tallest and widest tile its registers hold, and the compiler's flags.
+
+    ``halves``: instructions on half a vector may take half the time, so some tiles end in one.
+    """
 
     vector_bytes: int
     tile_rows: int
     tile_vectors: int
     flags: tuple[str, ...]
+    halves: bool = False
 
     def shapes(self) -> dict[int, list[int]]:
         """The tiles that there are: for each height their widths, tallest first.
@@ -69,7 +73,7 @@ COMMON_FLAGS = (
 
 _X86 = {
     # Registers: 8 rows x 3 vectors of sums, 3 vectors of b and one of a fill 28 of 32; 4 x 3 all 16 of AVX2.
-    "v4": InstructionSet(64, 8, 3, ("-march=x86-64-v4", "-mprfchw", "-mprefer-vector-width=512")),
+    "v4": InstructionSet(64, 8, 3, ("-march=x86-64-v4", "-mprfchw", "-mprefer-vector-width=512"), True),
     "v3": InstructionSet(32, 4, 3, ("-march=x86-64-v3", "-mprfchw")),
     "baseline": InstructionSet(16, 4, 2, ()),
 }
@@ -81,6 +85,9 @@ INSTRUCTION_SETS: dict[str, InstructionSet] = _X86 if MACHINE == "x86_64" else _
 
 CYTHON_ISAS: dict[str, list[str]] = {name: [*COMMON_FLAGS, *s.flags] for name, s in INSTRUCTION_SETS.items()}
 
+
+NARROW_HEIGHTS = (8, 4)
+"""Of tiles of a vector and a half, where the instruction set has them."""
 
 PLAN_CONSTANTS = (
     *("PENALTY", "KERNEL_SQUARES", "BIAS_SQUARES", "SUMS"),
@@ -340,6 +347,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
         "TILE_ROWS": instruction_set.tile_rows,
         "TILE_VECTORS": instruction_set.tile_vectors,
         "WIDE_SUMS": instruction_set.wide_sums,
+        "HALVES": int(instruction_set.halves),
         "PANEL_VECTORS": source.constants["PANEL_COLUMNS"] // lanes,
     }
     for name, function in source.elementary.items():
@@ -444,18 +452,23 @@ def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Re
     """Every tile: rows x vectors of sums held in registers over the whole depth; and the choice among them."""
     names = ("depth", "a", "a_row", "a_step", "b", "b_step", "more", "c", "c_row")
     arguments = [(name, "integer") for name in names]
-    shape = [("rows", "integer"), ("vectors", "integer")]
+    shape = [(name, "integer") for name in ("rows", "vectors", "narrow")]
     shapes = instruction_set.shapes()
     for height, widths in shapes.items():
-        for width in widths:
-            step, before, after = tile_parts(height, width, lanes, size)
+        narrow = [True] if instruction_set.halves and height in NARROW_HEIGHTS else []
+        for width, half in [*((width, False) for width in widths), *((2, half) for half in narrow)]:
+            step, before, after = tile_parts(height, width, lanes, size, half)
             body = [*before, "for _ in range(depth):", *("    " + line for line in step), *after]
-            yield Rendered(f"tile_{height}x{width}", arguments, None, indent(body))
+            yield Rendered(f"{'narrow_' * half}tile_{height}x{width}", arguments, None, indent(body))
     lines = []
     for height, widths in shapes.items():
         lines.append(f"if rows >= {height}:")
         for width in widths:
-            lines.append(f"    {'elif' if width > 1 else 'if'} vectors == {width}:")
+            start = "elif" if width > 1 else "if"
+            if width == 2 and instruction_set.halves and height in NARROW_HEIGHTS:
+                lines.append(f"    {start} vectors == 2 and narrow:")
+                lines.append(f"        narrow_tile_{height}x2({', '.join(names)})")
+            lines.append(f"    {start} vectors == {width}:")
             lines.append(f"        tile_{height}x{width}({', '.join(names)})")
         lines.append(f"    return {height}")
     lines.append("return 0")
@@ -463,17 +476,21 @@ def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Re
     yield from deep_tiles(instruction_set, lanes, size, arguments)
 
 
-def tile_parts(height: int, width: int, lanes: int, size: int) -> tuple[list[str], list[str], list[str]]:
-    """A step of a tile, and what comes before and after all of them."""
+def tile_parts(
+    height: int, width: int, lanes: int, size: int, narrow: bool = False
+) -> tuple[list[str], list[str], list[str]]:
+    """A step of a tile, and what comes before and after all of them.  Narrow, its last vectors are halves."""
+    halves = ["_half" if narrow and j == width - 1 else "" for j in range(width)]
     pairs = [(i, j) for i in range(height) for j in range(width)]
-    step = [f"b{j} = load(b, {j * lanes})" for j in range(width)]
+    step = [f"b{j} = load{halves[j]}(b, {j * lanes})" for j in range(width)]
     for i in range(height):
-        step.append(f"x{i} = broadcast(a, {f'{i} * a_row' if i else 0})")
-        step += [f"c{i}_{j} = accumulated(x{i}, b{j}, c{i}_{j})" for j in range(width)]
+        x = f"broadcast(a, {f'{i} * a_row' if i else 0})"
+        step.append(f"x{i} = held({x})" if narrow else f"x{i} = {x}")
+        step += [f"c{i}_{j} = accumulated{halves[j]}(x{i}, b{j}, c{i}_{j})" for j in range(width)]
     step += [f"a = unforeseen(a + a_step * {size})", f"b = unforeseen(b + b_step * {size})"]
-    before = [f"c{i}_{j} = splat(0.0)" for i, j in pairs]
-    before += ["if more:", *(f"    c{i}_{j} = load(c, {i} * c_row + {j * lanes})" for i, j in pairs)]
-    after = [f"store(c, {i} * c_row + {j * lanes}, c{i}_{j})" for i, j in pairs]
+    before = [f"c{i}_{j} = splat{halves[j]}(0.0)" for i, j in pairs]
+    before += ["if more:", *(f"    c{i}_{j} = load{halves[j]}(c, {i} * c_row + {j * lanes})" for i, j in pairs)]
+    after = [f"store{halves[j]}(c, {i} * c_row + {j * lanes}, c{i}_{j})" for i, j in pairs]
     return step, before, after
 
 
@@ -565,7 +582,7 @@ def cython_source(isa: str) -> str:
         "# Rendered by fastnn.kernels.render; not to be edited."
     ]
     source = Source()
-    letters = {"i": "integer", "d": "double", "v": "vector", "m": "mask", "b": "integer"}
+    letters = {"i": "integer", "d": "double", "v": "vector", "h": "half", "m": "mask", "b": "integer"}
     for dtype in ("float32", "float64"):
         parts.append(cython_declarations(source, dtype, instruction_set))
         rendered = list(render(source, dtype, instruction_set))
@@ -629,17 +646,18 @@ def local_types(function: Rendered, results: dict[str, str | None]) -> dict[str,
     return found
 
 
-# What primitives.h offers for each dtype, by its types (r: a real of that dtype, v: vector, m: mask, i: integer,
-# d: double); the rest needs none.
+# What primitives.h offers for each dtype, by its types (r: a real of that dtype, v: vector, h: half of one, m: mask,
+# i: integer, d: double); the rest needs none.
 PRIMITIVES = {
-    "v": ("load:ii broadcast:ii splat:d sum_lanes:v max_lanes:v where:mvv fma:vvv accumulated:vvv reciprocal:v "
+    "v": ("load:ii broadcast:ii held:v splat:d sum_lanes:v max_lanes:v where:mvv fma:vvv accumulated:vvv reciprocal:v "
           "sqrt:v absolute:v copysign:vv rint:v "
           "exchange_low_1:vv exchange_low_2:vv exchange_low_4:vv exchange_low_8:vv "
           "exchange_high_1:vv exchange_high_2:vv exchange_high_4:vv exchange_high_8:vv "
           "maximum:vv minimum:vv two_to_the:v exponent:v mantissa:v lane_numbers: random_lanes:ii"),
+    "h": "load_half:ii splat_half:d accumulated_half:vhh",
     "m": "lanes_below:i less:vv less_equal:vv greater:vv greater_equal:vv equal:vv",
     "d": "first:v get:ii",
-    "void": "store:iiv put:iid copy:iiii write:iir",
+    "void": "store:iiv store_half:iih put:iid copy:iiii write:iir",
 }  # fmt: skip
 SHARED_PRIMITIVES = {
     "i": "unforeseen:i get_integer:ii atomic_add:iii atomic_get:ii flush_denormals: call_function:iiiiiiiiii",
@@ -671,6 +689,7 @@ def shared_primitives(source: Source) -> list[tuple[str, str, str]]:
 def cython_declarations(source: Source, dtype: str, instruction_set: InstructionSet) -> str:
     letters = {
         "v": f"vector_{dtype}",
+        "h": f"half_{dtype}",
         "m": f"mask_{dtype}",
         "r": f"real_{dtype}",
         "i": "integer",
@@ -693,7 +712,7 @@ def cython_declarations(source: Source, dtype: str, instruction_set: Instruction
         lines += declare(shared_primitives(source), "")
     number = "float" if dtype == "float32" else "double"
     lines += ['cdef extern from "primitives.h":']
-    lines += [f"    ctypedef {number} {letters[k]}" for k in "vr"] + [f"    ctypedef int {letters['m']}"]
+    lines += [f"    ctypedef {number} {letters[k]}" for k in "vhr"] + [f"    ctypedef int {letters['m']}"]
     lines += declare(primitives_for(source), f"_{dtype}")
     return "\n".join(lines)
 
@@ -710,7 +729,7 @@ def never_inlined(functions: list[Rendered], dtype: str) -> str:
 
 
 def cython_type(kind: str, dtype: str) -> str:
-    return f"{kind}_{dtype}" if kind in ("vector", "mask") else kind
+    return f"{kind}_{dtype}" if kind in ("vector", "half", "mask") else kind
 
 
 def rename(body: str, names: set[str], dtype: str) -> str:
