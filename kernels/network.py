@@ -2306,20 +2306,30 @@ def add_penalty(
     strength = 1.0
     if job.penalty_shared:
         strength = share
+    plain = layer.kernel_l1 == 0.0 and layer.bias_l1 == 0.0 and not layer.turned  # l2 is the same all along a row
     for row in range(units):
         weights = job.parameters + (layer.weights + (unit + row) * layer.stride + column) * SIZE
         target = gradient + row * gradient_row * SIZE
         count = lanes_of_kernel(layer, unit + row, column)
+        row_l2 = splat(strength * layer.kernel_l2)
+        if count == 0:
+            row_l2 = splat(strength * layer.bias_l2)
         for block in range(0, vectors * LANES, SUM_COLUMNS):
             total = zero
-            for at in range(block, end_of_block(block, vectors), LANES):
-                inside = lanes_below(count - at)
-                l1 = where(inside, splat(strength * layer.kernel_l1), splat(strength * layer.bias_l1))
-                l2 = where(inside, splat(strength * layer.kernel_l2), splat(strength * layer.bias_l2))
-                w = load(weights, at)
-                total = total + fma(l1, absolute(w), l2 * w * w)
-                sign = where(splat(0.0) == w, zero, copysign(l1, w))
-                store(target, at, load(target, at) + fma(l2 + l2, w, sign))
+            if plain:
+                for at in range(block, end_of_block(block, vectors), LANES):
+                    w = load(weights, at)
+                    total = total + row_l2 * w * w
+                    store(target, at, load(target, at) + (row_l2 + row_l2) * w)
+            else:
+                for at in range(block, end_of_block(block, vectors), LANES):
+                    inside = lanes_below(count - at)
+                    l1 = where(inside, splat(strength * layer.kernel_l1), splat(strength * layer.bias_l1))
+                    l2 = where(inside, splat(strength * layer.kernel_l2), splat(strength * layer.bias_l2))
+                    w = load(weights, at)
+                    total = total + fma(l1, absolute(w), l2 * w * w)
+                    sign = where(splat(0.0) == w, zero, copysign(l1, w))
+                    store(target, at, load(target, at) + fma(l2 + l2, w, sign))
             put_double(sums_of_row(layer, job, unit + row, column + block), PENALTY, first(sum_lanes(total)))
 
 
