@@ -864,6 +864,8 @@ class Engine:
             copy = self.buffer(f"{name} {number}", len(original), self.dtype)
             copy[: len(original)] = original
             setattr(job, name, address(copy))
+        # Nobody reads these, but where two threads write the same memory, each waits for the other.
+        job.sums = address(self.buffer(f"sums {number}", self.sum_count, np.float64))
         return job
 
     def _owns(self, job: Any, threads: int) -> int:
