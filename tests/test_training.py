@@ -84,6 +84,7 @@ def test_any_width_and_batch_trains_as_the_reference(network, assert_close, back
         ([300, 120, 10], 128, 300),
         ([64, 520, 3], 64, 300),
         ([1100, 600, 130], 64, 100),
+        ([1100, 20, 3], 7, 30),
     ],
 )
 def test_larger_work_trains_as_the_reference(network, assert_close, backend, dtype, sizes, batch_size, rows):
