@@ -1678,7 +1678,9 @@ def first_layer(
                     0,
                 )
             else:
-                product(count, wide * LANES, depth, inputs, input_row, 1, 0, panel, layer.stride, 0, 0, 0, target, stride)
+                product(
+                    count, wide * LANES, depth, inputs, input_row, 1, 0, panel, layer.stride, 0, 0, 0, target, stride
+                )
             below = inputs  # once is enough
             below_row = input_row
             vector += wide
