@@ -805,7 +805,7 @@ class Engine:
         job.chunks, job.capacity, job.unseen = chunks, capacity, 0
         job.workspace_size = capacity * self.row_values * size
         job.workspace = address(self.workspace(capacity, threads if chunks else 1))
-        job.gradient_levels = chunks.bit_length() + 1
+        job.gradient_levels = chunks.bit_length() + 1  # as many as a tree of sums needs, and one to hand over
         parts = turns * threads * job.gradient_levels if chunks else 1
         job.gradients = address(self.buffer("gradients", parts * self.parameter_count, dtype))
         job.from_data = job.mode == MODE["train"] and not chunks and self.takes_data(batch_size)

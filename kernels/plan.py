@@ -129,7 +129,7 @@ JOB_FIELDS: dict[str, str] = {
     "target": "i8",  # where the targets start in a workspace, for a capacity of one row
     "target_stride": "i8",
     "gradients": "i8",
-    "gradient_levels": "i8",  # gradient vectors a thread
+    "gradient_levels": "i8",  # gradient vectors a thread; the last is for handing over
     "partials": "i8",  # sums over blocks of ROW_BLOCK rows, for batch normalisation
     "partial_values": "i8",  # a block
     "sums": "i8",  # doubles: sums over rows of the weights and the gradient, see PENALTY
