@@ -55,6 +55,11 @@ class InstructionSet:
         return widths
 
     @property
+    def narrow_heights(self) -> tuple[int, ...]:
+        """Of the tiles of a vector and a half."""
+        return (8, 4) if self.halves else ()
+
+    @property
     def wide_sums(self) -> int:
         """How many sums a tile of one or two rows may have."""
         return 16 if self.tile_rows == 8 else 8
@@ -85,9 +90,6 @@ INSTRUCTION_SETS: dict[str, InstructionSet] = _X86 if MACHINE == "x86_64" else _
 
 CYTHON_ISAS: dict[str, list[str]] = {name: [*COMMON_FLAGS, *s.flags] for name, s in INSTRUCTION_SETS.items()}
 
-
-NARROW_HEIGHTS = (8, 4)
-"""Of tiles of a vector and a half, where the instruction set has them."""
 
 PLAN_CONSTANTS = (
     *("PENALTY", "KERNEL_SQUARES", "BIAS_SQUARES", "SUMS"),
@@ -455,8 +457,8 @@ def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Re
     shape = [(name, "integer") for name in ("rows", "vectors", "narrow")]
     shapes = instruction_set.shapes()
     for height, widths in shapes.items():
-        narrow = [True] if instruction_set.halves and height in NARROW_HEIGHTS else []
-        for width, half in [*((width, False) for width in widths), *((2, half) for half in narrow)]:
+        narrow = [(2, True)] if height in instruction_set.narrow_heights else []
+        for width, half in [*((width, False) for width in widths), *narrow]:
             step, before, after = tile_parts(height, width, lanes, size, half)
             body = [*before, "for _ in range(depth):", *("    " + line for line in step), *after]
             yield Rendered(f"{'narrow_' * half}tile_{height}x{width}", arguments, None, indent(body))
@@ -465,7 +467,7 @@ def tiles(instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Re
         lines.append(f"if rows >= {height}:")
         for width in widths:
             start = "elif" if width > 1 else "if"
-            if width == 2 and instruction_set.halves and height in NARROW_HEIGHTS:
+            if width == 2 and height in instruction_set.narrow_heights:
                 lines.append(f"    {start} vectors == 2 and narrow:")
                 lines.append(f"        narrow_tile_{height}x2({', '.join(names)})")
             lines.append(f"    {start} vectors == {width}:")
