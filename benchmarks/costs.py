@@ -9,7 +9,7 @@ from machine import best_seconds
 from pieces import LANES, compiled
 
 from fastnn.engine import JobRecord, address, aligned
-from fastnn.kernels.plan import SYNCHRONISATION_WORDS
+from fastnn.kernels.records import SYNCHRONISATION_WORDS
 from fastnn.team import Crew
 
 MEETINGS = 20_000
@@ -50,7 +50,8 @@ def barriers(counts: list[int], budget: float) -> dict[int, float]:
     found = {}
     for threads in counts:
         with Crew(threads) as crew:
-            job = JobRecord(threads=crew.size, synchronisation=address(synchronisation))
+            job = JobRecord()
+            job.run.threads, job.run.synchronisation = crew.size, address(synchronisation)
             place = ctypes.addressof(job)
             seconds = best_seconds(lambda crew=crew, place=place: crew.run(lambda _: run(place, 0, 0), _none), budget)
         found[threads] = seconds / MEETINGS

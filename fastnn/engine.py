@@ -22,14 +22,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.kernels import plan
+from fastnn.kernels import records, tuning
 from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE
 from fastnn.kernels.numpy_backend import mixed, shuffled
+from fastnn.kernels.records import JobRecord, LayerRecord
 
 from .functions import Function
 from .team import Crew, processors
 
-__all__ = ["ACTIVATIONS", "LOSSES", "OPTIMIZERS", "Engine", "LayerPlan", "Training", "describe", "warmup"]
+__all__ = ["ACTIVATIONS", "LOSSES", "OPTIMIZERS", "Engine", "JobRecord", "LayerPlan", "Training", "describe", "warmup"]
 
 Array = npt.NDArray[Any]
 Run = Callable[[int, int, int], int]
@@ -38,8 +39,8 @@ Rates = Callable[[Array], Array]
 
 BACKENDS = ("numba", "cython", "numpy")
 DTYPES = ("float32", "float64")
-WIDTH_MULTIPLE: int = plan.WIDTH_MULTIPLE
-KIND_CODES = {np.dtype(kind): code for code, kind in enumerate(plan.KINDS)}
+WIDTH_MULTIPLE: int = tuning.WIDTH_MULTIPLE
+KIND_CODES = {np.dtype(kind): code for code, kind in enumerate(records.KINDS)}
 
 _lock = threading.Lock()
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
@@ -55,15 +56,6 @@ def _renew_locks() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_locks)
-
-
-def _structure(name: str, fields: dict[str, str]) -> type[Any]:
-    kinds = {"i8": ctypes.c_int64, "f8": ctypes.c_double}
-    return type(name, (ctypes.Structure,), {"_fields_": [(f, kinds[kind]) for f, kind in fields.items()]})
-
-
-LayerRecord = _structure("LayerRecord", plan.LAYER_FIELDS)
-JobRecord = _structure("JobRecord", plan.JOB_FIELDS)
 
 
 class _Own(ctypes.Structure):
@@ -148,10 +140,10 @@ class Part:
     synchronisation: Array
 
     def together(self, crew: Crew) -> None:
-        crew.run(self, self.abort, lambda: bool(self.synchronisation[plan.LEFT] == crew.size), self.station)
+        crew.run(self, self.abort, lambda: bool(self.synchronisation[records.LEFT] == crew.size), self.station)
 
     def abort(self) -> None:
-        self.synchronisation[plan.ABORTED] = 1
+        self.synchronisation[records.ABORTED] = 1
 
     def station(self, held: Any) -> Any:
         return held if held is not None and held.run is self.run else _Station(self.run)
@@ -169,15 +161,15 @@ class _Station:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.words = aligned(plan.STATION_WORDS, np.int64)
-        self.words[plan.CALLED] = plan.GONE
+        self.words = aligned(records.STANDBY_WORDS, np.int64)
+        self.words[records.CALLED] = records.GONE
         self.calls = 0
         self.jobs = (JobRecord * 2)()
         for job, mode in zip(self.jobs, ("stand_by", "engage"), strict=True):
-            job.mode, job.synchronisation = MODE[mode], address(self.words)
+            job.run.mode, job.run.synchronisation = MODE[mode], address(self.words)
 
     def stand_by(self) -> None:
-        self.words[plan.CALLED] = 0
+        self.words[records.CALLED] = 0
         self.run(0, ctypes.addressof(self.jobs[0]), 0)
 
     def call(self, part: Any, number: int) -> bool:
@@ -188,7 +180,7 @@ class _Station:
 
     def _call(self, layers: int, job: int, thread: int) -> bool:
         words = self.words
-        words[plan.CALLED_LAYERS], words[plan.CALLED_JOB], words[plan.CALLED_THREAD] = layers, job, thread
+        words[records.CALLED_LAYERS], words[records.CALLED_JOB], words[records.CALLED_THREAD] = layers, job, thread
         self.calls += bool(job)
         if self.run(0, ctypes.addressof(self.jobs[1]), 0):
             return True
@@ -196,11 +188,11 @@ class _Station:
         return False
 
     def works(self) -> bool:
-        return bool(self.words[plan.FINISHED] < self.calls)
+        return bool(self.words[records.FINISHED] < self.calls)
 
 
 class LayerPlan(NamedTuple):
-    """One layer, of a kind in plan.LAYER_KINDS, and its activation.
+    """One layer, of a kind in records.LAYER_KINDS, and its activation.
 
     Noise acts in place on what the layer before it gives, so that one must keep nothing of its output for the way back.
     """
@@ -319,16 +311,16 @@ class Data:
 def point_at(job: Any, data: Data) -> None:
     """Point a job at the data."""
     x, y = data.x, data.y
-    job.x, job.x_kind = address(x), KIND_CODES[x.dtype]
-    job.x_row, job.x_column = x.strides
-    job.x_end = end_address(x)
+    job.data.x, job.data.x_kind = address(x), KIND_CODES[x.dtype]
+    job.data.x_row, job.data.x_column = x.strides
+    job.data.x_end = end_address(x)
     if y is not None:
-        job.y, job.y_kind, job.y_labels = address(y), KIND_CODES[y.dtype], data.labels
-        job.y_row, job.y_column = y.strides[0], y.itemsize if y.ndim == 1 else y.strides[1]
-        job.y_end = end_address(y)
-    job.sample_weight = address(data.weight)
-    job.rows, job.origin = len(x), 0
-    job.order = job.shares = 0
+        job.data.y, job.data.y_kind, job.data.y_labels = address(y), KIND_CODES[y.dtype], data.labels
+        job.data.y_row, job.data.y_column = y.strides[0], y.itemsize if y.ndim == 1 else y.strides[1]
+        job.data.y_end = end_address(y)
+    job.data.sample_weight = address(data.weight)
+    job.data.rows, job.data.origin = len(x), 0
+    job.order.rows = job.order.row_weights = 0
 
 
 # --- The engine ------------------------------------------------------------------------------------------------------
@@ -377,12 +369,12 @@ class Engine:
         self._buffers: dict[str, Array] = {}
         self._synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
         job = self.job
-        job.layer_count, job.parameter_count = len(self.plans), self.parameter_count
-        job.parameters, job.transposed = address(self.parameters), address(self.transposed)
-        job.first_trained, job.partial_values = self._first_trained, self._partial_values
-        job.state, job.state_count = address(self.state), self._state_count
-        job.average, job.target_scale = -1, 1.0
-        job.hyper, job.synchronisation = address(self.hyper), address(self._synchronisation)
+        job.network.layer_count, job.network.parameter_count = len(self.plans), self.parameter_count
+        job.network.parameters, job.network.transposed = address(self.parameters), address(self.transposed)
+        job.network.first_trained, job.memory.partial_values = self._first_trained, self._partial_values
+        job.network.state, job.network.state_count = address(self.state), self._state_count
+        job.optimizer.average, job.loss.target_scale = -1, 1.0
+        job.optimizer.hyper, job.run.synchronisation = address(self.hyper), address(self._synchronisation)
 
     def _lay_out(self) -> None:
         """Fill the layers' records: where each finds its parameters and its rows of a workspace."""
@@ -395,18 +387,18 @@ class Engine:
         self.row_operations = 0
         before = LayerRecord(output_stride=self.input_stride)
         for number, (record, layer) in enumerate(zip(self.layers, self.plans, strict=True)):
-            record.kind = plan.LAYER_KINDS.index(layer.kind)
+            record.kind = records.LAYER_KINDS.index(layer.kind)
             record.inputs, record.outputs = width, layer.units
             record.input, record.input_stride = before.output, before.output_stride
             record.kernel_rate = record.bias_rate = 1.0
             for field, value in layer.constants.items():
                 setattr(record, field, value)
             record.rows = width + layer.use_bias if layer.dense else 0
-            record.turned = layer.dense and layer.units <= plan.TURNED_OUTPUTS
+            record.stored_transposed = layer.dense and layer.units <= tuning.FEW_OUTPUTS
             shape = (0, layer.units)
             if layer.dense:
                 record.bias = width
-                shape = (layer.units, record.rows) if record.turned else (record.rows, layer.units)
+                shape = (layer.units, record.rows) if record.stored_transposed else (record.rows, layer.units)
             elif layer.scales:
                 record.bias = int(layer.use_gamma)
                 shape = (layer.use_gamma + layer.use_bias, layer.units)
@@ -415,25 +407,25 @@ class Engine:
             record.weights = parameters
             parameters += record.height * record.stride
             record.sums = sums
-            sums += record.height * -(-record.width // plan.SUM_COLUMNS)
+            sums += record.height * -(-record.width // tuning.SUM_COLUMNS)
             record.transposed = -1
             if layer.dense:
                 further = number > self._first_trained
                 self.row_operations += 2 * record.height * record.stride * (3 if further else 2)
-                if further and not record.turned:
+                if further and not record.stored_transposed:
                     record.transposed, record.transposed_stride = transposed, spread(width, size)
                     transposed += padded(layer.units) * record.transposed_stride
             if layer.kind == "batch_normalization":
                 record.state, record.partials, record.statistics = state, partials, statistics
                 state += 2 * record.stride
-                partials += plan.PARTIAL_VECTORS * record.stride
-                statistics += plan.STATISTICS_VECTORS * record.stride
+                partials += records.PARTIAL_VECTORS * record.stride
+                statistics += records.STATISTICS_VECTORS * record.stride
             elif layer.kind == "layer_normalization":
                 record.kept = self.row_values
-                self.row_values += plan.KEPT_VALUES
+                self.row_values += tuning.KEPT_VALUES
             record.slope = -1
             if isinstance(layer.parameter, Function):
-                record.activation, record.function = plan.CUSTOM, layer.parameter.address(self.dtype.name)
+                record.activation, record.function = records.CUSTOM, layer.parameter.address(self.dtype.name)
             else:
                 record.activation, record.parameter = codes.index(layer.activation), layer.parameter
             if layer.noise:
@@ -441,7 +433,7 @@ class Engine:
                 record.output_stride = before.output_stride
             else:
                 record.output_stride = spread(layer.units + 1, size)
-                keeps_slope = record.activation == plan.CUSTOM or ACTIVATIONS[layer.activation].keeps_slope
+                keeps_slope = record.activation == records.CUSTOM or ACTIVATIONS[layer.activation].keeps_slope
                 for region in ["output", "delta"] + ["slope"] * keeps_slope:
                     setattr(record, region, self.row_values)
                     self.row_values += record.output_stride
@@ -451,12 +443,16 @@ class Engine:
         self.target_stride = padded(width + 1)
         self.row_values += self.target_stride
         self.parameter_count, self._transposed_count = max(parameters, WIDTH_MULTIPLE), transposed
-        self._state_count, self._partial_values, self.sum_count = state, partials, sums * plan.SUMS
-        self.scratch_size = plan.scratch_layout(size)[1] + -(-statistics * size // 64) * 64
+        self._state_count, self._partial_values, self.sum_count = state, partials, sums * records.SUMS
+        self.scratch_size = tuning.scratch_layout(size)[1] + -(-statistics * size // 64) * 64
         job = self.job
-        job.input_stride, job.target, job.target_stride = self.input_stride, self.target, self.target_stride
-        job.noisy = any(layer.noise for layer in self.plans)
-        job.penalized, job.score_scale = any(record.penalized for record in self.layers), 1.0
+        job.memory.input_stride, job.memory.target, job.memory.target_stride = (
+            self.input_stride,
+            self.target,
+            self.target_stride,
+        )
+        job.network.noisy = any(layer.noise for layer in self.plans)
+        job.network.penalized, job.loss.score_scale = any(record.penalized for record in self.layers), 1.0
 
     # --- Parameters ---
 
@@ -466,7 +462,7 @@ class Engine:
         vector = self.parameters if vector is None else vector
         rows = vector[record.weights : record.weights + record.height * record.stride]
         stored = rows.reshape(record.height, record.stride)[:, : record.width]
-        return stored.T if record.turned else stored
+        return stored.T if record.stored_transposed else stored
 
     def kernel(self, number: int, vector: Array | None = None) -> Array:
         """A layer's weights (inputs, units): a view, not to be written, for the transposed copies must follow."""
@@ -561,22 +557,22 @@ class Engine:
         codes = list(LOSSES)
         self.metrics = np.array([codes.index(m) for m in metrics], np.int64)
         job = self.job
-        job.loss_on_logits = on_logits
+        job.loss.on_logits = on_logits
         stride = self.layers[-1].output_stride
         self._loss_parameters = aligned(3 * stride, self.dtype)
-        job.loss_parameters = address(self._loss_parameters)
+        job.loss.parameters = address(self._loss_parameters)
         self._loss_function = None
         if isinstance(parameter, Function):
             self._loss_function, mean = parameter, parameter.mean
-            job.loss, job.loss_function = plan.CUSTOM, parameter.address(self.dtype.name)
+            job.loss.code, job.loss.function = records.CUSTOM, parameter.address(self.dtype.name)
         else:
-            job.loss, job.loss_function, mean = codes.index(loss), 0, LOSSES[loss].mean
+            job.loss.code, job.loss.function, mean = codes.index(loss), 0, LOSSES[loss].mean
             for row, values in zip(self._loss_parameters.reshape(3, stride), parameter, strict=False):
                 row[: self.outputs] = np.resize(values, self.outputs)
-        job.loss_scale = 1 / self.outputs if mean else 1.0
+        job.loss.scale = 1 / self.outputs if mean else 1.0
         classes = 2 if mean else self.outputs
-        job.target_scale, job.target_shift = 1 - smoothing, smoothing / classes
-        job.metric_count, job.metrics = len(metrics), address(self.metrics)
+        job.loss.target_scale, job.loss.target_shift = 1 - smoothing, smoothing / classes
+        job.loss.metric_count, job.loss.metrics = len(metrics), address(self.metrics)
 
     @property
     def functions(self) -> list[Function]:
@@ -593,7 +589,7 @@ class Engine:
         for record, layer in zip(self.layers, self.plans, strict=True):
             record.kernel_l2 = kernel_l2
             record.penalized = int(layer.dense and kernel_l2 > 0)
-        self.job.penalized, self.job.penalty_shared = int(kernel_l2 > 0), int(shared)
+        self.job.network.penalized, self.job.network.penalty_by_row = int(kernel_l2 > 0), int(shared)
 
     def set_optimizer(
         self,
@@ -605,7 +601,7 @@ class Engine:
         """The optimizer, by its name in OPTIMIZERS, and its constants in that order, then the weight decay.
 
         The first, the learning rate, may be a function.  Slots keep what they hold; new ones begin as the table says.
-        ``clip`` is a name in plan.CLIPS and the limit; ``average`` asks for a moving average of the parameters.
+        ``clip`` is a name in records.CLIPS and the limit; ``average`` asks for a moving average of the parameters.
         """
         asked = (optimizer, list(hyper), clip, average)
         if self._optimizer == asked:
@@ -622,7 +618,7 @@ class Engine:
         row = OPTIMIZERS[optimizer]
         self.rates = hyper[0] if callable(hyper[0]) else None
         *constants, decay = [0.0 if callable(value) else value for value in hyper]
-        self.hyper[: len(constants)], self.hyper[plan.DECAY] = constants, decay
+        self.hyper[: len(constants)], self.hyper[records.DECAY] = constants, decay
         job, count = self.job, self.parameter_count
         held, names = self._slot_names, [*row.slots, *(["average"] if average is not None else [])]
         if held != names:
@@ -637,12 +633,12 @@ class Engine:
                     vector[:] = self.hyper[list(row.hyper).index(row.initial[slot])]
             self._slot_names = names
             self.prepared.clear()  # they hold the old ones' address
-        job.optimizer, job.slot_count = list(OPTIMIZERS).index(optimizer), len(names)
-        job.slots = address(self.slots)
-        job.clip, job.clip_limit = plan.CLIPS.index(clip[0]), clip[1]
-        job.average = -1 if average is None else len(names) - 1
+        job.optimizer.code, job.network.slot_count = list(OPTIMIZERS).index(optimizer), len(names)
+        job.network.slots = address(self.slots)
+        job.optimizer.clip, job.optimizer.clip_limit = records.CLIPS.index(clip[0]), clip[1]
+        job.optimizer.average = -1 if average is None else len(names) - 1
         if average is not None:
-            job.average_momentum, job.average_frequency = average.momentum, average.frequency
+            job.optimizer.average_momentum, job.optimizer.average_frequency = average.momentum, average.frequency
 
     def forget(self) -> None:
         """Let the next set_optimizer begin anew."""
@@ -651,7 +647,7 @@ class Engine:
 
     def use_average(self) -> None:
         """Let the moving average of the parameters, where there is one, take their place."""
-        if self.job.average >= 0 and self.iterations:
+        if self.job.optimizer.average >= 0 and self.iterations:
             with self.busy:
                 self.parameters[:] = self.slots[-self.parameter_count :]
                 self.changes += 1
@@ -678,13 +674,13 @@ class Engine:
     def schedule(self, steps: int) -> int:
         """Put the learning rates of the next steps in place; returns of how many, at most ``steps``."""
         job = self.job
-        job.rates = 0
+        job.optimizer.rates = 0
         if self.rates is None:
             return steps
         steps = min(steps, RATES)
         table = self.buffer("rates", steps, np.float64)
         table[:steps] = self.rates(np.arange(self.iterations, self.iterations + steps))
-        job.rates = address(table)
+        job.optimizer.rates = address(table)
         return steps
 
     # --- Jobs ---
@@ -774,11 +770,16 @@ class Engine:
         That spares a copy of the batch.  Its weights are read once for every few rows, so they must be near.
         """
         first, record = self.plans[0], self.layers[0]
-        plain = first.dense and not record.turned and first.activation != "softmax" and record.activation != plan.CUSTOM
+        plain = (
+            first.dense
+            and not record.stored_transposed
+            and first.activation != "softmax"
+            and record.activation != records.CUSTOM
+        )
         if not plain or len(self.plans) == 1 or self._partial_values:
             return False
         near = record.height * record.stride * self.dtype.itemsize <= REREAD_WEIGHTS
-        return bool(near and record.inputs >= plan.DEEP and batch_size <= plan.PACK_DEPTH)
+        return bool(near and record.inputs >= tuning.DEEP and batch_size <= tuning.PACK_DEPTH)
 
     def units_pay(self, batch_size: int, threads: int) -> bool:
         """Whether each of so many threads had better have some units of the first layer than some rows of it.
@@ -788,11 +789,11 @@ class Engine:
         may have to wait for a processor.
         """
         record, job = self.layers[0], self.job
-        norms = job.clip > plan.CLIPS.index("clipvalue")  # are of all threads' gradients
+        norms = job.optimizer.clip > records.CLIPS.index("clipvalue")  # are of all threads' gradients
         if norms or not 1 < threads <= self.processors:
             return False
-        blocks = -(-record.outputs // job.unit_block)
-        most = -(-blocks // threads) * job.unit_block
+        blocks = -(-record.outputs // job.split.column_block)
+        most = -(-blocks // threads) * job.split.column_block
         even = most * threads <= 1.1 * padded(record.outputs)
         inputs = batch_size * self.input_stride * self.dtype.itemsize
         return bool(even and inputs <= REREAD_INPUTS and batch_size * threads <= 10 * record.outputs)
@@ -802,31 +803,31 @@ class Engine:
         turns = 1 + replicate  # replicated, every other step has gradients and scores of its own
         job, dtype, size = self.job, self.dtype, self.dtype.itemsize
         capacity = -(-batch_size // (max(1, chunks) * ROW_BLOCK)) * ROW_BLOCK
-        job.chunks, job.capacity, job.unseen = chunks, capacity, 0
-        job.workspace_size = capacity * self.row_values * size
-        job.workspace = address(self.workspace(capacity, threads if chunks else 1))
-        job.gradient_levels = chunks.bit_length() + 1  # as many as a tree of sums needs, and one to hand over
-        parts = turns * threads * job.gradient_levels if chunks else 1
-        job.gradients = address(self.buffer("gradients", parts * self.parameter_count, dtype))
-        job.from_data = job.mode == MODE["train"] and not chunks and self.takes_data(batch_size)
-        job.unit_block = plan.SUM_COLUMNS if job.penalized else WIDTH_MULTIPLE
-        job.by_units = job.from_data and self.units_pay(batch_size, threads)
-        if job.from_data:
-            job.inputs = address(self.buffer("inputs", capacity * self.input_stride, dtype))
+        job.split.chunks, job.memory.capacity, job.data.lazy_nan_check = chunks, capacity, 0
+        job.memory.workspace_size = capacity * self.row_values * size
+        job.memory.workspace = address(self.workspace(capacity, threads if chunks else 1))
+        job.memory.gradient_levels = chunks.bit_length() + 1  # as many as a tree of sums needs, and one to hand over
+        parts = turns * threads * job.memory.gradient_levels if chunks else 1
+        job.memory.gradients = address(self.buffer("gradients", parts * self.parameter_count, dtype))
+        job.split.from_data = job.run.mode == MODE["train"] and not chunks and self.takes_data(batch_size)
+        job.split.column_block = tuning.SUM_COLUMNS if job.network.penalized else WIDTH_MULTIPLE
+        job.split.by_columns = job.split.from_data and self.units_pay(batch_size, threads)
+        if job.split.from_data:
+            job.memory.inputs = address(self.buffer("inputs", capacity * self.input_stride, dtype))
         self._prepare_scratch(threads)
-        job.transposing = chunks > 0 or batch_size < threads * TURNED_ROWS
-        if job.transposing:
+        job.network.keeps_transposed = chunks > 0 or batch_size < threads * TURNED_ROWS
+        if job.network.keeps_transposed:
             self.follow()
         else:
             self.stale = True
         blocks = -(-batch_size // ROW_BLOCK)
-        job.partials = address(self.buffer("partials", blocks * self._partial_values, dtype))
-        job.sums = address(self.buffer("sums", self.sum_count, np.float64))
-        job.scores = address(self.buffer("scores", turns * batch_size * (1 + job.metric_count), np.float64))
+        job.memory.partials = address(self.buffer("partials", blocks * self._partial_values, dtype))
+        job.memory.sums = address(self.buffer("sums", self.sum_count, np.float64))
+        job.memory.scores = address(self.buffer("scores", turns * batch_size * (1 + job.loss.metric_count), np.float64))
 
     def _prepare_scratch(self, threads: int) -> None:
-        self.job.scratch_size = self.scratch_size
-        self.job.scratch = address(self.buffer("scratch", threads * self.scratch_size, np.uint8))
+        self.job.memory.scratch_size = self.scratch_size
+        self.job.memory.scratch = address(self.buffer("scratch", threads * self.scratch_size, np.uint8))
 
     def _call(self, threads: int, replicate: bool = False) -> None:
         """Run the job on so many threads; ``replicate`` gives each its own parameters and slots."""
@@ -837,22 +838,22 @@ class Engine:
         synchronisation.fill(0)
         layers = ctypes.addressof(self.layers)
         if threads == 1:
-            job.threads, job.replicated = 1, 0
+            job.run.threads, job.split.replicated = 1, 0
             self.run(layers, ctypes.addressof(job), 0)
             self.check_functions(synchronisation)
             return
 
         with Crew(threads) as crew:
-            job.threads, job.replicated = crew.size, replicate
-            if job.by_units and job.mode == MODE["train"]:  # else, predicting, they share all
-                job.owns = self._owns(job, crew.size)
+            job.run.threads, job.split.replicated = crew.size, replicate
+            if job.split.by_columns and job.run.mode == MODE["train"]:  # else, predicting, they share all
+                job.split.own_records = self._owns(job, crew.size)
             jobs = [job] + [self._replica(number) if replicate else job for number in range(1, crew.size)]
             Part(self.run, layers, [ctypes.addressof(record) for record in jobs], synchronisation).together(crew)
         self.check_functions(synchronisation)
 
     def check_functions(self, synchronisation: Array) -> None:
         """Raise what a function of the user's own raised."""
-        if synchronisation[plan.ABORTED]:
+        if synchronisation[records.ABORTED]:
             failed = [function for function in self.functions if function.error] or self.functions
             raise failed[0].failure()
 
@@ -863,26 +864,28 @@ class Engine:
             original: Array = getattr(self, name)
             copy = self.buffer(f"{name} {number}", len(original), self.dtype)
             copy[: len(original)] = original
-            setattr(job, name, address(copy))
+            setattr(job.network, name, address(copy))
         # Nobody reads these, but where two threads write the same memory, each waits for the other.
-        job.sums = address(self.buffer(f"sums {number}", self.sum_count, np.float64))
+        job.memory.sums = address(self.buffer(f"sums {number}", self.sum_count, np.float64))
         return job
 
     def _owns(self, job: Any, threads: int) -> int:
         """The address of each thread's own records, for its units of the first layer."""
         first, size = self.layers[0], self.dtype.itemsize
         self._own_records = (_Own * threads)()
-        block = job.unit_block
+        block = job.split.column_block
         blocks = -(-first.outputs // block)
         for number, own in enumerate(self._own_records):
             start, end = (min(blocks * n // threads * block, padded(first.outputs)) for n in (number, number + 1))
             own.layer, own.job = first, job
             own.layer.weights, own.layer.stride = -start, spread(end - start, size)
             count = own.layer.height * own.layer.stride
-            held = self.buffer(f"own {number}", (1 + job.slot_count) * count, self.dtype)
-            own.job.parameters, own.job.slots = address(held), address(held) + count * size
-            own.job.parameter_count = count
-            own.job.inputs = address(self.buffer(f"inputs {number}", job.capacity * self.input_stride, self.dtype))
+            held = self.buffer(f"own {number}", (1 + job.network.slot_count) * count, self.dtype)
+            own.job.network.parameters, own.job.network.slots = address(held), address(held) + count * size
+            own.job.network.parameter_count = count
+            own.job.memory.inputs = address(
+                self.buffer(f"inputs {number}", job.memory.capacity * self.input_stride, self.dtype)
+            )
         return ctypes.addressof(self._own_records)
 
     def train(self, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> Training:
@@ -893,7 +896,7 @@ class Engine:
         with self.busy:
             sums = self._infer(data, MODE["evaluate"], None)
         means: Array = sums.sum(axis=0) / len(data)
-        if self.job.penalized and not self.job.penalty_shared:
+        if self.job.network.penalized and not self.job.network.penalty_by_row:
             means[0] += self.penalty()
         return means
 
@@ -923,10 +926,17 @@ class Engine:
             capacity = -(-len(data) // blocks // 8) * 8
             blocks = -(-len(data) // capacity)
         columns = 1 + len(self.metrics)
-        job.mode, job.capacity, job.shuffle, job.chunks, job.by_units, job.from_data = mode, capacity, 0, 0, 0, 0
-        job.workspace_size = capacity * self.row_values * size
-        job.workspace = address(self.workspace(capacity, threads))
-        job.scores = address(self.buffer("scores", threads * capacity * columns, np.float64))
+        (
+            job.run.mode,
+            job.memory.capacity,
+            job.order.shuffle,
+            job.split.chunks,
+            job.split.by_columns,
+            job.split.from_data,
+        ) = mode, capacity, 0, 0, 0, 0
+        job.memory.workspace_size = capacity * self.row_values * size
+        job.memory.workspace = address(self.workspace(capacity, threads))
+        job.memory.scores = address(self.buffer("scores", threads * capacity * columns, np.float64))
         self._prepare_scratch(threads)
         results = np.zeros((blocks, columns))
         slice_blocks = max(threads, int(SLICE_SECONDS * threads / (capacity * (operations / 2e9 + 1e-7))))
@@ -938,14 +948,14 @@ class Engine:
             if data.direct:
                 part = data
                 self.attach(part)
-                job.first_step, job.last_step, offset = first, last, 0
+                job.run.first_step, job.run.last_step, offset = first, last, 0
             else:
                 part = data.block(slice(start, min(last * capacity, len(data))), self.dtype)
                 self.attach(part)
-                job.first_step, job.last_step, offset = 0, last - first, start
+                job.run.first_step, job.run.last_step, offset = 0, last - first, start
             if output is not None:
-                job.output, job.output_row = address(output) + offset * self.outputs * size, self.outputs
-            job.results = address(results) + (0 if data.direct else first * columns * 8)
+                job.memory.output, job.memory.output_row = address(output) + offset * self.outputs * size, self.outputs
+            job.memory.results = address(results) + (0 if data.direct else first * columns * 8)
             self._call(min(threads, last - first))
         return results
 
@@ -956,15 +966,18 @@ class Engine:
         with self.busy:
             capacity = 64
             workspace = self.workspace(capacity, 1)
-            job.mode, job.capacity, job.shuffle = MODE["predict"], capacity, 0
-            job.chunks, job.by_units, job.from_data = 0, 0, 0
-            job.workspace, job.workspace_size = address(workspace), capacity * self.row_values * size
+            job.run.mode, job.memory.capacity, job.order.shuffle = MODE["predict"], capacity, 0
+            job.split.chunks, job.split.by_columns, job.split.from_data = 0, 0, 0
+            job.memory.workspace, job.memory.workspace_size = address(workspace), capacity * self.row_values * size
             self._prepare_scratch(1)
             for start in range(0, len(data), capacity):
                 part = data.block(slice(start, start + capacity), self.dtype)
                 self.attach(part)
-                job.first_step, job.last_step = 0, 1
-                job.output, job.output_row = address(outputs[-1]) + start * self.outputs * size, self.outputs
+                job.run.first_step, job.run.last_step = 0, 1
+                job.memory.output, job.memory.output_row = (
+                    address(outputs[-1]) + start * self.outputs * size,
+                    self.outputs,
+                )
                 self._call(1)
                 for record, output in zip(self.layers, outputs, strict=True):
                     first, stride = record.output * capacity, record.output_stride
@@ -979,12 +992,12 @@ class Engine:
         with self.busy:
             threads = self.thread_count(self.row_operations * rows, rows)
             job = self.job
-            job.mode, job.shuffle, job.batch_size = MODE["gradient"], 0, rows
+            job.run.mode, job.order.shuffle, job.data.batch_size = MODE["gradient"], 0, rows
             self._prepare_training(rows, threads, self.chunks(rows))
             self.attach(data)
-            job.first_step, job.last_step, job.steps_per_epoch, job.first_epoch = 0, 1, 1, 0
+            job.run.first_step, job.run.last_step, job.run.steps_per_epoch, job.run.first_epoch = 0, 1, 1, 0
             results = np.zeros(1 + len(self.metrics))
-            job.results = address(results)
+            job.memory.results = address(results)
             self._call(threads)
             gradient = self._buffers["gradients"][: self.parameter_count].copy()
         return gradient, float(results[0]) / rows
@@ -992,7 +1005,7 @@ class Engine:
     def update(self, gradient: Array) -> None:
         """One step of the optimizer along a gradient laid out like the parameters."""
         with self.busy:
-            self.job.mode, self.job.iterations = MODE["update"], self.iterations
+            self.job.run.mode, self.job.optimizer.iterations = MODE["update"], self.iterations
             self._prepare_training(8, 1, 0)
             self._buffers["gradients"][: self.parameter_count] = gradient
             self.schedule(1)
@@ -1000,7 +1013,7 @@ class Engine:
             self.iterations += 1
 
 
-MODE = {name: code for code, name in enumerate(plan.MODES)}
+MODE = {name: code for code, name in enumerate(records.MODES)}
 SLICE_SECONDS = 0.05
 """How long a compiled run may go on before Python has control again."""
 OPERATIONS_A_THREAD = 700_000
@@ -1019,9 +1032,9 @@ REREAD_WEIGHTS, REREAD_INPUTS = 2**22, 2**20
 """Bytes of a first layer's weights that every few rows may read anew, and of a batch's inputs that every thread may."""
 UNIT_ROWS = 32
 """Rows up to which a thread had better predict some units of large layers than some rows."""
-CLIPS: tuple[str, ...] = plan.CLIPS[1:]
-ROW_BLOCK: int = plan.ROW_BLOCK
-SYNCHRONISATION_WORDS: int = plan.SYNCHRONISATION_WORDS
+CLIPS: tuple[str, ...] = records.CLIPS[1:]
+ROW_BLOCK: int = tuning.ROW_BLOCK
+SYNCHRONISATION_WORDS: int = records.SYNCHRONISATION_WORDS
 
 
 class Training:
@@ -1194,29 +1207,29 @@ class Training:
                 self._keep_good()  # another optimizer, with other slots
             engine.changes += 1
             # Norms are sums over all threads' panels, for which they must meet.
-            replicate = self.small and job.clip <= plan.CLIPS.index("clipvalue")
-            job.mode, job.batch_size, job.seed = MODE["train"], self.batch_size, self.seed
+            replicate = self.small and job.optimizer.clip <= records.CLIPS.index("clipvalue")
+            job.run.mode, job.data.batch_size, job.order.seed = MODE["train"], self.batch_size, self.seed
             engine._prepare_training(self.batch_size, self.threads, self.chunks, replicate)
-            job.steps_per_epoch, job.backup = self.steps_per_epoch, address(self.backup)
-            job.unseen = self.unseen
+            job.run.steps_per_epoch, job.network.backup = self.steps_per_epoch, address(self.backup)
+            job.data.lazy_nan_check = self.unseen
             columns = self.results.shape[1]
             while self.step < last and not (self.diverged or self.not_finite):
                 first = self.step
                 stop = first + engine.schedule(last - first)
                 if self.data.direct:
                     engine.attach(self.data)
-                    job.shuffle, job.rows = self.shuffle, self.rows
-                    job.mask = (1 << (self.rows - 1).bit_length()) - 1
-                    job.shift = max(1, (self.rows - 1).bit_length() // 2)
+                    job.order.shuffle, job.data.rows = self.shuffle, self.rows
+                    job.order.mask = (1 << (self.rows - 1).bit_length()) - 1
+                    job.order.shift = max(1, (self.rows - 1).bit_length() // 2)
                     if self.order is not None:
-                        job.order = address(self.order[first // self.steps_per_epoch - self._laid_down :])
+                        job.order.rows = address(self.order[first // self.steps_per_epoch - self._laid_down :])
                 else:
                     stop = self._attach_converted(first, stop)
-                job.first_step, job.last_step, job.iterations = first, stop, engine.iterations
-                job.first_epoch = first // self.steps_per_epoch
-                job.results = address(self.results) + job.first_epoch * columns * 8
+                job.run.first_step, job.run.last_step, job.optimizer.iterations = first, stop, engine.iterations
+                job.run.first_epoch = first // self.steps_per_epoch
+                job.memory.results = address(self.results) + job.run.first_epoch * columns * 8
                 if self.shares is not None:
-                    job.shares = address(self.shares) + 8 * (first - self._laid_down * self.steps_per_epoch)
+                    job.order.row_weights = address(self.shares) + 8 * (first - self._laid_down * self.steps_per_epoch)
                 try:
                     engine._call(self.threads, replicate)
                 finally:  # Ctrl-C strikes when the kernel has returned: see what it did
@@ -1225,9 +1238,9 @@ class Training:
     def _take_stock(self, first: int) -> None:
         engine = self.engine
         words = engine._synchronisation.tolist()
-        self.step = max(first, words[plan.DONE])
+        self.step = max(first, words[records.DONE])
         engine.iterations += self.step - first
-        self.diverged, self.not_finite = words[plan.DIVERGED], bool(words[plan.NOT_FINITE])
+        self.diverged, self.not_finite = words[records.DIVERGED], bool(words[records.NOT_FINITE])
         epoch = max(self.step - 1, 0) // self.steps_per_epoch
         if not self.diverged and not math.isfinite(self.results[epoch, 0]):
             self.diverged = epoch + 1
@@ -1247,7 +1260,7 @@ class Training:
             rows = order(self.rows, self.seed, epoch, start, end)
         self._converted = self.data.block(rows, engine.dtype)
         engine.attach(self._converted)
-        job.rows, job.origin, job.shuffle = self.rows, start, 0
+        job.data.rows, job.data.origin, job.order.shuffle = self.rows, start, 0
         return stop
 
 

@@ -58,19 +58,36 @@ class _Prepared:
         capacity = -(-rows // (8 * threads)) * 8
         self.workspace = aligned(threads * capacity * engine.row_values, engine.dtype)
         self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
-        job.mode, job.threads, job.chunks, job.shuffle, job.origin, job.transposing = MODE[mode], 1, 0, 0, 0, 1
-        job.capacity, job.workspace, job.by_units, job.from_data = capacity, address(self.workspace), 0, 0
-        job.replicated = job.unseen = 0
-        job.workspace_size = capacity * engine.row_values * size
+        (
+            job.run.mode,
+            job.run.threads,
+            job.split.chunks,
+            job.order.shuffle,
+            job.data.origin,
+            job.network.keeps_transposed,
+        ) = MODE[mode], 1, 0, 0, 0, 1
+        job.memory.capacity, job.memory.workspace, job.split.by_columns, job.split.from_data = (
+            capacity,
+            address(self.workspace),
+            0,
+            0,
+        )
+        job.split.replicated = job.data.lazy_nan_check = 0
+        job.memory.workspace_size = capacity * engine.row_values * size
         self.scratch = aligned(threads * engine.scratch_size, np.uint8)
-        job.scratch, job.scratch_size = address(self.scratch), engine.scratch_size
+        job.memory.scratch, job.memory.scratch_size = address(self.scratch), engine.scratch_size
         blocks = -(-rows // ROW_BLOCK)
-        self.partials = aligned(blocks * job.partial_values, engine.dtype)
+        self.partials = aligned(blocks * job.memory.partial_values, engine.dtype)
         self.sums = aligned(engine.sum_count, np.float64)
-        job.partials, job.sums = address(self.partials), address(self.sums)
-        job.synchronisation = address(self.synchronisation)
-        job.rows = job.batch_size = rows
-        job.first_step, job.last_step, job.steps_per_epoch, job.first_epoch = 0, -(-rows // capacity), 1, 0
+        job.memory.partials, job.memory.sums = address(self.partials), address(self.sums)
+        job.run.synchronisation = address(self.synchronisation)
+        job.data.rows = job.data.batch_size = rows
+        job.run.first_step, job.run.last_step, job.run.steps_per_epoch, job.run.first_epoch = (
+            0,
+            -(-rows // capacity),
+            1,
+            0,
+        )
         self.layers_address, self.job_address = ctypes.addressof(engine.layers), ctypes.addressof(job)
 
 
@@ -86,8 +103,12 @@ class Predictor(_Prepared):
         by_units = engine.unit_threads(rows)
         super().__init__(engine, rows, "predict", by_units or engine.inference_threads(rows))
         if by_units:  # all rows are one block of all threads
-            self.job.by_units, self.job.capacity, self.job.last_step = 1, -(-rows // ROW_BLOCK) * ROW_BLOCK, 1
-            self.job.unit_block = WIDTH_MULTIPLE
+            self.job.split.by_columns, self.job.memory.capacity, self.job.run.last_step = (
+                1,
+                -(-rows // ROW_BLOCK) * ROW_BLOCK,
+                1,
+            )
+            self.job.split.column_block = WIDTH_MULTIPLE
         self.x = np.zeros((rows, engine.inputs), engine.dtype)
         self.output = np.zeros((rows, engine.outputs), engine.dtype)
         # On one thread, in seconds: 100 GFLOP/s, and weights at 25 GB/s.
@@ -99,7 +120,7 @@ class Predictor(_Prepared):
         self.copies_output = self.output.size <= COPIED_VALUES
         self.plain = self.threads == 1 and not engine.functions
         point_at(self.job, Data(self.x))
-        self.job.output, self.job.output_row = address(self.output), engine.outputs
+        self.job.memory.output, self.job.memory.output_row = address(self.output), engine.outputs
 
     def __call__(self, x: Any) -> Array:
         if self.copies:
@@ -111,10 +132,10 @@ class Predictor(_Prepared):
             x = self.x
         start = address(x)
         job, output = self.job, self.output
-        job.x, job.x_end = start, start + self.x.nbytes
+        job.data.x, job.data.x_end = start, start + self.x.nbytes
         if not self.copies_output:
             output = np.empty_like(output)
-            job.output = address(output)
+            job.memory.output = address(output)
         if self.plain:
             self.run(self.layers_address, self.job_address, 0)
         else:
@@ -134,7 +155,7 @@ class Predictor(_Prepared):
         if together:
             self.synchronisation.fill(0)
             with Crew(self.threads) as crew:
-                job.threads = crew.size
+                job.run.threads = crew.size
                 self.part.together(crew)
             self.engine.check_functions(self.synchronisation)
         else:
@@ -188,9 +209,13 @@ class Step(_Prepared):
         self.backup = aligned(engine.kept_count, engine.dtype)
         self.changes = -1  # of the parameters, when the backup was the same
         self.gradients = aligned(engine.parameter_count, engine.dtype)
-        job.gradients = address(self.gradients)
-        job.scores, job.results, job.backup = address(self.scores), address(self.results), address(self.backup)
-        job.seed = 0
+        job.memory.gradients = address(self.gradients)
+        job.memory.scores, job.memory.results, job.network.backup = (
+            address(self.scores),
+            address(self.results),
+            address(self.backup),
+        )
+        job.order.seed = 0
 
     @staticmethod
     def suits(engine: Engine, rows: int) -> bool:
@@ -214,11 +239,11 @@ class Step(_Prepared):
             if data.weight is not None or self.weighted:
                 self.weight[:] = 1.0 if data.weight is None else data.weight
                 self.weighted = data.weight is not None
-            job.iterations = engine.iterations
-            job.rates = 0
+            job.optimizer.iterations = engine.iterations
+            job.optimizer.rates = 0
             if engine.rates is not None:
                 self.rate[:] = engine.rates(np.array([engine.iterations]))
-                job.rates = address(self.rate)
+                job.optimizer.rates = address(self.rate)
             self.results[:] = 0.0
             diverged = 1
             try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from .plan import KINDS
+from .records import KINDS
 from .render import MACHINE
 
 Lower = Callable[..., Any]

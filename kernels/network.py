@@ -2,8 +2,8 @@
 
 Written in the common subset of Python that render.py turns into Numba and into Cython; never imported.  Values are
 integers (64 bits), doubles, and vectors of LANES reals; arrays are addresses, with indices that count values.
-``layer`` and ``job`` are records (plan.py).  Outputs come last.  A function under ``@each`` is written for every row of
-a table of formulas.py, and called with the row's code in front.
+``layer`` and ``job`` are records (records.py).  Outputs come last.  A function under ``@each`` is written for every
+row of a table of formulas.py, and called with the row's code in front.
 
 The layout is such that neither a bias nor a ragged width is a special case:
 - rows of activations carry a 1 behind the last unit, and the bias is the weight matrix's last row;
@@ -336,7 +336,7 @@ def call_own(
         )
         != 1
     ):
-        atomic_put(job.synchronisation, ABORTED, 1)
+        atomic_put(job.run.synchronisation, ABORTED, 1)
 
 
 # --- Activations, row by row -----------------------------------------------------------------------------------------
@@ -430,7 +430,7 @@ def softmax(
     Which of the two depends on all rows of the job, not on those of a thread: results do not depend on how many there
     are.
     """
-    if columns >= FEW_VALUES or job.rows == 1:
+    if columns >= FEW_VALUES or job.data.rows == 1:
         for row in range(rows):
             softmax_row(columns, source + row * stride * SIZE, target + row * stride * SIZE)
         return
@@ -674,7 +674,7 @@ def crossentropy_rows(
         if count > LANES:
             count = LANES
         turn(count, columns, logits + first_ * stride * SIZE, stride, turned)
-        turn(count, columns + 1, targets + first_ * job.target_stride * SIZE, job.target_stride, wanted)
+        turn(count, columns + 1, targets + first_ * job.memory.target_stride * SIZE, job.memory.target_stride, wanted)
         largest = largest_of_columns(columns, turned)
         total = raise_columns(columns, largest, turned, raised)
         level = largest + log(total)
@@ -682,20 +682,20 @@ def crossentropy_rows(
         weight = zero
         costs = zero
         for column in range(columns):
-            target = fma(load(wanted, column * LANES), splat(job.target_scale), splat(job.target_shift))
+            target = fma(load(wanted, column * LANES), splat(job.loss.target_scale), splat(job.loss.target_shift))
             weight = weight + target
             # A target of 0 counts nothing even where the logit is infinite.
             cost = where(target == zero, target, target * (level - load(turned, column * LANES)))
             costs = costs + cost
         scale = splat(share) * load(wanted, columns * LANES)
         for column in range(columns):
-            target = fma(load(wanted, column * LANES), splat(job.target_scale), splat(job.target_shift))
+            target = fma(load(wanted, column * LANES), splat(job.loss.target_scale), splat(job.loss.target_shift))
             p = load(raised, column * LANES) * inverse
             store(raised, column * LANES, p)
             store(turned, column * LANES, scale * (weight * p - target))
         store(square, 0, costs * load(wanted, columns * LANES))
         for row in range(count):
-            put_double(scores, (first_ + row) * (1 + job.metric_count), get(square, row))
+            put_double(scores, (first_ + row) * (1 + job.loss.metric_count), get(square, row))
         if probabilities:
             turn_back(count, columns, raised, square, probabilities + first_ * stride * SIZE, stride)
         turn_back(count, columns, turned, square, delta + first_ * stride * SIZE, stride)
@@ -741,47 +741,47 @@ def score_rows(
     given, the logits, on the way in: its output does where that is linear.
     """
     stride = layer.output_stride
-    delta = base + (layer.delta * job.capacity + first_row * stride) * SIZE
-    output = base + (layer.output * job.capacity + first_row * stride) * SIZE
-    targets = base + (job.target * job.capacity + first_row * job.target_stride) * SIZE
-    score_row = 1 + job.metric_count
-    scores = job.scores + (first_score + first_row) * score_row * 8
-    if job.loss == CATEGORICAL_CROSSENTROPY_FROM_LOGITS:
+    delta = base + (layer.delta * job.memory.capacity + first_row * stride) * SIZE
+    output = base + (layer.output * job.memory.capacity + first_row * stride) * SIZE
+    targets = base + (job.memory.target * job.memory.capacity + first_row * job.memory.target_stride) * SIZE
+    score_row = 1 + job.loss.metric_count
+    scores = job.memory.scores + (first_score + first_row) * score_row * 8
+    if job.loss.code == CATEGORICAL_CROSSENTROPY_FROM_LOGITS:
         logits = output
         probabilities = delta
         if layer.activation == SOFTMAX:
             logits = delta
             probabilities = output
         if layer.outputs < FEW_VALUES:
-            if probabilities == delta or (job.mode == TRAIN and job.metric_count == 0):  # nobody asks for them
+            if probabilities == delta or (job.run.mode == TRAIN and job.loss.metric_count == 0):  # nobody asks for them
                 probabilities = 0
             crossentropy_rows(job, layer, rows, share, targets, logits, probabilities, delta, scores, scratch + PACK)
         else:
             for row in range(rows):
                 at = row * stride * SIZE
-                target = targets + row * job.target_stride * SIZE
+                target = targets + row * job.memory.target_stride * SIZE
                 weight = get(target, layer.outputs)
                 loss = crossentropy_row(
                     layer.outputs,
                     share * weight,
-                    job.target_scale,
-                    job.target_shift,
+                    job.loss.target_scale,
+                    job.loss.target_shift,
                     target,
                     logits + at,
                     probabilities + at,
                     delta + at,
                 )
                 put_double(scores, row * score_row, loss * weight)
-    elif job.loss == CUSTOM:
+    elif job.loss.code == CUSTOM:
         call_own(
             job,
-            job.loss_function,
+            job.loss.function,
             rows,
             layer.outputs,
             output,
             stride,
             targets,
-            job.target_stride,
+            job.memory.target_stride,
             scores,
             score_row,
             delta,
@@ -789,62 +789,62 @@ def score_rows(
         weigh_rows(
             rows,
             layer.outputs,
-            job.loss_scale,
+            job.loss.scale,
             share,
             targets,
-            job.target_stride,
+            job.memory.target_stride,
             scores,
             score_row,
             delta,
             stride,
         )
-    elif job.loss == KL_DIVERGENCE_FROM_LOGITS or job.loss == CATEGORICAL_FOCAL_CROSSENTROPY_FROM_LOGITS:
+    elif job.loss.code == KL_DIVERGENCE_FROM_LOGITS or job.loss.code == CATEGORICAL_FOCAL_CROSSENTROPY_FROM_LOGITS:
         source = output
         if layer.activation == SOFTMAX:
             source = delta
         log_softmax_loss_rows(
-            job.loss,
+            job.loss.code,
             rows,
             layer.outputs,
-            job.loss_parameters,
-            job.loss_scale,
+            job.loss.parameters,
+            job.loss.scale,
             share,
             source,
             stride,
             targets,
-            job.target_stride,
+            job.memory.target_stride,
             scores,
             score_row,
             delta,
         )
     else:
         source = output
-        if job.loss_on_logits and layer.activation != LINEAR:
+        if job.loss.on_logits and layer.activation != LINEAR:
             source = delta
         loss_rows(
-            job.loss,
+            job.loss.code,
             rows,
             layer.outputs,
-            job.loss_parameters,
-            job.loss_scale,
+            job.loss.parameters,
+            job.loss.scale,
             share,
-            job.target_scale,
-            job.target_shift,
+            job.loss.target_scale,
+            job.loss.target_shift,
             source,
             stride,
             targets,
-            job.target_stride,
+            job.memory.target_stride,
             scores,
             score_row,
             delta,
         )
-    for metric in range(job.metric_count):
-        code = get_integer(job.metrics, metric)
+    for metric in range(job.loss.metric_count):
+        code = get_integer(job.loss.metrics, metric)
         scores += 8
         if code == CATEGORICAL_ACCURACY:
             for row in range(rows):
                 place = place_of_largest(layer.outputs, output + row * stride * SIZE)
-                wanted = place_of_largest(layer.outputs, targets + row * job.target_stride * SIZE)
+                wanted = place_of_largest(layer.outputs, targets + row * job.memory.target_stride * SIZE)
                 put_double(scores, row * score_row, 0.0)
                 if place == wanted:
                     put_double(scores, row * score_row, 1.0)
@@ -857,7 +857,7 @@ def score_rows(
                 output,
                 stride,
                 targets,
-                job.target_stride,
+                job.memory.target_stride,
                 scores,
                 score_row,
             )
@@ -913,20 +913,20 @@ def read_row(count: integer, source: integer, step: integer, end: integer, targe
 
 def order_key(job: Job, epoch: integer) -> integer:
     """What the order of an epoch's rows follows from: where it is written down, or the key of the shuffle."""
-    if job.order != 0:
-        return (epoch - job.first_epoch) * job.rows
-    if job.shuffle:
-        return mixed(job.seed + mixed(epoch))
+    if job.order.rows != 0:
+        return (epoch - job.run.first_epoch) * job.data.rows
+    if job.order.shuffle:
+        return mixed(job.order.seed + mixed(epoch))
     return 0
 
 
 def place_of_row(job: Job, position: integer, key: integer) -> integer:
     """Where in x and y the row stands that is visited at a position."""
-    if job.order != 0:
-        return get_integer(job.order, key + position)
-    if job.shuffle:
-        position = shuffled(position, job.rows, job.mask, job.shift, key)
-    return position - job.origin
+    if job.order.rows != 0:
+        return get_integer(job.order.rows, key + position)
+    if job.order.shuffle:
+        position = shuffled(position, job.data.rows, job.order.mask, job.order.shift, key)
+    return position - job.data.origin
 
 
 def rows_ahead(job: Job, data_bytes: integer, row_bytes: integer) -> integer:
@@ -935,10 +935,10 @@ def rows_ahead(job: Job, data_bytes: integer, row_bytes: integer) -> integer:
     In a shuffled epoch each row is a place of its own in memory.  It is asked for when the row of its number in the
     batch before is read, and so by the thread that will read it; in large batches shortly before.
     """
-    if data_bytes <= NEAR_DATA or (job.order == 0 and not job.shuffle):
+    if data_bytes <= NEAR_DATA or (job.order.rows == 0 and not job.order.shuffle):
         return 0
-    if job.batch_size * row_bytes <= NEAR_INPUTS:
-        return job.batch_size
+    if job.data.batch_size * row_bytes <= NEAR_INPUTS:
+        return job.data.batch_size
     if row_bytes > 4096:
         return 2
     return 8192 // row_bytes
@@ -946,13 +946,13 @@ def rows_ahead(job: Job, data_bytes: integer, row_bytes: integer) -> integer:
 
 def ask_for_row(job: Job, position: integer, key: integer, row_bytes: integer):
     """Ask for the inputs and the target of the row that is visited at a position of the epoch, if it has that many."""
-    if position < job.rows:
+    if position < job.data.rows:
         place = place_of_row(job, position, key)
-        row = job.x + place * job.x_row
+        row = job.data.x + place * job.data.x_row
         for at in range(0, row_bytes, 64):
             prefetch(row + at)
         prefetch(row + row_bytes - 1)
-        prefetch(job.y + place * job.y_row)
+        prefetch(job.data.y + place * job.data.y_row)
 
 
 @each("KINDS")
@@ -971,20 +971,20 @@ def gather_inputs(
     Where each row stands is left in its row of targets, the first one's at ``places``, unless that is 0.
     """
     key = order_key(job, epoch)
-    x = job.x
-    x_row = job.x_row
-    column = job.x_column
-    end = job.x_end
-    stride = job.input_stride * SIZE
+    x = job.data.x
+    x_row = job.data.x_row
+    column = job.data.x_column
+    end = job.data.x_end
+    stride = job.memory.input_stride * SIZE
     target = inputs + first_row * stride
     row_bytes = width * KIND_SIZE
-    places_apart = job.target_stride * SIZE
-    scattered = job.order != 0 or job.shuffle
-    first_place = position - job.origin
+    places_apart = job.memory.target_stride * SIZE
+    scattered = job.order.rows != 0 or job.order.shuffle
+    first_place = position - job.data.origin
     narrow = width < LANES and column == KIND_SIZE
     inside = lanes_below(width)
     ahead = 0
-    if column == KIND_SIZE and not job.from_data:
+    if column == KIND_SIZE and not job.split.from_data:
         ahead = rows_ahead(job, end - x, row_bytes)
     for row in range(first_row, first_row + rows):
         if ahead:
@@ -1012,13 +1012,13 @@ def gather_targets(
     target: integer,
 ):
     """Rows of y, of places that gather_inputs has left, with its weight behind each; class numbers as one-hot rows."""
-    y = job.y
-    y_row = job.y_row
-    column = job.y_column
-    end = job.y_end
-    labels = job.y_labels
-    weights = job.sample_weight
-    stride = job.target_stride * SIZE
+    y = job.data.y
+    y_row = job.data.y_row
+    column = job.data.y_column
+    end = job.data.y_end
+    labels = job.data.y_labels
+    weights = job.data.sample_weight
+    stride = job.memory.target_stride * SIZE
     narrow = outputs < LANES and column == KIND_SIZE
     inside = lanes_below(outputs)
     for _ in range(rows):
@@ -1044,7 +1044,7 @@ def gather_targets(
 
 def targets_of(job: Job, base: integer, row: integer) -> integer:
     """Where a row's targets stand in a workspace."""
-    return base + (job.target * job.capacity + row * job.target_stride) * SIZE
+    return base + (job.memory.target * job.memory.capacity + row * job.memory.target_stride) * SIZE
 
 
 def gather(
@@ -1062,10 +1062,10 @@ def gather(
     targets = 0
     if with_targets:
         targets = targets_of(job, base, first_row)
-    gather_inputs(job.x_kind, layer.inputs, job, base, first_row, rows, epoch, position, targets)
+    gather_inputs(job.data.x_kind, layer.inputs, job, base, first_row, rows, epoch, position, targets)
     if with_targets:
-        layer = layers + (job.layer_count - 1) * LAYER_SIZE
-        gather_targets(job.y_kind, layer.outputs, job, rows, targets)
+        layer = layers + (job.network.layer_count - 1) * LAYER_SIZE
+        gather_targets(job.data.y_kind, layer.outputs, job, rows, targets)
 
 
 # --- Noise, in place --------------------------------------------------------------------------------------------------
@@ -1118,18 +1118,18 @@ def statistic(layer: Layer, scratch: integer, number: integer) -> integer:
 
 def partial(layer: Layer, job: Job, block: integer, number: integer) -> integer:
     """Where one of the sums over a block of rows stands."""
-    return job.partials + (block * job.partial_values + layer.partials + number * layer.stride) * SIZE
+    return job.memory.partials + (block * job.memory.partial_values + layer.partials + number * layer.stride) * SIZE
 
 
 def gamma_of(layer: Layer, job: Job, at: integer) -> vector:
     if layer.bias > 0:
-        return load(job.parameters, layer.weights + at)
+        return load(job.network.parameters, layer.weights + at)
     return splat(1.0)
 
 
 def beta_of(layer: Layer, job: Job, at: integer) -> vector:
     if layer.height > layer.bias:
-        return load(job.parameters, layer.weights + layer.bias * layer.stride + at)
+        return load(job.network.parameters, layer.weights + layer.bias * layer.stride + at)
     return splat(0.0)
 
 
@@ -1268,12 +1268,12 @@ def normalize_columns_backward(
 
 def move_statistics(layers: integer, job: Job, scratch: integer):
     """Moving mean and variance of every batch normalisation, a step nearer to the batch's."""
-    for number in range(job.layer_count):
+    for number in range(job.network.layer_count):
         layer = layers + number * LAYER_SIZE
         if layer.kind == BATCH_NORMALIZATION:
             rest = splat(1.0 - layer.momentum)
             for moved in range(2):
-                moving = job.state + (layer.state + moved * layer.stride) * SIZE
+                moving = job.network.state + (layer.state + moved * layer.stride) * SIZE
                 for at in range(0, layer.outputs, LANES):
                     old = load(moving, at)
                     new = fma(rest, load(statistic(layer, scratch, MEAN + moved), at) - old, old)
@@ -1357,9 +1357,9 @@ def normalization_gradient(
     gradient_row: integer,
 ):
     """The gradient by gamma, beta, or both; of a scaling too."""
-    source = base + layer.input * job.capacity * SIZE
-    delta = base + layer.delta * job.capacity * SIZE
-    kept = base + layer.kept * job.capacity * SIZE
+    source = base + layer.input * job.memory.capacity * SIZE
+    delta = base + layer.delta * job.memory.capacity * SIZE
+    kept = base + layer.kept * job.memory.capacity * SIZE
     for unit in range(units):
         is_beta = 0
         if first_unit + unit >= layer.bias:
@@ -1414,7 +1414,7 @@ def layer_product(
         while first + 8 <= depth:
             sweep_row(vectors, source + first * SIZE, weights + first * layer.stride * SIZE, layer.stride, target)
             first += 8
-    elif rows < PACK_ROWS and job.parameter_count * SIZE > STREAMED_BYTES:
+    elif rows < PACK_ROWS and job.network.parameter_count * SIZE > STREAMED_BYTES:
         steps = 8
     while first < depth:
         if steps > depth - first:
@@ -1479,21 +1479,23 @@ def forward(
     ``batch_row`` is the first row's number in the batch, ``key`` the step's for noise.  The network's inputs are in the
     workspace, or where they lie among the data.  1 if the run was aborted.
     """
-    for number in range(first_layer, job.layer_count):
+    for number in range(first_layer, job.network.layer_count):
         layer = layers + number * LAYER_SIZE
         stride = layer.output_stride
         columns = vectors_for(layer.outputs) * LANES
-        source = base + (layer.input * job.capacity + first_row * layer.input_stride) * SIZE
-        output = base + (layer.output * job.capacity + first_row * stride) * SIZE
+        source = base + (layer.input * job.memory.capacity + first_row * layer.input_stride) * SIZE
+        output = base + (layer.output * job.memory.capacity + first_row * stride) * SIZE
         if layer.kind == DROPOUT or layer.kind == GAUSSIAN_NOISE:
-            if training and job.mode == TRAIN:
+            if training and job.run.mode == TRAIN:
                 add_noise(layer, rows, batch_row, key, output)
         else:
             product_target = output
-            if number == job.layer_count - 1 and layer.activation != LINEAR:  # what it is given is kept in the delta
-                product_target = base + (layer.delta * job.capacity + first_row * stride) * SIZE
-            if layer.kind == DENSE and layer.turned:
-                weights = job.parameters + layer.weights * SIZE
+            if (
+                number == job.network.layer_count - 1 and layer.activation != LINEAR
+            ):  # what it is given is kept in the delta
+                product_target = base + (layer.delta * job.memory.capacity + first_row * stride) * SIZE
+            if layer.kind == DENSE and layer.stored_transposed:
+                weights = job.network.parameters + layer.weights * SIZE
                 dot_rows(layer, rows, source, layer.input_stride, weights, scratch + PACK, product_target, stride)
                 source = product_target
             elif layer.kind == DENSE:
@@ -1502,7 +1504,7 @@ def forward(
                 if number == 0 and data:
                     depth = layer.inputs
                     source = data
-                    source_row = job.x_row // SIZE
+                    source_row = job.data.x_row // SIZE
                 layer_product(
                     layer,
                     job,
@@ -1511,48 +1513,50 @@ def forward(
                     depth,
                     source,
                     source_row,
-                    job.parameters + layer.weights * SIZE,
+                    job.network.parameters + layer.weights * SIZE,
                     scratch + PACK,
                     product_target,
                 )
                 if depth < layer.rows:
-                    add_bias(layer, rows, columns, job.parameters + layer.weights * SIZE, product_target)
+                    add_bias(layer, rows, columns, job.network.parameters + layer.weights * SIZE, product_target)
                 source = product_target
             elif layer.kind == BATCH_NORMALIZATION:
                 if training:
                     if batch_statistics(layer, job, first_row, rows, batch_rows, source, scratch):
                         return 1
                 else:
-                    moving = job.state + layer.state * SIZE
+                    moving = job.network.state + layer.state * SIZE
                     copy_vectors(vectors_for(layer.outputs), moving, statistic(layer, scratch, MEAN))
                     moving += layer.stride * SIZE
                     copy_vectors(vectors_for(layer.outputs), moving, statistic(layer, scratch, VARIANCE))
                 normalize_columns(layer, job, rows, source, product_target, stride, scratch)
                 source = product_target
             elif layer.kind == LAYER_NORMALIZATION:
-                kept = base + (layer.kept * job.capacity + first_row * KEPT_VALUES) * SIZE
+                kept = base + (layer.kept * job.memory.capacity + first_row * KEPT_VALUES) * SIZE
                 normalize_rows(layer, job, rows, source, product_target, stride, kept)
                 source = product_target
             elif layer.kind == SCALING:
                 scale_columns(layer, job, rows, source, layer.input_stride, product_target, stride)
                 source = product_target
-            elif number == job.layer_count - 1:
+            elif number == job.network.layer_count - 1:
                 activate(LINEAR, rows, columns, stride, 0.0, source, product_target)
                 source = product_target
             if layer.activation == SOFTMAX:
-                if job.mode == PREDICT or job.loss != CATEGORICAL_CROSSENTROPY_FROM_LOGITS:  # else score_rows does it
+                if (
+                    job.run.mode == PREDICT or job.loss.code != CATEGORICAL_CROSSENTROPY_FROM_LOGITS
+                ):  # else score_rows does it
                     softmax(job, rows, layer.outputs, stride, source, output, scratch + PACK)
             elif layer.activation == CUSTOM:
                 slopes = 0
                 if training:
-                    slopes = base + (layer.slope * job.capacity + first_row * stride) * SIZE
+                    slopes = base + (layer.slope * job.memory.capacity + first_row * stride) * SIZE
                 call_own(job, layer.function, rows, layer.outputs, source, stride, output, stride, 0, training, slopes)
             elif training and layer.slope >= 0:
-                slopes = base + (layer.slope * job.capacity + first_row * stride) * SIZE
+                slopes = base + (layer.slope * job.memory.capacity + first_row * stride) * SIZE
                 activate_keeping(layer.activation, rows, columns, stride, layer.parameter, source, output, slopes)
             elif layer.activation != LINEAR or source != output:
                 activate(layer.activation, rows, columns, stride, layer.parameter, source, output)
-            if number < job.layer_count - 1:
+            if number < job.network.layer_count - 1:
                 for row in range(rows):
                     put(output, row * stride + layer.outputs, 1.0)
     return 0
@@ -1560,8 +1564,8 @@ def forward(
 
 def first_unit_of(layer: Layer, job: Job, thread: integer) -> integer:
     """The first of the units of a layer that are a thread's, where each has some."""
-    blocks = (layer.outputs + job.unit_block - 1) // job.unit_block
-    unit = blocks * thread // job.threads * job.unit_block
+    blocks = (layer.outputs + job.split.column_block - 1) // job.split.column_block
+    unit = blocks * thread // job.run.threads * job.split.column_block
     if unit > layer.outputs:
         return (layer.outputs + 15) // 16 * 16
     return unit
@@ -1577,16 +1581,16 @@ def units_of_layer(
     stride = layer.output_stride
     first_ = first_unit_of(layer, job, thread)
     columns = first_unit_of(layer, job, thread + 1) - first_
-    ends = thread == job.threads - 1
-    weights = job.parameters + (layer.weights + first_) * SIZE
-    output = base + (layer.output * job.capacity + first_) * SIZE
-    if layer.turned:  # too few to be divided
+    ends = thread == job.run.threads - 1
+    weights = job.network.parameters + (layer.weights + first_) * SIZE
+    output = base + (layer.output * job.memory.capacity + first_) * SIZE
+    if layer.stored_transposed:  # too few to be divided
         ends = thread == 0
         columns = 0
         if ends:
             columns = vectors_for(layer.outputs) * LANES
-            weights = job.parameters + layer.weights * SIZE
-            output = base + layer.output * job.capacity * SIZE
+            weights = job.network.parameters + layer.weights * SIZE
+            output = base + layer.output * job.memory.capacity * SIZE
             dot_rows(layer, rows, source, layer.input_stride, weights, scratch + PACK, output, stride)
     else:
         pack = scratch + PACK
@@ -1595,7 +1599,7 @@ def units_of_layer(
         activate(layer.activation, rows, columns, stride, layer.parameter, output, output)
     if ends:
         for row in range(rows):
-            put(base, layer.output * job.capacity + row * stride + layer.outputs, 1.0)
+            put(base, layer.output * job.memory.capacity + row * stride + layer.outputs, 1.0)
 
 
 def first_layer(
@@ -1619,7 +1623,7 @@ def first_layer(
     """
     stride = layer.output_stride
     vectors = vectors_for(end_unit - first_unit)
-    weights = job.parameters + (layer.weights + first_unit) * SIZE
+    weights = job.network.parameters + (layer.weights + first_unit) * SIZE
     in_order = lies_in_order(layer, job)
     row = first_row
     while row < first_row + rows:
@@ -1629,30 +1633,30 @@ def first_layer(
         places = 0
         if row >= first_target and row < first_target + targets:
             places = targets_of(job, base, row)
-        inputs = job.inputs + row * job.input_stride * SIZE
-        input_row = job.input_stride
+        inputs = job.memory.inputs + row * job.memory.input_stride * SIZE
+        input_row = job.memory.input_stride
         depth = layer.rows
         below = inputs
         below_row = input_row
         if in_order:
-            place = position + row - job.origin
-            inputs = job.x + place * job.x_row
-            input_row = job.x_row // SIZE
+            place = position + row - job.data.origin
+            inputs = job.data.x + place * job.data.x_row
+            input_row = job.data.x_row // SIZE
             depth = layer.inputs
-            if job.rows - (position + row) >= 2 * TILE_ROWS:
-                below = inputs + TILE_ROWS * job.x_row
+            if job.data.rows - (position + row) >= 2 * TILE_ROWS:
+                below = inputs + TILE_ROWS * job.data.x_row
                 below_row = input_row
             if places:
                 for number in range(count):
                     put_integer(places, 0, place + number)
-                    places += job.target_stride * SIZE
+                    places += job.memory.target_stride * SIZE
         else:
-            gather_inputs(job.x_kind, layer.inputs, job, job.inputs, row, count, epoch, position, places)
-            if job.x_column <= 8 and job.rows - (position + row) >= 2 * TILE_ROWS:
+            gather_inputs(job.data.x_kind, layer.inputs, job, job.memory.inputs, row, count, epoch, position, places)
+            if job.data.x_column <= 8 and job.data.rows - (position + row) >= 2 * TILE_ROWS:
                 below = scratch + ROWS_AHEAD
                 below_row = 0
                 put_rows_ahead(job, epoch, position + row + TILE_ROWS, below)
-        output = base + (layer.output * job.capacity + row * stride + first_unit) * SIZE
+        output = base + (layer.output * job.memory.capacity + row * stride + first_unit) * SIZE
         vector = 0
         while vector < vectors:
             wide = tile_width(count, vectors - vector)
@@ -1689,10 +1693,10 @@ def first_layer(
         if places:
             look_at_rows(layer.inputs, job, count, inputs, input_row, epoch, position)
         row += count
-    output = base + (layer.output * job.capacity + first_row * stride + first_unit) * SIZE
+    output = base + (layer.output * job.memory.capacity + first_row * stride + first_unit) * SIZE
     columns = vectors * LANES
     if layer.slope >= 0:
-        slopes = base + (layer.slope * job.capacity + first_row * stride + first_unit) * SIZE
+        slopes = base + (layer.slope * job.memory.capacity + first_row * stride + first_unit) * SIZE
         activate_keeping(layer.activation, rows, columns, stride, layer.parameter, output, output, slopes)
     elif layer.activation != LINEAR:
         activate(layer.activation, rows, columns, stride, layer.parameter, output, output)
@@ -1708,7 +1712,7 @@ def look_at_rows(
 
     Of four vectors or more; or with something finite behind them, up to a whole vector.
     """
-    if not job.unseen or epoch > 0:
+    if not job.data.lazy_nan_check or epoch > 0:
         return
     a = splat(0.0)
     b = splat(0.0)
@@ -1741,19 +1745,19 @@ def look_at_rows(
                 b = b + (value - value)
             row += 2
     if not is_finite(first(sum_lanes((a + b) + (c + d)))):
-        atomic_put(job.synchronisation, NOT_FINITE, position + 1)
+        atomic_put(job.run.synchronisation, NOT_FINITE, position + 1)
 
 
 def put_rows_ahead(job: Job, epoch: integer, position: integer, target: integer):
     """The addresses of the rows of a tile, from a position of the epoch on."""
     key = order_key(job, epoch)
     for row in range(TILE_ROWS):
-        put_integer(target, row, job.x + place_of_row(job, position + row, key) * job.x_row)
+        put_integer(target, row, job.data.x + place_of_row(job, position + row, key) * job.data.x_row)
 
 
 def lies_in_order(layer: Layer, job: Job) -> integer:
     """Whether the first layer can take a batch as it lies, neither shuffled nor so that rows drive each other out."""
-    return lies_ready(layer, job) and job.order == 0 and not job.shuffle and job.x_row % 1024 != 0
+    return lies_ready(layer, job) and job.order.rows == 0 and not job.order.shuffle and job.data.x_row % 1024 != 0
 
 
 def first_layer_gradient(
@@ -1771,15 +1775,15 @@ def first_layer_gradient(
     gradient_row: integer,
 ):
     """Its gradient by some of its weights, from where first_layer has had the batch's inputs."""
-    inputs = job.inputs
-    input_row = job.input_stride
+    inputs = job.memory.inputs
+    input_row = job.memory.input_stride
     count = units
     if lies_in_order(layer, job):
-        inputs = job.x + (position - job.origin) * job.x_row
-        input_row = job.x_row // SIZE
+        inputs = job.data.x + (position - job.data.origin) * job.data.x_row
+        input_row = job.data.x_row // SIZE
         if unit + units > layer.inputs:  # the bias's inputs, ones, are not among the data
             count = layer.inputs - unit
-    deltas = job.workspace + (layer.delta * job.capacity + column) * SIZE
+    deltas = job.memory.workspace + (layer.delta * job.memory.capacity + column) * SIZE
     if is_flat(layer, count):
         if claims == 2:
             claim_panel(layer, job, unit, units, column, vectors * LANES)
@@ -1902,10 +1906,10 @@ def through_activation(layer: Layer, job: Job, base: integer, first_row: integer
     """The layer's delta, from the gradient by its output: times the activation's slope."""
     stride = layer.output_stride
     columns = vectors_for(layer.outputs) * LANES
-    delta = base + (layer.delta * job.capacity + first_row * stride) * SIZE
-    output = base + (layer.output * job.capacity + first_row * stride) * SIZE
+    delta = base + (layer.delta * job.memory.capacity + first_row * stride) * SIZE
+    output = base + (layer.output * job.memory.capacity + first_row * stride) * SIZE
     if layer.slope >= 0:
-        slopes = base + (layer.slope * job.capacity + first_row * stride) * SIZE
+        slopes = base + (layer.slope * job.memory.capacity + first_row * stride) * SIZE
         scale_by_kept(rows, columns, stride, slopes, source, delta)
     elif layer.activation != LINEAR or source != delta:
         scale_by_derived(layer.activation, rows, columns, stride, layer.parameter, output, source, delta)
@@ -1926,34 +1930,34 @@ def backward(
 
     1 if the run was aborted.
     """
-    number = job.layer_count - 1
+    number = job.network.layer_count - 1
     layer = layers + number * LAYER_SIZE
-    delta = base + (layer.delta * job.capacity + first_row * layer.output_stride) * SIZE
-    if not job.loss_on_logits:
+    delta = base + (layer.delta * job.memory.capacity + first_row * layer.output_stride) * SIZE
+    if not job.loss.on_logits:
         if layer.activation == SOFTMAX:
-            output = base + (layer.output * job.capacity + first_row * layer.output_stride) * SIZE
+            output = base + (layer.output * job.memory.capacity + first_row * layer.output_stride) * SIZE
             softmax_backward(rows, layer.outputs, layer.output_stride, output, delta)
         else:
             through_activation(layer, job, base, first_row, rows, delta)
-    while number >= job.first_trained:
+    while number >= job.network.first_trained:
         layer = layers + number * LAYER_SIZE
         previous = layers + (number - 1) * LAYER_SIZE
-        source = base + (layer.delta * job.capacity + first_row * layer.output_stride) * SIZE
-        inputs = base + (layer.input * job.capacity + first_row * layer.input_stride) * SIZE
+        source = base + (layer.delta * job.memory.capacity + first_row * layer.output_stride) * SIZE
+        inputs = base + (layer.input * job.memory.capacity + first_row * layer.input_stride) * SIZE
         if layer.kind == BATCH_NORMALIZATION:
             if batch_sums(layer, job, first_row, rows, batch_rows, inputs, source, scratch):
                 return 1
-        if number > job.first_trained:
-            delta = base + (previous.delta * job.capacity + first_row * previous.output_stride) * SIZE
+        if number > job.network.first_trained:
+            delta = base + (previous.delta * job.memory.capacity + first_row * previous.output_stride) * SIZE
             if layer.kind == DENSE:
-                matrix = job.parameters + layer.weights * SIZE
+                matrix = job.network.parameters + layer.weights * SIZE
                 matrix_stride = layer.stride
                 turned = layer.inputs
-                if layer.turned:
+                if layer.stored_transposed:
                     turned = 0
-                elif job.transposing:
+                elif job.network.keeps_transposed:
                     turned = 0
-                    matrix = job.transposed + layer.transposed * SIZE
+                    matrix = job.network.transposed + layer.transposed * SIZE
                     matrix_stride = layer.transposed_stride
                 product(
                     rows,
@@ -1971,20 +1975,20 @@ def backward(
                     delta,
                     previous.output_stride,
                 )
-                if layer.turned:  # the bias stands behind the weights
+                if layer.stored_transposed:  # the bias stands behind the weights
                     clear_behind(rows, layer.inputs, previous.output_stride, delta)
                 source = delta
             elif layer.kind == BATCH_NORMALIZATION:
                 normalize_columns_backward(layer, rows, batch_rows, inputs, source, delta, scratch)
                 source = delta
             elif layer.kind == LAYER_NORMALIZATION:
-                kept = base + (layer.kept * job.capacity + first_row * KEPT_VALUES) * SIZE
+                kept = base + (layer.kept * job.memory.capacity + first_row * KEPT_VALUES) * SIZE
                 normalize_rows_backward(layer, job, rows, inputs, source, delta, kept)
                 source = delta
             elif layer.kind == SCALING:
                 scale_columns(layer, job, rows, source, layer.output_stride, delta, previous.output_stride)
                 source = delta
-            if previous.kind == DROPOUT and job.mode == TRAIN:
+            if previous.kind == DROPOUT and job.run.mode == TRAIN:
                 through_noise(previous, rows, batch_row, key, source, delta)
             else:
                 through_activation(previous, job, base, first_row, rows, source)
@@ -2014,19 +2018,19 @@ def weight_gradient(
     inputs are near; ``packed`` if the last call has left the same ones so.  ``claims``: 1 if these weights are updated
     next, 2 if other cores have read them.
     """
-    source = base + layer.input * job.capacity * SIZE
+    source = base + layer.input * job.memory.capacity * SIZE
     source_stride = layer.input_stride
     if layer.kind != DENSE:
         normalization_gradient(
             layer, job, base, batch_rows, first_unit, units, column, vectors, scratch, gradient, gradient_row
         )
         return
-    if layer.turned:
+    if layer.stored_transposed:
         product(
             units,
             columns_of_panel(layer, column, vectors),
             batch_rows,
-            base + (layer.delta * job.capacity + first_unit) * SIZE,
+            base + (layer.delta * job.memory.capacity + first_unit) * SIZE,
             1,
             layer.output_stride,
             16,
@@ -2053,7 +2057,7 @@ def weight_gradient(
             1,
             source_stride,
             16,
-            base + (layer.delta * job.capacity + column) * SIZE,
+            base + (layer.delta * job.memory.capacity + column) * SIZE,
             layer.output_stride,
             0,
             0,
@@ -2078,7 +2082,7 @@ def weight_gradient(
                 for row in range(rows):
                     for lane in range(0, 16, LANES):
                         store(pack, (block * rows + row) * 16 + lane, load(inputs, row * source_stride + lane))
-        deltas = base + (layer.delta * job.capacity + first * layer.output_stride + column) * SIZE
+        deltas = base + (layer.delta * job.memory.capacity + first * layer.output_stride + column) * SIZE
         if not flat:
             packed_gradient(
                 layer,
@@ -2158,7 +2162,7 @@ def packed_gradient(
     written = 0
     if claims:  # the weights, and what of the slots goes with them
         written = 1
-        if job.slot_count:
+        if job.network.slot_count:
             written = 2
     strip = 0
     while strip < vectors:
@@ -2182,8 +2186,8 @@ def packed_gradient(
             ahead,
             layer.output_stride,
             written,
-            job.parameters + (place + strip * LANES) * SIZE,
-            job.slots - job.parameters,
+            job.network.parameters + (place + strip * LANES) * SIZE,
+            job.network.slots - job.network.parameters,
             units,
             layer.stride,
             more,
@@ -2198,8 +2202,8 @@ def packed_gradient(
 
 def transpose(layer: Layer, job: Job, first_unit: integer, units: integer, column: integer, vectors: integer):
     """Keep the transposed copy in step with some rows and columns of the matrix, less the bias, in squares of LANES."""
-    weights = job.parameters + (layer.weights + column) * SIZE
-    transposed = job.transposed + (layer.transposed + column * layer.transposed_stride) * SIZE
+    weights = job.network.parameters + (layer.weights + column) * SIZE
+    transposed = job.network.transposed + (layer.transposed + column * layer.transposed_stride) * SIZE
     for unit in range(first_unit, first_unit + units, LANES):
         rows = layer.inputs - unit
         if rows > first_unit + units - unit:
@@ -2227,7 +2231,7 @@ def update_panel(
     gradient_row: integer,
 ):
     """New weights and slots for some rows and columns of one layer's matrix."""
-    slot_size = job.parameter_count * SIZE
+    slot_size = job.network.parameter_count * SIZE
     count = vectors * LANES
     start = layer.weights + first_unit * layer.stride + column
     rated = 0
@@ -2240,22 +2244,28 @@ def update_panel(
     for row in range(units):
         at = (start + row * layer.stride) * SIZE
         if rated:
-            copy_vectors(vectors, job.parameters + at, scalars + BEFORE)
+            copy_vectors(vectors, job.network.parameters + at, scalars + BEFORE)
         if kept != 1.0:
-            scale_vectors(count, kept, job.parameters + at)
+            scale_vectors(count, kept, job.network.parameters + at)
         update(
-            job.optimizer,
+            job.optimizer.code,
             count,
             scalars,
             gradient + row * gradient_row * SIZE,
             slot_size,
-            job.slots + at,
-            job.parameters + at,
+            job.network.slots + at,
+            job.network.parameters + at,
         )
         if rated:
-            rate_row(layer, first_unit + row, column, count, scalars + BEFORE, job.parameters + at)
-        if job.average >= 0:
-            average_row(job, scalars + STEP, count, job.slots + job.average * slot_size + at, job.parameters + at)
+            rate_row(layer, first_unit + row, column, count, scalars + BEFORE, job.network.parameters + at)
+        if job.optimizer.average >= 0:
+            average_row(
+                job,
+                scalars + STEP,
+                count,
+                job.network.slots + job.optimizer.average * slot_size + at,
+                job.network.parameters + at,
+            )
 
 
 def rate_row(layer: Layer, unit: integer, column: integer, count: integer, before: integer, parameters: integer):
@@ -2279,7 +2289,7 @@ def average_row(job: Job, step: integer, count: integer, averages: integer, para
 
 def lanes_of_kernel(layer: Layer, unit: integer, column: integer) -> integer:
     """How many values of a stored row, from a column on, are not of the bias."""
-    if layer.turned:
+    if layer.stored_transposed:
         return layer.bias - column
     if unit < layer.bias:
         return layer.width - column
@@ -2289,7 +2299,7 @@ def lanes_of_kernel(layer: Layer, unit: integer, column: integer) -> integer:
 def sums_of_row(layer: Layer, job: Job, unit: integer, column: integer) -> integer:
     """Where the sums over some columns of a row stand: what is summed does not depend on how a matrix is split."""
     blocks = (layer.width + SUM_COLUMNS - 1) // SUM_COLUMNS
-    return job.sums + (layer.sums + unit * blocks + column // SUM_COLUMNS) * SUMS * 8
+    return job.memory.sums + (layer.sums + unit * blocks + column // SUM_COLUMNS) * SUMS * 8
 
 
 def add_penalty(
@@ -2306,11 +2316,13 @@ def add_penalty(
     """The gradient of l1 |w| + l2 w^2, added; and the sum of those over each row."""
     zero = splat(0.0)
     strength = 1.0
-    if job.penalty_shared:
+    if job.network.penalty_by_row:
         strength = share
-    plain = layer.kernel_l1 == 0.0 and layer.bias_l1 == 0.0 and not layer.turned  # l2 is the same all along a row
+    plain = (
+        layer.kernel_l1 == 0.0 and layer.bias_l1 == 0.0 and not layer.stored_transposed
+    )  # l2 is the same all along a row
     for row in range(units):
-        weights = job.parameters + (layer.weights + (unit + row) * layer.stride + column) * SIZE
+        weights = job.network.parameters + (layer.weights + (unit + row) * layer.stride + column) * SIZE
         target = gradient + row * gradient_row * SIZE
         count = lanes_of_kernel(layer, unit + row, column)
         row_l2 = splat(strength * layer.kernel_l2)
@@ -2373,7 +2385,7 @@ def sum_of_rows(layer: Layer, job: Job, number: integer) -> double:
     blocks = (layer.width + SUM_COLUMNS - 1) // SUM_COLUMNS
     total = 0.0
     for row in range(layer.height * blocks):
-        total = total + get_double(job.sums, (layer.sums + row) * SUMS + number)
+        total = total + get_double(job.memory.sums, (layer.sums + row) * SUMS + number)
     return total
 
 
@@ -2398,11 +2410,11 @@ def clip_panel(
     gradient_row: integer,
 ):
     """Each value cut off at the limit, or scaled as the norms ask for."""
-    limit = splat(job.clip_limit)
+    limit = splat(job.optimizer.clip_limit)
     for row in range(units):
         count = lanes_of_kernel(layer, unit + row, column)
         target = gradient + row * gradient_row * SIZE
-        if job.clip == CLIPVALUE:
+        if job.optimizer.clip == CLIPVALUE:
             for at in range(0, vectors * LANES, LANES):
                 store(target, at, maximum(minimum(load(target, at), limit), -limit))
         else:
@@ -2422,7 +2434,7 @@ def update_all(
     gradients: integer,
 ) -> integer:
     """This thread's share of the update; 1 if the run was aborted.  Norms to clip by want the whole gradient first."""
-    if job.mode != GRADIENT and job.clip > CLIPVALUE:
+    if job.run.mode != GRADIENT and job.optimizer.clip > CLIPVALUE:
         update_share(layers, job, thread, position, batch_rows, share, parts, 1, gradients)
         if wait(job):
             return 1
@@ -2454,8 +2466,8 @@ def panel_units(layer: Layer, units: integer, batch_rows: integer) -> integer:
     """Rows of a panel: few, that stay in the nearest cache; or many, where the deltas are packed for each panel, as
     many as fit beside a batch's packed inputs."""
     if layer.output_stride * SIZE <= PACK_STRIDE:
-        return FLAT_UNITS
-    most = PANEL_UNITS
+        return FLAT_ROWS
+    most = PANEL_ROWS
     if most * batch_rows > PACKED_INPUTS:
         most = PACKED_INPUTS // batch_rows // 16 * 16  # inputs are packed 16 side by side
     if most < 32:
@@ -2481,13 +2493,15 @@ def claim_rows(rows: integer, columns: integer, stride: integer, memory: integer
 
 
 def claim_panel(layer: Layer, job: Job, unit: integer, units: integer, column: integer, columns: integer):
-    claim_rows(units, columns, layer.stride, job.parameters + (layer.weights + unit * layer.stride + column) * SIZE)
+    claim_rows(
+        units, columns, layer.stride, job.network.parameters + (layer.weights + unit * layer.stride + column) * SIZE
+    )
     claim_transposed(layer, job, unit, units, column, columns)
 
 
 def claim_transposed(layer: Layer, job: Job, unit: integer, units: integer, column: integer, columns: integer):
-    if layer.transposed >= 0 and job.transposing:
-        transposed = job.transposed + (layer.transposed + column * layer.transposed_stride + unit) * SIZE
+    if layer.transposed >= 0 and job.network.keeps_transposed:
+        transposed = job.network.transposed + (layer.transposed + column * layer.transposed_stride + unit) * SIZE
         claim_rows(columns, units, layer.transposed_stride, transposed)
 
 
@@ -2510,51 +2524,51 @@ def update_share(
     that goes from core to core.
     Phase 1 leaves the gradient and its sums of squares, 2 clips it by its norm and updates; 0 does all in one.
     """
-    scratch = job.scratch + thread * job.scratch_size
+    scratch = job.memory.scratch + thread * job.memory.scratch_size
     kernel_scale = 1.0
     bias_scale = 1.0
-    if phase == 2 and job.clip == GLOBAL_CLIPNORM:
+    if phase == 2 and job.optimizer.clip == GLOBAL_CLIPNORM:
         squares = 0.0
-        for number in range(job.layer_count):
+        for number in range(job.network.layer_count):
             layer = layers + number * LAYER_SIZE
             squares = squares + (sum_of_rows(layer, job, KERNEL_SQUARES) + sum_of_rows(layer, job, BIAS_SQUARES))
-        kernel_scale = scale_to(squares, job.clip_limit)
+        kernel_scale = scale_to(squares, job.optimizer.clip_limit)
         bias_scale = kernel_scale
-    vector_size = job.parameter_count * SIZE
-    part_size = job.gradient_levels * vector_size
+    vector_size = job.network.parameter_count * SIZE
+    part_size = job.memory.gradient_levels * vector_size
     handed = hands_over(job)
     tall = 1
     claims = 1
     first_layer = 0
-    total = job.parameter_count
-    if job.by_units:  # update_units has updated that one
+    total = job.network.parameter_count
+    if job.split.by_columns:  # update_units has updated that one
         first_layer = 1
         layer = layers
         total -= layer.height * layer.stride
-    if job.threads > 1 and not job.replicated:
+    if job.run.threads > 1 and not job.split.replicated:
         claims = 2  # other cores have read what is written here
         rows = 0
-        for number in range(job.layer_count):
+        for number in range(job.network.layer_count):
             layer = layers + number * LAYER_SIZE
             rows += layer.height
-        if rows < 512 * job.threads:  # too few to be split evenly
+        if rows < 512 * job.run.threads:  # too few to be split evenly
             tall = 0
     work = 0  # in values of the parameters
     packed = -1
-    for number in range(first_layer, job.layer_count):
+    for number in range(first_layer, job.network.layer_count):
         layer = layers + number * LAYER_SIZE
-        if phase == 2 and job.clip == CLIPNORM:
-            kernel_scale = scale_to(sum_of_rows(layer, job, KERNEL_SQUARES), job.clip_limit)
-            bias_scale = scale_to(sum_of_rows(layer, job, BIAS_SQUARES), job.clip_limit)
+        if phase == 2 and job.optimizer.clip == CLIPNORM:
+            kernel_scale = scale_to(sum_of_rows(layer, job, KERNEL_SQUARES), job.optimizer.clip_limit)
+            bias_scale = scale_to(sum_of_rows(layer, job, BIAS_SQUARES), job.optimizer.clip_limit)
         width = panel_vectors(layer)
         unit = 0
         end = layer.height
         height = 16
         if tall:
             if claims == 2:
-                unit = start_of_share(layer, job, total * thread // job.threads - work)
-                if thread + 1 < job.threads:
-                    end = start_of_share(layer, job, total * (thread + 1) // job.threads - work)
+                unit = start_of_share(layer, job, total * thread // job.run.threads - work)
+                if thread + 1 < job.run.threads:
+                    end = start_of_share(layer, job, total * (thread + 1) // job.run.threads - work)
                 work += layer.height * layer.stride
             height = panel_units(layer, end - unit, batch_rows)
         while unit < end:
@@ -2566,7 +2580,7 @@ def update_share(
                 vectors = vectors_for(layer.width) - vector
                 if vectors > width:
                     vectors = width
-                if tall or work * job.threads // total == thread:
+                if tall or work * job.run.threads // total == thread:
                     column = vector * LANES
                     place = layer.weights + unit * layer.stride + column
                     gradient = gradients + place * SIZE
@@ -2576,11 +2590,13 @@ def update_share(
                         gradient += (2 - thread) * part_size - vector_size
                     elif handed:
                         gradient = own
-                    elif phase == 0 and job.mode != GRADIENT and (parts == 0 or job.replicated):  # nobody else wants it
+                    elif (
+                        phase == 0 and job.run.mode != GRADIENT and (parts == 0 or job.split.replicated)
+                    ):  # nobody else wants it
                         gradient = scratch + PANEL
                         gradient_row = vectors * LANES
                     if phase < 2:
-                        if parts == 0 and number == 0 and job.from_data:
+                        if parts == 0 and number == 0 and job.split.from_data:
                             first_layer_gradient(
                                 layer,
                                 job,
@@ -2599,7 +2615,7 @@ def update_share(
                             weight_gradient(
                                 layer,
                                 job,
-                                job.workspace,
+                                job.memory.workspace,
                                 batch_rows,
                                 unit,
                                 units,
@@ -2617,7 +2633,7 @@ def update_share(
                                 for row in range(units):
                                     at = row * layer.stride * SIZE
                                     add_vectors(vectors * LANES, own + at, gradient + at)
-                        elif job.replicated:
+                        elif job.split.replicated:
                             for row in range(units):
                                 at = (place + row * layer.stride) * SIZE
                                 target = gradient + row * gradient_row * SIZE
@@ -2628,8 +2644,8 @@ def update_share(
                             add_penalty(layer, job, share, unit, units, column, vectors, gradient, gradient_row)
                     if phase == 1:
                         measure_panel(layer, job, unit, units, column, vectors, gradient, gradient_row)
-                    if job.mode != GRADIENT and phase != 1:
-                        if job.clip == CLIPVALUE or kernel_scale < 1.0 or bias_scale < 1.0:
+                    if job.run.mode != GRADIENT and phase != 1:
+                        if job.optimizer.clip == CLIPVALUE or kernel_scale < 1.0 or bias_scale < 1.0:
                             clip_panel(
                                 layer,
                                 job,
@@ -2643,7 +2659,7 @@ def update_share(
                                 gradient_row,
                             )
                         update_panel(layer, job, scratch, unit, units, column, vectors, gradient, gradient_row)
-                        if layer.transposed >= 0 and job.transposing:
+                        if layer.transposed >= 0 and job.network.keeps_transposed:
                             transpose(layer, job, unit, units, column, vectors)
                 if not tall:
                     work += units * vectors * LANES
@@ -2660,7 +2676,7 @@ def update_share(
 
 
 def own_layer(job: Job, thread: integer) -> integer:
-    return job.owns + thread * (LAYER_SIZE + JOB_SIZE)
+    return job.split.own_records + thread * (LAYER_SIZE + JOB_SIZE)
 
 
 def own_job(job: Job, thread: integer) -> integer:
@@ -2668,7 +2684,7 @@ def own_job(job: Job, thread: integer) -> integer:
 
 
 def own_parameters(job: Job) -> integer:
-    return job.parameters
+    return job.network.parameters
 
 
 def copy_units(layers: integer, job: Job, thread: integer, back: integer):
@@ -2680,10 +2696,10 @@ def copy_units(layers: integer, job: Job, thread: integer, back: integer):
     stride = layer.stride
     layer = own_layer(job, thread)
     own = own_parameters(own_job(job, thread))
-    for part in range(1 + job.slot_count):
-        whole = job.parameters + place * SIZE
+    for part in range(1 + job.network.slot_count):
+        whole = job.network.parameters + place * SIZE
         if part > 0:
-            whole = job.slots + ((part - 1) * job.parameter_count + place) * SIZE
+            whole = job.network.slots + ((part - 1) * job.network.parameter_count + place) * SIZE
         for _ in range(layer.height):
             if back:
                 copy_vectors(vectors, own, whole)
@@ -2718,7 +2734,7 @@ def update_units(
             )
             if layer.penalized:
                 add_penalty(layer, job, share, unit, units, column, vectors, gradient, columns)
-            if job.clip == CLIPVALUE:
+            if job.optimizer.clip == CLIPVALUE:
                 clip_panel(layer, job, unit, units, column, vectors, 1.0, 1.0, gradient, columns)
             update_panel(layer, job, scratch, unit, units, column, vectors, gradient, columns)
             column += columns
@@ -2765,12 +2781,12 @@ def sum_parts(parts: integer, part_size: integer, count: integer, source: intege
 
 def chunk_gradient(layers: integer, job: Job, base: integer, rows: integer, scratch: integer, gradient: integer):
     """The gradient by every matrix, of a chunk of rows in a workspace of its own."""
-    for number in range(job.layer_count):
+    for number in range(job.network.layer_count):
         layer = layers + number * LAYER_SIZE
-        for unit in range(0, layer.height, CHUNK_UNITS):
+        for unit in range(0, layer.height, CHUNK_ROWS):
             units = layer.height - unit
-            if units > CHUNK_UNITS:
-                units = CHUNK_UNITS
+            if units > CHUNK_ROWS:
+                units = CHUNK_ROWS
             weight_gradient(
                 layer,
                 job,
@@ -2794,8 +2810,8 @@ def chunk_count(job: Job, batch_rows: integer) -> integer:
     The last batch of an epoch falls into as many, unless they would have a quarter of a chunk's rows or less.  None is
     empty, for a chunk has room for 24 rows at least.
     """
-    chunks = job.chunks
-    while chunks > 1 and chunks * job.capacity >= 4 * batch_rows:
+    chunks = job.split.chunks
+    while chunks > 1 and chunks * job.memory.capacity >= 4 * batch_rows:
         chunks = chunks // 2
     return chunks
 
@@ -2807,7 +2823,7 @@ def chunks_a_thread(job: Job, batch_rows: integer) -> integer:
     """
     chunks = chunk_count(job, batch_rows)
     each_ = 1
-    while each_ * job.threads < chunks:
+    while each_ * job.run.threads < chunks:
         each_ *= 2
     return each_
 
@@ -2828,13 +2844,13 @@ def train_chunks(
     chunks = chunk_count(job, batch_rows)
     blocks = (batch_rows + 3) // 4  # tiles have as many rows, or twice as many
     own = chunks_a_thread(job, batch_rows)
-    base = job.workspace + thread * job.workspace_size
-    scratch = job.scratch + thread * job.scratch_size
-    vector_size = job.parameter_count * SIZE
-    gradients = gradients_ + thread * job.gradient_levels * vector_size
+    base = job.memory.workspace + thread * job.memory.workspace_size
+    scratch = job.memory.scratch + thread * job.memory.scratch_size
+    vector_size = job.network.parameter_count * SIZE
+    gradients = gradients_ + thread * job.memory.gradient_levels * vector_size
     level = 0
     done = 0
-    last = layers + (job.layer_count - 1) * LAYER_SIZE
+    last = layers + (job.network.layer_count - 1) * LAYER_SIZE
     while done < own and thread * own + done < chunks:
         start = blocks * (thread * own + done) // chunks * 4
         rows = blocks * (thread * own + done + 1) // chunks * 4
@@ -2843,7 +2859,7 @@ def train_chunks(
         rows -= start
         gather(layers, job, base, 0, rows, epoch, position + start, 1)
         layer = layers
-        look_at_rows(layer.inputs, job, rows, base, job.input_stride, epoch, position)
+        look_at_rows(layer.inputs, job, rows, base, job.memory.input_stride, epoch, position)
         forward(layers, job, 0, base, 0, rows, start, batch_rows, key, 1, 0, scratch)
         score_rows(job, last, base, 0, rows, first_score + start, share, scratch)
         backward(layers, job, base, 0, rows, start, batch_rows, key, scratch)
@@ -2853,13 +2869,17 @@ def train_chunks(
         pairs = done
         while pairs % 2 == 0:  # two branches of equal size: add them
             level -= 1
-            add_vectors(job.parameter_count, gradients + level * vector_size, gradients + (level - 1) * vector_size)
+            add_vectors(
+                job.network.parameter_count, gradients + level * vector_size, gradients + (level - 1) * vector_size
+            )
             pairs = pairs // 2
     while level > 1:
         level -= 1
-        add_vectors(job.parameter_count, gradients + level * vector_size, gradients + (level - 1) * vector_size)
+        add_vectors(job.network.parameter_count, gradients + level * vector_size, gradients + (level - 1) * vector_size)
     if done > 0 and hands_over(job):
-        copy_vectors(job.parameter_count // LANES, gradients, gradients + (job.gradient_levels - 1) * vector_size)
+        copy_vectors(
+            job.network.parameter_count // LANES, gradients, gradients + (job.memory.gradient_levels - 1) * vector_size
+        )
     return (chunks + own - 1) // own
 
 
@@ -2869,7 +2889,7 @@ def hands_over(job: Job) -> integer:
     Each leaves a copy of its own to the other, which adds its own to that in place: to write lines of memory that the
     other has written takes a sixth of what it takes to write lines that the other has only read.
     """
-    return job.replicated and job.threads == 2
+    return job.split.replicated and job.run.threads == 2
 
 
 # --- Many threads, many steps ----------------------------------------------------------------------------------------
@@ -2882,20 +2902,20 @@ def wait(job: Job) -> integer:
     not, it may be waiting for this very processor.  To sleep for a moment leaves it to that one, and the system wakes
     the sleeper where there is room; to yield would send this thread behind whatever else runs here, for milliseconds.
     """
-    if job.threads == 1:
+    if job.run.threads == 1:
         return 0
-    generation = atomic_get(job.synchronisation, GENERATION)
-    if atomic_add(job.synchronisation, ARRIVED, 1) == job.threads - 1:
-        atomic_put(job.synchronisation, ARRIVED, 0)
-        atomic_put(job.synchronisation, GENERATION, generation + 1)
+    generation = atomic_get(job.run.synchronisation, GENERATION)
+    if atomic_add(job.run.synchronisation, ARRIVED, 1) == job.run.threads - 1:
+        atomic_put(job.run.synchronisation, ARRIVED, 0)
+        atomic_put(job.run.synchronisation, GENERATION, generation + 1)
         return 0
     spins = 0
-    while atomic_get(job.synchronisation, GENERATION) == generation:
+    while atomic_get(job.run.synchronisation, GENERATION) == generation:
         spins += 1
         if spins < BARRIER_SPINS:
             relax()
         else:
-            if atomic_get(job.synchronisation, ABORTED):
+            if atomic_get(job.run.synchronisation, ABORTED):
                 return 1
             rest()
     return 0
@@ -2903,34 +2923,34 @@ def wait(job: Job) -> integer:
 
 def leave(job: Job, thread: integer):
     """The caller's thread stays until all others have gone, or the run was aborted."""
-    if job.threads > 1:
-        left = atomic_add(job.synchronisation, LEFT, 1) + 1
+    if job.run.threads > 1:
+        left = atomic_add(job.run.synchronisation, LEFT, 1) + 1
         spins = 0
-        while thread == 0 and left < job.threads and not atomic_get(job.synchronisation, ABORTED):
+        while thread == 0 and left < job.run.threads and not atomic_get(job.run.synchronisation, ABORTED):
             spins += 1
             if spins < BARRIER_SPINS:
                 relax()
             else:
                 rest()
-            left = atomic_get(job.synchronisation, LEFT)
+            left = atomic_get(job.run.synchronisation, LEFT)
 
 
 def share_of_row(job: Job, step: integer, batch_rows: integer) -> double:
     """What a row counts in its batch."""
-    if job.shares != 0:
-        return get_double(job.shares, step - job.first_step)
+    if job.order.row_weights != 0:
+        return get_double(job.order.row_weights, step - job.run.first_step)
     return 1.0 / to_double(batch_rows)
 
 
 def add_scores(job: Job, epoch: integer, first_score: integer, batch_rows: integer, share: double):
     """Add the scores of a batch to those of its epoch."""
-    columns = 1 + job.metric_count
-    results = job.results + (epoch - job.first_epoch) * columns * 8
+    columns = 1 + job.loss.metric_count
+    results = job.memory.results + (epoch - job.run.first_epoch) * columns * 8
     for column in range(columns):
-        total = sum_of_scores(batch_rows, columns, job.scores + (first_score * columns + column) * 8)
+        total = sum_of_scores(batch_rows, columns, job.memory.scores + (first_score * columns + column) * 8)
         if column == 0:
-            total = total * job.score_scale
-            if job.shares != 0:
+            total = total * job.loss.score_scale
+            if job.order.row_weights != 0:
                 total = total * share * to_double(batch_rows)
         put_double(results, column, get_double(results, column) + total)
 
@@ -2957,11 +2977,11 @@ def sum_of_scores(rows: integer, step: integer, scores: integer) -> double:
 def add_penalties(layers: integer, job: Job, epoch: integer, batch_rows: integer):
     """Add the penalties on the weights, as they were before the step, to the losses of its rows."""
     total = 0.0
-    for number in range(job.layer_count):
+    for number in range(job.network.layer_count):
         layer = layers + number * LAYER_SIZE
         if layer.penalized:
             total = total + sum_of_rows(layer, job, PENALTY)
-    results = job.results + (epoch - job.first_epoch) * (1 + job.metric_count) * 8
+    results = job.memory.results + (epoch - job.run.first_epoch) * (1 + job.loss.metric_count) * 8
     put_double(results, 0, get_double(results, 0) + total * to_double(batch_rows))
 
 
@@ -2977,29 +2997,29 @@ def all_finite(count: integer, source: integer) -> integer:
 
 def end_epoch(job: Job, thread: integer, epoch: integer) -> integer:
     """Keep the parameters and slots if they and the epoch's loss are finite; 1 if not, which ends the run."""
-    vectors = job.parameter_count // LANES
-    start = vectors * thread // job.threads * LANES
-    count = vectors * (thread + 1) // job.threads * LANES - start
-    good = all_finite(count, job.parameters + start * SIZE)
-    for part in range(job.slot_count):
-        if not all_finite(count, job.slots + (part * job.parameter_count + start) * SIZE):
+    vectors = job.network.parameter_count // LANES
+    start = vectors * thread // job.run.threads * LANES
+    count = vectors * (thread + 1) // job.run.threads * LANES - start
+    good = all_finite(count, job.network.parameters + start * SIZE)
+    for part in range(job.network.slot_count):
+        if not all_finite(count, job.network.slots + (part * job.network.parameter_count + start) * SIZE):
             good = 0
-    loss = get_double(job.results, (epoch - job.first_epoch) * (1 + job.metric_count))
+    loss = get_double(job.memory.results, (epoch - job.run.first_epoch) * (1 + job.loss.metric_count))
     if not good or not is_finite(loss):
-        atomic_put(job.synchronisation, DIVERGED, epoch + 1)
+        atomic_put(job.run.synchronisation, DIVERGED, epoch + 1)
     if wait(job):
         return 1
-    if atomic_get(job.synchronisation, DIVERGED):
+    if atomic_get(job.run.synchronisation, DIVERGED):
         return 1
-    for part in range(1 + job.slot_count):
-        at = (part * job.parameter_count + start) * SIZE
-        source = job.parameters + start * SIZE
+    for part in range(1 + job.network.slot_count):
+        at = (part * job.network.parameter_count + start) * SIZE
+        source = job.network.parameters + start * SIZE
         if part > 0:
-            source = job.slots + at - job.parameter_count * SIZE
-        copy_vectors(count // LANES, source, job.backup + at)
+            source = job.network.slots + at - job.network.parameter_count * SIZE
+        copy_vectors(count // LANES, source, job.network.backup + at)
     if thread == 0:
-        state = job.backup + (1 + job.slot_count) * job.parameter_count * SIZE
-        copy_vectors(job.state_count // LANES, job.state, state)
+        state = job.network.backup + (1 + job.network.slot_count) * job.network.parameter_count * SIZE
+        copy_vectors(job.network.state_count // LANES, job.network.state, state)
     return 0
 
 
@@ -3008,18 +3028,18 @@ def prepare_step(job: Job, step: integer, scratch: integer):
 
     The average begins as the parameters after the first update of all.
     """
-    update_number = job.iterations + step + 1
-    rate = get_double(job.hyper, 0)
-    if job.rates != 0:
-        rate = get_double(job.rates, step)
-    prepare(job.optimizer, job.hyper, rate, to_double(update_number), scratch)
-    put_double(scratch, DECAY, 1.0 - rate * get_double(job.hyper, DECAY))
-    put_double(scratch + STEP, 0, job.average_momentum)
+    update_number = job.optimizer.iterations + step + 1
+    rate = get_double(job.optimizer.hyper, 0)
+    if job.optimizer.rates != 0:
+        rate = get_double(job.optimizer.rates, step)
+    prepare(job.optimizer.code, job.optimizer.hyper, rate, to_double(update_number), scratch)
+    put_double(scratch, DECAY, 1.0 - rate * get_double(job.optimizer.hyper, DECAY))
+    put_double(scratch + STEP, 0, job.optimizer.average_momentum)
     if update_number == 1:
         put_double(scratch + STEP, 0, 0.0)
     put_double(scratch + STEP, 1, 0.0)
-    if job.average_frequency > 0:
-        if update_number % job.average_frequency == 0:
+    if job.optimizer.average_frequency > 0:
+        if update_number % job.optimizer.average_frequency == 0:
             put_double(scratch + STEP, 1, 1.0)
 
 
@@ -3038,9 +3058,9 @@ def begin_step(
 
     1 if the run was aborted.
     """
-    base = job.workspace
+    base = job.memory.workspace
     layer = layers
-    if job.by_units:
+    if job.split.by_columns:
         start = first_unit_of(layer, job, thread)
         end = first_unit_of(layer, job, thread + 1)
         own = own_job(job, thread)
@@ -3049,97 +3069,110 @@ def begin_step(
     else:
         end = layer.outputs
         first_layer(layer, job, base, first_row, rows, first_row, rows, 0, end, epoch, position, scratch)
-    last = layers + (job.layer_count - 1) * LAYER_SIZE
-    gather_targets(job.y_kind, last.outputs, job, rows, targets_of(job, base, first_row))
-    if job.by_units:
+    last = layers + (job.network.layer_count - 1) * LAYER_SIZE
+    gather_targets(job.data.y_kind, last.outputs, job, rows, targets_of(job, base, first_row))
+    if job.split.by_columns:
         return wait(job)
     return 0
 
 
 def train(layers: integer, job: Job, thread: integer) -> integer:
-    last = layers + (job.layer_count - 1) * LAYER_SIZE
-    scratch = job.scratch + thread * job.scratch_size
-    part_size = job.gradient_levels * job.parameter_count * SIZE
-    epoch = job.first_step // job.steps_per_epoch
-    position = (job.first_step - epoch * job.steps_per_epoch) * job.batch_size
-    for step in range(job.first_step, job.last_step):
-        batch_rows = job.rows - position
-        if batch_rows > job.batch_size:
-            batch_rows = job.batch_size
+    last = layers + (job.network.layer_count - 1) * LAYER_SIZE
+    scratch = job.memory.scratch + thread * job.memory.scratch_size
+    part_size = job.memory.gradient_levels * job.network.parameter_count * SIZE
+    epoch = job.run.first_step // job.run.steps_per_epoch
+    position = (job.run.first_step - epoch * job.run.steps_per_epoch) * job.data.batch_size
+    for step in range(job.run.first_step, job.run.last_step):
+        batch_rows = job.data.rows - position
+        if batch_rows > job.data.batch_size:
+            batch_rows = job.data.batch_size
         share = share_of_row(job, step, batch_rows)
         parts = 0
-        gradients = job.gradients
+        gradients = job.memory.gradients
         first_score = 0
-        if job.replicated and step % 2:  # gradients and scores of every other step are elsewhere: see below
-            gradients += job.threads * part_size
-            first_score = job.batch_size
+        if job.split.replicated and step % 2:  # gradients and scores of every other step are elsewhere: see below
+            gradients += job.run.threads * part_size
+            first_score = job.data.batch_size
         key = 0
-        if job.noisy:
-            key = mixed(job.seed + mixed(job.iterations + step - job.first_step + 1))
-        if job.chunks > 0:
+        if job.network.noisy:
+            key = mixed(job.order.seed + mixed(job.optimizer.iterations + step - job.run.first_step + 1))
+        if job.split.chunks > 0:
             parts = train_chunks(layers, job, thread, epoch, position, batch_rows, share, first_score, gradients, key)
         else:
             first_row = 0
             rows = batch_rows
-            if job.threads > 1:
+            if job.run.threads > 1:
                 blocks = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
-                first_row = blocks * thread // job.threads * ROW_BLOCK
-                rows = blocks * (thread + 1) // job.threads * ROW_BLOCK
+                first_row = blocks * thread // job.run.threads * ROW_BLOCK
+                rows = blocks * (thread + 1) // job.run.threads * ROW_BLOCK
                 if rows > batch_rows:
                     rows = batch_rows
                 rows -= first_row
-            if rows > 0 or job.by_units or job.partial_values > 0:  # others wait for all of a batch to be normalised
-                base = job.workspace
-                if job.from_data:
+            if (
+                rows > 0 or job.split.by_columns or job.memory.partial_values > 0
+            ):  # others wait for all of a batch to be normalised
+                base = job.memory.workspace
+                if job.split.from_data:
                     if begin_step(layers, job, thread, first_row, rows, batch_rows, epoch, position, scratch):
                         return 1
                 else:
                     gather(layers, job, base, first_row, rows, epoch, position, 1)
-                    inputs = base + first_row * job.input_stride * SIZE
+                    inputs = base + first_row * job.memory.input_stride * SIZE
                     layer = layers
-                    look_at_rows(layer.inputs, job, rows, inputs, job.input_stride, epoch, position)
+                    look_at_rows(layer.inputs, job, rows, inputs, job.memory.input_stride, epoch, position)
                 if forward(
-                    layers, job, job.from_data > 0, base, first_row, rows, first_row, batch_rows, key, 1, 0, scratch
+                    layers,
+                    job,
+                    job.split.from_data > 0,
+                    base,
+                    first_row,
+                    rows,
+                    first_row,
+                    batch_rows,
+                    key,
+                    1,
+                    0,
+                    scratch,
                 ):
                     return 1
                 score_rows(job, last, base, first_row, rows, 0, share, scratch)
                 if backward(layers, job, base, first_row, rows, first_row, batch_rows, key, scratch):
                     return 1
-        if atomic_get(job.synchronisation, ABORTED):  # a function of the user's own failed
+        if atomic_get(job.run.synchronisation, ABORTED):  # a function of the user's own failed
             return 1
         if wait(job):
             return 1
-        if job.unseen and epoch == 0:
-            found = atomic_get(job.synchronisation, NOT_FINITE)
+        if job.data.lazy_nan_check and epoch == 0:
+            found = atomic_get(job.run.synchronisation, NOT_FINITE)
             if found > 0 and found <= position + 1:  # replicated, another thread may be at the next batch already
                 return 1
-        if job.mode == TRAIN:
-            prepare_step(job, step - job.first_step, scratch)
-        if job.by_units:
+        if job.run.mode == TRAIN:
+            prepare_step(job, step - job.run.first_step, scratch)
+        if job.split.by_columns:
             update_units(own_layer(job, thread), own_job(job, thread), thread, position, batch_rows, share, scratch)
         if update_all(layers, job, thread, position, batch_rows, share, parts, gradients):
             return 1
         if thread == 0:
             add_scores(job, epoch, first_score, batch_rows, share)
-            if job.mode == TRAIN and job.partial_values > 0:
+            if job.run.mode == TRAIN and job.memory.partial_values > 0:
                 move_statistics(layers, job, scratch)
-            put_integer(job.synchronisation, DONE, step + 1)
+            put_integer(job.run.synchronisation, DONE, step + 1)
         # Replicated, nothing that is read after this is written again before all have met in the next step.
-        epoch_ends = job.mode == TRAIN and position + batch_rows == job.rows
-        if not job.replicated or epoch_ends:
+        epoch_ends = job.run.mode == TRAIN and position + batch_rows == job.data.rows
+        if not job.split.replicated or epoch_ends:
             if wait(job):
                 return 1
-        if thread == 0 and job.penalized:
+        if thread == 0 and job.network.penalized:
             add_penalties(layers, job, epoch, batch_rows)
         if epoch_ends:
-            if job.by_units:
+            if job.split.by_columns:
                 copy_units(layers, job, thread, 1)
                 if wait(job):
                     return 1
             if end_epoch(job, thread, epoch):
                 return 1
-        position += job.batch_size
-        if position >= job.rows:
+        position += job.data.batch_size
+        if position >= job.data.rows:
             position = 0
             epoch += 1
     return 0
@@ -3147,16 +3180,16 @@ def train(layers: integer, job: Job, thread: integer) -> integer:
 
 def lies_ready(layer: Layer, job: Job) -> integer:
     """Whether the first layer can take its inputs from the data: gathered, each would be read twice."""
-    ready = layer.kind == DENSE and not layer.turned and layer.inputs >= 64 and job.x_column == SIZE
-    return ready and job.x_kind == OWN_KIND and job.x % SIZE == 0 and job.x_row % SIZE == 0
+    ready = layer.kind == DENSE and not layer.stored_transposed and layer.inputs >= 64 and job.data.x_column == SIZE
+    return ready and job.data.x_kind == OWN_KIND and job.data.x % SIZE == 0 and job.data.x_row % SIZE == 0
 
 
 def put_output(last: Layer, job: Job, base: integer, position: integer, rows: integer):
     """The last layer's outputs, from a workspace to where the caller wants them, in rows without padding."""
-    output = base + last.output * job.capacity * SIZE
+    output = base + last.output * job.memory.capacity * SIZE
     for row in range(rows):
         source = output + row * last.output_stride * SIZE
-        target = job.output + (position + row) * job.output_row * SIZE
+        target = job.memory.output + (position + row) * job.memory.output_row * SIZE
         at = 0
         while at + LANES <= last.outputs:
             store(target, at, load(source, at))
@@ -3170,61 +3203,64 @@ def infer_by_units(layers: integer, job: Job, thread: integer) -> integer:
     """Predictions for few rows by wide dense layers: each thread has some units of every layer, and thus always the
     same weights, which stay in its core's cache.  1 if the run was aborted.
     """
-    base = job.workspace
+    base = job.memory.workspace
     if thread == 0:
-        gather(layers, job, base, 0, job.rows, 0, 0, 0)
-    for number in range(job.layer_count):
+        gather(layers, job, base, 0, job.data.rows, 0, 0, 0)
+    for number in range(job.network.layer_count):
         layer = layers + number * LAYER_SIZE
         if layer.kind == DENSE:
             if wait(job):
                 return 1
-            source = base + layer.input * job.capacity * SIZE
-            units_of_layer(layer, job, base, job.rows, thread, source, job.scratch + thread * job.scratch_size)
+            source = base + layer.input * job.memory.capacity * SIZE
+            units_of_layer(
+                layer, job, base, job.data.rows, thread, source, job.memory.scratch + thread * job.memory.scratch_size
+            )
     if wait(job):
         return 1
     if thread == 0:
-        last = layers + (job.layer_count - 1) * LAYER_SIZE
+        last = layers + (job.network.layer_count - 1) * LAYER_SIZE
         if last.activation == SOFTMAX:
-            output = base + last.output * job.capacity * SIZE
-            softmax(job, job.rows, last.outputs, last.output_stride, output, output, job.scratch + PACK)
-        put_output(last, job, base, 0, job.rows)
+            output = base + last.output * job.memory.capacity * SIZE
+            softmax(job, job.data.rows, last.outputs, last.output_stride, output, output, job.memory.scratch + PACK)
+        put_output(last, job, base, 0, job.data.rows)
     return 0
 
 
 def infer(layers: integer, job: Job, thread: integer) -> integer:
     """Predictions, or the sums of loss and metrics, for this thread's blocks of ``capacity`` rows."""
-    if job.by_units:
+    if job.split.by_columns:
         return infer_by_units(layers, job, thread)
-    base = job.workspace + thread * job.workspace_size
-    scratch = job.scratch + thread * job.scratch_size
-    last = layers + (job.layer_count - 1) * LAYER_SIZE
-    columns = 1 + job.metric_count
-    blocks = job.last_step - job.first_step
+    base = job.memory.workspace + thread * job.memory.workspace_size
+    scratch = job.memory.scratch + thread * job.memory.scratch_size
+    last = layers + (job.network.layer_count - 1) * LAYER_SIZE
+    columns = 1 + job.loss.metric_count
+    blocks = job.run.last_step - job.run.first_step
     for block in range(
-        job.first_step + blocks * thread // job.threads, job.first_step + blocks * (thread + 1) // job.threads
+        job.run.first_step + blocks * thread // job.run.threads,
+        job.run.first_step + blocks * (thread + 1) // job.run.threads,
     ):
-        position = block * job.capacity
-        rows = job.rows - position
-        if rows > job.capacity:
-            rows = job.capacity
+        position = block * job.memory.capacity
+        rows = job.data.rows - position
+        if rows > job.memory.capacity:
+            rows = job.memory.capacity
         data = 0
-        if job.mode == PREDICT and lies_ready(layers, job):
-            data = job.x + (job.origin + position) * job.x_row
+        if job.run.mode == PREDICT and lies_ready(layers, job):
+            data = job.data.x + (job.data.origin + position) * job.data.x_row
         else:
-            gather(layers, job, base, 0, rows, 0, position, job.mode == EVALUATE)
+            gather(layers, job, base, 0, rows, 0, position, job.run.mode == EVALUATE)
         forward(layers, job, 0, base, 0, rows, 0, rows, 0, 0, data, scratch)
-        if atomic_get(job.synchronisation, ABORTED):
+        if atomic_get(job.run.synchronisation, ABORTED):
             return 1
-        if job.mode == PREDICT:
+        if job.run.mode == PREDICT:
             put_output(last, job, base, position, rows)
         else:
-            first_score = thread * job.capacity
+            first_score = thread * job.memory.capacity
             score_rows(job, last, base, 0, rows, first_score, 1.0 / to_double(rows), scratch)
-            if atomic_get(job.synchronisation, ABORTED):
+            if atomic_get(job.run.synchronisation, ABORTED):
                 return 1
             for column in range(columns):
-                scores = job.scores + (first_score * columns + column) * 8
-                put_double(job.results, block * columns + column, sum_of_scores(rows, columns, scores))
+                scores = job.memory.scores + (first_score * columns + column) * 8
+                put_double(job.memory.results, block * columns + column, sum_of_scores(rows, columns, scores))
     return 0
 
 
@@ -3234,18 +3270,18 @@ def stand_by(job: Job) -> integer:
     Returns 1 once it has been called, 0 if nobody did.
     """
     spins = 0
-    while atomic_get(job.synchronisation, CALLED) == 0 and spins < STANDBY_SPINS:
+    while atomic_get(job.run.synchronisation, CALLED) == 0 and spins < STANDBY_SPINS:
         relax()
         spins += 1
-    return atomic_add(job.synchronisation, CALLED, GONE) == CALL
+    return atomic_add(job.run.synchronisation, CALLED, GONE) == CALL
 
 
 def run(layers: integer, job: Job, thread: integer) -> integer:
     """The entry: this thread's part of the job.  1 if the run ended early (aborted, or diverged)."""
-    if job.mode == ENGAGE:  # by adding to the word of a helper: 1 if it stands by, and comes
-        return atomic_add(job.synchronisation, CALLED, CALL) == 0
-    if job.mode == STAND_BY:
-        words = job.synchronisation
+    if job.run.mode == ENGAGE:  # by adding to the word of a helper: 1 if it stands by, and comes
+        return atomic_add(job.run.synchronisation, CALLED, CALL) == 0
+    if job.run.mode == STAND_BY:
+        words = job.run.synchronisation
         while stand_by(job):
             layers_ = get_integer(words, CALLED_LAYERS)
             job_ = get_integer(words, CALLED_JOB)
@@ -3263,15 +3299,15 @@ def work(layers: integer, job: Job, thread: integer) -> integer:
     """Any other mode."""
     state = flush_denormals()
     ended = 0
-    if job.mode == EVALUATE or job.mode == PREDICT:
+    if job.run.mode == EVALUATE or job.run.mode == PREDICT:
         ended = infer(layers, job, thread)
-    elif job.mode == UPDATE:
-        prepare_step(job, 0, job.scratch)
-        ended = update_all(layers, job, thread, 0, 1, 1.0, 1, job.gradients)
-    elif job.by_units:
+    elif job.run.mode == UPDATE:
+        prepare_step(job, 0, job.memory.scratch)
+        ended = update_all(layers, job, thread, 0, 1, 1.0, 1, job.memory.gradients)
+    elif job.split.by_columns:
         copy_units(layers, job, thread, 0)
         ended = train(layers, job, thread)
-        if ended or job.last_step % job.steps_per_epoch:  # else they have been copied as the epoch ended
+        if ended or job.run.last_step % job.run.steps_per_epoch:  # else they have been copied as the epoch ended
             copy_units(layers, job, thread, 1)
     else:
         ended = train(layers, job, thread)

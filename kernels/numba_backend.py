@@ -40,7 +40,18 @@ def _own_folder() -> Path:
     return Path(base) / "fastnn"
 
 
-SOURCES = ("plan", "formulas", "elementary", "network", "render", "llvm", "llvm_primitives", "numba_backend")
+SOURCES = (
+    "language",
+    "records",
+    "tuning",
+    "formulas",
+    "elementary",
+    "network",
+    "render",
+    "llvm",
+    "llvm_primitives",
+    "numba_backend",
+)
 
 MODULE = """\
 # Written by fastnn: Numba keeps what it makes of this file beside it.

@@ -14,9 +14,12 @@ import ast
 import copy
 import platform
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+
+from . import records, tuning
 
 HERE = Path(__file__).resolve().parent
 
@@ -91,18 +94,6 @@ INSTRUCTION_SETS: dict[str, InstructionSet] = _X86 if MACHINE == "x86_64" else _
 CYTHON_ISAS: dict[str, list[str]] = {name: [*COMMON_FLAGS, *s.flags] for name, s in INSTRUCTION_SETS.items()}
 
 
-PLAN_CONSTANTS = (
-    *("PENALTY", "KERNEL_SQUARES", "BIAS_SQUARES", "SUMS"),
-    *("MEAN", "VARIANCE", "INVERSE", "FACTOR", "OFFSET", "DELTA_SUM", "DELTA_HAT_SUM"),
-    *("ROW_BLOCK", "KEPT_VALUES", "CUSTOM", "DECAY"),
-    *("ARRIVED", "GENERATION", "ABORTED", "DIVERGED", "DONE", "LEFT", "NOT_FINITE", "BARRIER_SPINS"),
-    *("CALLED", "FINISHED", "CALLED_LAYERS", "CALLED_JOB", "CALLED_THREAD", "CALL", "GONE", "STANDBY_SPINS"),
-    *("PACK_DEPTH", "PACK_ROWS", "PACK_STRIDE", "DEEP", "DEEP_PACK_DEPTH", "PACKED_INPUTS", "FEW_VALUES"),
-    *("NEAR_INPUTS", "NEAR_DATA", "SWEPT_BYTES", "STREAMED_BYTES"),
-    *("PANEL_UNITS", "PANEL_COLUMNS", "SUM_COLUMNS", "FLAT_UNITS", "CHUNK_UNITS"),
-)
-
-
 def parse(name: str) -> ast.Module:
     return ast.parse((HERE / name).read_text(encoding="utf-8"))
 
@@ -144,6 +135,22 @@ def _row(code: int, key: ast.expr | None, value: ast.expr) -> Row:
     return Row(str(key.value), code, formulas, slots, hyper, flags)
 
 
+def places(record: type[records.Record], before: str = "", start: int = 0) -> dict[str, tuple[str, int]]:
+    """The type of each field of a record, groups' included, and its place among them."""
+    found: dict[str, tuple[str, int]] = {}
+    for name, kind in records.fields(record).items():
+        if kind in ("Integer", "Address", "Double"):
+            found[before + name] = kind, start + len(found)
+        else:
+            found |= places(getattr(records, kind), f"{before}{name}.", start + len(found))
+    return found
+
+
+def numbers_of(module: ModuleType) -> dict[str, int]:
+    """The named integers of a module."""
+    return {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, int)}
+
+
 class Source:
     """All that is read, and what follows from it for any dtype and instruction set."""
 
@@ -159,13 +166,10 @@ class Source:
             and isinstance(node.targets[0], ast.Name)
             and isinstance(node.value, ast.Constant)
         }
-        plan: dict[str, object] = {}
-        exec(compile(parse("plan.py"), "plan.py", "exec"), plan)
-        self.records: dict[str, dict[str, str]] = {"Layer": plan["LAYER_FIELDS"], "Job": plan["JOB_FIELDS"]}  # type: ignore[dict-item]
+        self.places = {"Layer": places(records.Layer), "Job": places(records.Job)}
         self.activations = table(formulas, "ACTIVATIONS")
         self.losses = table(formulas, "LOSSES")
         self.optimizers = table(formulas, "OPTIMIZERS")
-        kinds: tuple[str, ...] = plan["KINDS"]  # type: ignore[assignment]
         self.tables: dict[str, list[Row]] = {
             "ACTIVATIONS": [r for r in self.activations if r.formulas[0]],
             "KEPT_SLOPES": [r for r in self.activations if r.formulas[1] and self.takes(r.formulas[1], "x")],
@@ -173,18 +177,21 @@ class Source:
             "LOSS_VALUES": [r for r in self.losses if r.formulas[0] and "of_log_softmax" not in r.flags],
             "LOSS_GRADIENTS": [r for r in self.losses if r.formulas[1] and "of_log_softmax" not in r.flags],
             "LOG_SOFTMAX_LOSSES": [r for r in self.losses if "of_log_softmax" in r.flags],
-            "KINDS": [Row(kind, code, ()) for code, kind in enumerate(kinds)],
+            "KINDS": [Row(kind, code, ()) for code, kind in enumerate(records.KINDS)],
         }
         self.constants: dict[str, int | float] = {
-            **{mode.upper(): i for i, mode in enumerate(plan["MODES"])},  # type: ignore[arg-type, var-annotated]
             **{r.name.upper(): r.code for r in [*self.activations, *self.losses]},
-            **{kind.upper(): i for i, kind in enumerate(plan["LAYER_KINDS"])},  # type: ignore[arg-type, var-annotated]
-            **{clip.upper(): i for i, clip in enumerate(plan["CLIPS"]) if clip},  # type: ignore[arg-type, var-annotated]
-            **{k: plan[k] for k in PLAN_CONSTANTS},  # type: ignore[misc]
-            "LAYER_SIZE": 8 * len(self.records["Layer"]),
-            "JOB_SIZE": 8 * len(self.records["Job"]),
+            **{
+                name.upper(): code
+                for names in (records.MODES, records.LAYER_KINDS, records.CLIPS)
+                for code, name in enumerate(names)
+                if name
+            },
+            **numbers_of(records),
+            **numbers_of(tuning),
+            "LAYER_SIZE": 8 * len(self.places["Layer"]),
+            "JOB_SIZE": 8 * len(self.places["Job"]),
         }
-        self.scratch_layout: Callable[[int], tuple[dict[str, int], int]] = plan["scratch_layout"]  # type: ignore[assignment]
 
     def takes(self, formula: str, argument: str) -> bool:
         return argument in [a.arg for a in self.formulas[formula].args.args]
@@ -239,11 +246,11 @@ class Kernel(ast.NodeTransformer):
         self.source, self.constants, self.row = source, constants, row
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        assert isinstance(node.value, ast.Name)
-        record = "Job" if node.value.id == "job" else "Layer"
-        fields = self.source.records[record]
-        place = list(fields).index(node.attr)
-        return call("get_integer" if fields[node.attr] == "i8" else "get_double", node.value, ast.Constant(place))
+        name, field = ast.unparse(node).split(".", 1)
+        kind, place = self.source.places["Job" if name == "job" else "Layer"][field]
+        return call(
+            "get_double" if kind == "Double" else "get_integer", ast.Name(name, ast.Load()), ast.Constant(place)
+        )
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id == "KIND_SIZE":
@@ -342,7 +349,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
     lanes = instruction_set.vector_bytes // size
     constants = {
         **source.constants,
-        **source.scratch_layout(size)[0],
+        **tuning.scratch_layout(size)[0],
         "LANES": lanes,
         "SIZE": size,
         "OWN_KIND": [row.name for row in source.tables["KINDS"]].index(dtype),

@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import fastnn
+from fastnn.kernels import render
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -84,7 +84,7 @@ def test_the_wheel_holds_every_module_and_nothing_generated(wheel):
 @pytest.mark.skipif(not COMPILER, reason="no C compiler")
 def test_the_wheel_holds_an_extension_for_each_instruction_set(wheel):
     built = {name.rpartition("/")[2].partition(".")[0] for name in wheel if name.endswith(BINARY)}
-    names = runpy.run_path(str(ROOT / "kernels" / "render.py"))["CYTHON_ISAS"]
+    names = render.CYTHON_ISAS
     assert built == {f"_cython_{name}" for name in names}
 
 

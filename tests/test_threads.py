@@ -99,17 +99,17 @@ def test_a_first_layer_by_units_gives_the_bits_of_one_by_rows(backend, dtype, wa
         for threads in (1, 2, 4):
             runs[threads], engine = fitted_first_layer(backend, dtype, threads, OWN_WAYS[way], data, y)
             by_units = threads > 1 and way != "clipped by its norm" and (threads == 2 or way != "penalties")
-            assert engine.job.from_data == 1
-            assert engine.job.by_units == by_units
+            assert engine.job.split.from_data == 1
+            assert engine.job.split.by_columns == by_units
         with monkeypatch.context() as patch:
             patch.setattr(Engine, "takes_data", lambda *_: False)
             for threads in (1, 2):
                 plain, engine = fitted_first_layer(backend, dtype, threads, OWN_WAYS[way], data, y)
-                assert engine.job.from_data == 0
+                assert engine.job.split.from_data == 0
                 assert plain == runs[1]
         assert runs[1] == runs[2] == runs[4]
     monkeypatch.setattr("fastnn.engine.processors", lambda: 3)  # a thread that waits for one would keep all waiting
-    assert fitted_first_layer(backend, dtype, 4, OWN_WAYS[way], x, y)[1].job.by_units == 0
+    assert fitted_first_layer(backend, dtype, 4, OWN_WAYS[way], x, y)[1].job.split.by_columns == 0
 
 
 def test_results_are_the_same_bits_when_run_again(network, backend, dtype):

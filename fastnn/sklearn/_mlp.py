@@ -750,7 +750,7 @@ class _Loop:
             output = np.exp(output)
         score = estimator._score_of(output, held) if np.isfinite(output).all() else float("nan")
         loss = float(network.engine.evaluate(held.data)[0]) * rows / held.total
-        loss = loss * network.engine.job.score_scale + self.held_constant
+        loss = loss * network.engine.job.loss.score_scale + self.held_constant
         estimator.validation_loss_curve_.append(loss)
         return {"val_loss": loss, "val_score": score}
 

@@ -157,9 +157,9 @@ class Network:
         self.labels: bool = self.model._loss_plan.labels
         self.optimizer = optimizer
         if isinstance(loss, losses.BinaryCrossentropy):
-            self.engine.job.loss_scale = 1.0  # scikit-learn adds up the outputs
+            self.engine.job.loss.scale = 1.0  # scikit-learn adds up the outputs
         if isinstance(loss, losses.HalfSquaredError):
-            self.engine.job.score_scale = 1 / units[-1]  # and tells the mean of them, though it follows their sum
+            self.engine.job.loss.score_scale = 1 / units[-1]  # and tells the mean of them, though it follows their sum
         self.coefs: list[Array] = []
         self.intercepts: list[Array] = []
         for number, plan in enumerate(self.engine.plans):
