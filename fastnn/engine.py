@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn.kernels import records, tuning
+from fastnn.kernels.backends.numpy import mixed, shuffled
 from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE
-from fastnn.kernels.numpy_backend import mixed, shuffled
 from fastnn.kernels.records import JobRecord, LayerRecord
 
 from .functions import Function
@@ -69,7 +69,7 @@ class _Own(ctypes.Structure):
 
 @cache
 def _load(backend: str, dtype: str) -> Run:
-    module = importlib.import_module(f"fastnn.kernels.{backend}_backend")
+    module = importlib.import_module(f"fastnn.kernels.backends.{backend}")
     run: Run = module.load(dtype)
     return run
 
@@ -1279,7 +1279,8 @@ def describe() -> dict[str, str]:
     """What runs here and why: backends, instruction set, tile, threads, cache folder."""
     from importlib.metadata import version
 
-    from fastnn.kernels import machine, numba_backend
+    from fastnn.kernels import machine
+    from fastnn.kernels.numba.cache import cache_folder
 
     facts = {"fastnn": version("fastnn")}
     available = []
@@ -1300,7 +1301,7 @@ def describe() -> dict[str, str]:
     lanes = instruction_set.vector_bytes // 4
     facts["tile"] = f"{instruction_set.tile_rows} rows x {instruction_set.tile_vectors} vectors of {lanes} float32"
     facts["threads"] = f"up to {processors()} (affinity, container quota, FASTNN_NUM_THREADS, OMP_NUM_THREADS)"
-    facts["cache folder"] = str(numba_backend.cache_folder())
+    facts["cache folder"] = str(cache_folder())
     return facts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .render import INSTRUCTION_SETS, MACHINE, InstructionSet
+from .render.instruction_sets import INSTRUCTION_SETS, MACHINE, InstructionSet
 
 VARIABLE = "FASTNN_ISA"
 
