@@ -17,6 +17,13 @@ class Rows(NamedTuple):
     stride: Integer  # values from one row to the next
 
 
+class Span(NamedTuple):
+    """Some rows, or columns, in a row."""
+
+    first: Integer
+    end: Integer  # the first one behind them
+
+
 class Left(NamedTuple):
     """The left side of a product: a[i, k] is at k * step + i * row within each 16 rows, those ``block`` apart."""
 
@@ -35,6 +42,29 @@ class Right(NamedTuple):
     address: Address
     step: Integer
     transposed: Integer
+
+
+class Ahead(NamedTuple):
+    """What a deep tile asks for: every line of rows of the left side, and each turn a line to read and one to write."""
+
+    left: Address  # the first of as many rows as the tile has; or where their addresses stand, with a stride of 0
+    left_stride: Integer
+    read: Address
+    read_step: Integer  # values from one line to the next
+    write: Address
+    write_step: Integer
+
+
+class Prefetch(NamedTuple):
+    """What the tiles of a panel ask for: the panel that will be packed next, and what will be written soon."""
+
+    panel: Address  # or 0: there is none
+    step: Integer
+    matrices: Integer  # to be written, as wide as the panel
+    first: Address  # of the first matrix
+    apart: Integer  # bytes from one matrix to the next
+    rows: Integer
+    stride: Integer
 
 
 class Panel(NamedTuple):
@@ -61,6 +91,17 @@ class Block(NamedTuple):
     """Some rows of a batch, in a workspace."""
 
     base: Address  # of the workspace
-    first: Integer  # row in the workspace
+    first: Integer  # row of the workspace
     rows: Integer
-    batch_row: Integer  # number of the first row in the batch
+    batch_row: Integer  # the first one's number in the batch
+
+
+class Update(NamedTuple):
+    """How a thread updates its part of the parameters."""
+
+    thread: Integer
+    parts: Integer  # threads that have left a gradient; 0: it is computed panel by panel, while each is in cache
+    phase: Integer  # 0: all in one; 1: gradient and sums of squares, for norms to clip by; 2: clip and update
+    handed: Integer  # 1: see split.hands_over
+    follows: Integer  # 1: weights are updated right after their gradient; 2: and other cores have read them
+    gradients: Address

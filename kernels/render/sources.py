@@ -85,7 +85,9 @@ SCALARS = {
 """Types by their names in annotations; any other name is a record's, of records.py or of values.py."""
 
 VALUES: dict[str, dict[str, str]] = {
-    name: dict(kind.__annotations__) for name, kind in vars(values).items() if hasattr(kind, "_fields")
+    name: {field: what.__forward_arg__ for field, what in kind.__annotations__.items()}
+    for name, kind in vars(values).items()
+    if hasattr(kind, "_fields")
 }
 """The records of values: the names of their fields and of these' types."""
 

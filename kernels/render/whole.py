@@ -21,9 +21,9 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
     values = source.constants | fixed
     yield from formulas(source, dtype)
     yield from optimizers(source, fixed["LANES"])
-    yield from tiles(instruction_set, fixed["LANES"], fixed["SIZE"])
-    yield transposition(fixed["LANES"])
-    yield dots(fixed["LANES"])
+    yield from tiles(source, instruction_set, fixed["LANES"], fixed["SIZE"])
+    yield transposition(source, fixed["LANES"])
+    yield dots(source, fixed["LANES"])
     for kernel in source.kernels.values():
         yield from rendered(source, kernel, values)
 

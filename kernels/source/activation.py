@@ -6,6 +6,7 @@ from ..formulas.activations import DERIVED_SLOPES, KEPT_SLOPES, LINEAR, VALUES
 from ..language import Address, Code, Double, Integer, kernel
 from ..program import LANES, SIZE
 from ..records import Job, Layer
+from ..values import Block
 from ..vocabulary import load, splat, store
 from .vectors import vectors_for
 
@@ -16,11 +17,12 @@ def activate(
     rows: Integer,
     columns: Integer,
     stride: Integer,
-    parameter_: Double,
+    constant: Double,
     source: Address,
     target: Address,
 ) -> None:
-    parameter = splat(parameter_)
+    """Rows of an activation's values."""
+    parameter = splat(constant)
     for row in range(rows):
         for at in range(row * stride, row * stride + columns, LANES):
             x = load(source, at)
@@ -33,13 +35,13 @@ def activate_keeping(
     rows: Integer,
     columns: Integer,
     stride: Integer,
-    parameter_: Double,
+    constant: Double,
     source: Address,
     target: Address,
     slopes: Address,
 ) -> None:
-    """The same with the slope beside it; the compiler shares what both need, such as exp(x)."""
-    parameter = splat(parameter_)
+    """Rows of an activation's values and, beside them, slopes; the compiler shares what both need, such as exp(x)."""
+    parameter = splat(constant)
     for row in range(rows):
         for at in range(row * stride, row * stride + columns, LANES):
             x = load(source, at)
@@ -53,12 +55,13 @@ def scale_by_derived(
     rows: Integer,
     columns: Integer,
     stride: Integer,
-    parameter_: Double,
+    constant: Double,
     output: Address,
     source: Address,
     target: Address,
 ) -> None:
-    parameter = splat(parameter_)
+    """Rows of the source times the slopes that follow from an activation's output."""
+    parameter = splat(constant)
     for row in range(rows):
         for at in range(row * stride, row * stride + columns, LANES):
             y = load(output, at)
@@ -69,22 +72,21 @@ def scale_by_derived(
 def scale_by_kept(
     rows: Integer, columns: Integer, stride: Integer, slopes: Address, source: Address, target: Address
 ) -> None:
+    """Rows of the source times slopes that were kept."""
     for row in range(rows):
         for at in range(row * stride, row * stride + columns, LANES):
             store(target, at, load(source, at) * load(slopes, at))
 
 
 @kernel(inline=True)
-def through_activation(
-    layer: Layer, job: Job, base: Address, first_row: Integer, rows: Integer, source: Address
-) -> None:
+def through_activation(layer: Layer, job: Job, block: Block, source: Address) -> None:
     """The layer's delta, from the gradient by its output: times the activation's slope."""
     stride = layer.output_stride
     columns = vectors_for(layer.outputs) * LANES
-    delta = base + (layer.delta * job.memory.capacity + first_row * stride) * SIZE
-    output = base + (layer.output * job.memory.capacity + first_row * stride) * SIZE
+    delta = block.base + (layer.delta * job.memory.capacity + block.first * stride) * SIZE
+    output = block.base + (layer.output * job.memory.capacity + block.first * stride) * SIZE
     if layer.slope >= 0:
-        slopes = base + (layer.slope * job.memory.capacity + first_row * stride) * SIZE
-        scale_by_kept(rows, columns, stride, slopes, source, delta)
+        slopes = block.base + (layer.slope * job.memory.capacity + block.first * stride) * SIZE
+        scale_by_kept(block.rows, columns, stride, slopes, source, delta)
     elif layer.activation != LINEAR or source != delta:
-        scale_by_derived(layer.activation, rows, columns, stride, layer.parameter, output, source, delta)
+        scale_by_derived(layer.activation, block.rows, columns, stride, layer.parameter, output, source, delta)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ..language import Address, Double, Integer, kernel
+from ..language import Double, kernel
 from ..program import LANES, SIZE
 from ..records import BIAS_SQUARES, CLIPVALUE, KERNEL_SQUARES, Job, Layer
 from ..tuning import SUM_COLUMNS
+from ..values import Panel, Rows
 from ..vocabulary import (
     first_lane,
     lanes_below,
@@ -23,28 +24,19 @@ from .penalty import end_of_block, lanes_of_kernel, sums_of_row
 
 
 @kernel(apart=True)
-def measure_panel(
-    layer: Layer,
-    job: Job,
-    unit: Integer,
-    units: Integer,
-    column: Integer,
-    vectors: Integer,
-    gradient: Address,
-    gradient_row: Integer,
-) -> None:
-    """The sums of squares over each row of the gradient, of kernel and bias."""
-    for row in range(units):
-        count = lanes_of_kernel(layer, unit + row, column)
-        for block in range(0, vectors * LANES, SUM_COLUMNS):
+def measure_panel(layer: Layer, job: Job, panel: Panel, gradient: Rows) -> None:
+    """The sums of squares over each row of a panel of the gradient, of kernel and bias."""
+    for row in range(panel.rows):
+        count = lanes_of_kernel(layer, panel.row + row, panel.column)
+        for block in range(0, panel.vectors * LANES, SUM_COLUMNS):
             kernel = splat(0.0)
             bias = splat(0.0)
-            for at in range(block, end_of_block(block, vectors), LANES):
+            for at in range(block, end_of_block(block, panel.vectors), LANES):
                 inside = lanes_below(count - at)
-                d = load(gradient, row * gradient_row + at)
+                d = load(gradient.address, row * gradient.stride + at)
                 kernel = kernel + where(inside, d * d, splat(0.0))
                 bias = bias + where(inside, splat(0.0), d * d)
-            sums = sums_of_row(layer, job, unit + row, column + block)
+            sums = sums_of_row(layer, job, panel.row + row, panel.column + block)
             put_double(sums, KERNEL_SQUARES, first_lane(sum_lanes(kernel)))
             put_double(sums, BIAS_SQUARES, first_lane(sum_lanes(bias)))
 
@@ -59,27 +51,16 @@ def scale_to(squares: Double, limit: Double) -> Double:
 
 
 @kernel(apart=True)
-def clip_panel(
-    layer: Layer,
-    job: Job,
-    unit: Integer,
-    units: Integer,
-    column: Integer,
-    vectors: Integer,
-    kernel_scale: Double,
-    bias_scale: Double,
-    gradient: Address,
-    gradient_row: Integer,
-) -> None:
-    """Each value cut off at the limit, or scaled as the norms ask for."""
+def clip_panel(layer: Layer, job: Job, panel: Panel, kernel_scale: Double, bias_scale: Double, gradient: Rows) -> None:
+    """Each value of a panel of the gradient cut off at the limit, or scaled as the norms ask for."""
     limit = splat(job.optimizer.clip_limit)
-    for row in range(units):
-        count = lanes_of_kernel(layer, unit + row, column)
-        target = gradient + row * gradient_row * SIZE
+    for row in range(panel.rows):
+        count = lanes_of_kernel(layer, panel.row + row, panel.column)
+        target = gradient.address + row * gradient.stride * SIZE
         if job.optimizer.clip == CLIPVALUE:
-            for at in range(0, vectors * LANES, LANES):
+            for at in range(0, panel.vectors * LANES, LANES):
                 store(target, at, maximum(minimum(load(target, at), limit), -limit))
         else:
-            for at in range(0, vectors * LANES, LANES):
+            for at in range(0, panel.vectors * LANES, LANES):
                 scale = where(lanes_below(count - at), splat(kernel_scale), splat(bias_scale))
                 store(target, at, load(target, at) * scale)

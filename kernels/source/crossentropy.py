@@ -7,27 +7,42 @@ from ..language import Address, Double, Integer, kernel
 from ..program import LANES, SIZE
 from ..records import Job, Layer
 from ..tuning import FEW_VALUES
-from ..vocabulary import first_lane, fma, get, lanes_below, load, put_double, reciprocal, splat, store, sum_lanes, where
+from ..values import Rows
+from ..vocabulary import (
+    first_lane,
+    fma,
+    get,
+    lanes_below,
+    load,
+    put_double,
+    reciprocal,
+    splat,
+    store,
+    sum_lanes,
+    where,
+)
 from .softmax import exponentials_of_columns, largest_of_columns, softmax_row
 from .transposing import transpose_back, transpose_rows
 
 
 @kernel
 def crossentropy_row(
+    job: Job,
     columns: Integer,
-    scale_: Double,
-    target_scale: Double,
-    target_shift: Double,
+    row_weight: Double,
     targets: Address,
     logits: Address,
     probabilities: Address,
     delta: Address,
 ) -> Double:
-    """Softmax, -sum(target * log(softmax)) and its gradient by the logits in one; delta may be either of the two."""
+    """Softmax, -sum(target * log(softmax)) and its gradient by the logits, times row_weight, of one row.
+
+    delta may be the logits or the probabilities.
+    """
     level = softmax_row(columns, logits, probabilities)
-    scale = splat(scale_)
-    smooth = splat(target_scale)
-    floor = splat(target_shift)
+    scale = splat(row_weight)
+    smooth = splat(job.loss.target_scale)
+    floor = splat(job.loss.target_shift)
     weight = splat(0.0)
     total = splat(0.0)
     for at in range(0, columns, LANES):
@@ -50,60 +65,54 @@ def crossentropy_rows(
     layer: Layer,
     rows: Integer,
     row_weight: Double,
-    targets: Address,
+    targets: Rows,
     logits: Address,
     probabilities: Address,
     delta: Address,
-    scores: Address,
+    scores: Rows,
     scratch: Address,
 ) -> None:
-    """The same for rows of few columns: turned, so that a vector holds a column of as many rows as it has lanes."""
+    """crossentropy_row for rows of few columns, transposed: a vector holds a column of as many rows as it has lanes.
+
+    Probabilities are written unless they are 0.
+    """
     columns = layer.outputs
     stride = layer.output_stride
     zero = splat(0.0)
-    columns_of_logits = scratch
-    columns_of_exponentials = columns_of_logits + FEW_VALUES * LANES * SIZE
-    columns_of_targets = columns_of_exponentials + FEW_VALUES * LANES * SIZE
-    square = columns_of_targets + FEW_VALUES * LANES * SIZE
+    own_logits = scratch
+    exponentials = own_logits + FEW_VALUES * LANES * SIZE
+    own_targets = exponentials + FEW_VALUES * LANES * SIZE
+    square = own_targets + FEW_VALUES * LANES * SIZE
     for first in range(0, rows, LANES):
         count = rows - first
         if count > LANES:
             count = LANES
-        transpose_rows(count, columns, logits + first * stride * SIZE, stride, columns_of_logits)
-        transpose_rows(
-            count,
-            columns + 1,
-            targets + first * job.memory.target_stride * SIZE,
-            job.memory.target_stride,
-            columns_of_targets,
-        )
-        largest = largest_of_columns(columns, columns_of_logits)
-        total = exponentials_of_columns(columns, largest, columns_of_logits, columns_of_exponentials)
+        place = first * stride * SIZE
+        transpose_rows(count, columns, Rows(logits + place, stride), own_logits)
+        given = Rows(targets.address + first * targets.stride * SIZE, targets.stride)
+        transpose_rows(count, columns + 1, given, own_targets)
+        largest = largest_of_columns(columns, own_logits)
+        total = exponentials_of_columns(columns, largest, own_logits, exponentials)
         level = largest + log(total)
         inverse = reciprocal(total)
         weight = zero
         costs = zero
         for column in range(columns):
-            target = fma(
-                load(columns_of_targets, column * LANES), splat(job.loss.target_scale), splat(job.loss.target_shift)
-            )
+            at = column * LANES
+            target = fma(load(own_targets, at), splat(job.loss.target_scale), splat(job.loss.target_shift))
             weight = weight + target
             # A target of 0 counts nothing even where the logit is infinite.
-            cost = where(target == zero, target, target * (level - load(columns_of_logits, column * LANES)))
-            costs = costs + cost
-        scale = splat(row_weight) * load(columns_of_targets, columns * LANES)
+            costs = costs + where(target == zero, target, target * (level - load(own_logits, at)))
+        scale = splat(row_weight) * load(own_targets, columns * LANES)
         for column in range(columns):
-            target = fma(
-                load(columns_of_targets, column * LANES), splat(job.loss.target_scale), splat(job.loss.target_shift)
-            )
-            p = load(columns_of_exponentials, column * LANES) * inverse
-            store(columns_of_exponentials, column * LANES, p)
-            store(columns_of_logits, column * LANES, scale * (weight * p - target))
-        store(square, 0, costs * load(columns_of_targets, columns * LANES))
+            at = column * LANES
+            target = fma(load(own_targets, at), splat(job.loss.target_scale), splat(job.loss.target_shift))
+            p = load(exponentials, at) * inverse
+            store(exponentials, at, p)
+            store(own_logits, at, scale * (weight * p - target))
+        store(square, 0, costs * load(own_targets, columns * LANES))
         for row in range(count):
-            put_double(scores, (first + row) * (1 + job.loss.metric_count), get(square, row))
+            put_double(scores.address, (first + row) * scores.stride, get(square, row))
         if probabilities:
-            transpose_back(
-                count, columns, columns_of_exponentials, square, probabilities + first * stride * SIZE, stride
-            )
-        transpose_back(count, columns, columns_of_logits, square, delta + first * stride * SIZE, stride)
+            transpose_back(count, columns, exponentials, square, Rows(probabilities + place, stride))
+        transpose_back(count, columns, own_logits, square, Rows(delta + place, stride))

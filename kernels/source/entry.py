@@ -22,10 +22,11 @@ from ..records import (
     as_layers,
 )
 from ..tuning import STANDBY_SPINS
+from ..values import Batch
 from ..vocabulary import atomic_add, atomic_get, atomic_put, flush_denormals, get_integer, restore_denormals, spin_pause
 from .barrier import barrier_leave
-from .first_layer import copy_columns
 from .optimizer import prepare_step
+from .own_columns import copy_columns
 from .predict import infer
 from .train import train
 from .update import update_all
@@ -66,14 +67,14 @@ def run(layers: Layers, job: Job, thread: Integer) -> Integer:
 
 @kernel
 def work(layers: Layers, job: Job, thread: Integer) -> Integer:
-    """Any other mode."""
+    """A thread's part of a job that is no waiting: training, evaluating, predicting, a gradient, an update."""
     state = flush_denormals()
     ended = 0
     if job.run.mode == EVALUATE or job.run.mode == PREDICT:
         ended = infer(layers, job, thread)
     elif job.run.mode == UPDATE:
         prepare_step(job, 0, job.memory.scratch)
-        ended = update_all(layers, job, thread, 0, 1, 1.0, 1, job.memory.gradients)
+        ended = update_all(layers, job, thread, Batch(0, 0, 1, 1.0, 0, 0), 1, job.memory.gradients)
     elif job.split.by_columns:
         copy_columns(layers, job, thread, 0)
         ended = train(layers, job, thread)

@@ -6,6 +6,7 @@ from ..language import Address, Code, Integer, kernel
 from ..program import KINDS, LANES, OWN_KIND, SIZE, TILE_ROWS
 from ..records import DENSE, NOT_FINITE, Job, Layer, Layers, layer_at
 from ..tuning import NEAR_DATA, NEAR_INPUTS
+from ..values import Rows, Span
 from ..vocabulary import (
     atomic_put,
     first_lane,
@@ -28,7 +29,7 @@ from .shuffle import order_key, place_of_row
 
 @kernel(inline=True, each=KINDS)
 def read_row(kind: Code, count: Integer, source: Address, step: Integer, end: Address, target: Address) -> None:
-    """count values of any type, step bytes apart, as reals; 0 behind them, up to a whole vector.
+    """Read count values of any type, step bytes apart, as reals; 0 behind them, up to a whole vector.
 
     The last vector may reach behind the row, where ``end``, the end of the data, is not in the way.
     """
@@ -47,7 +48,7 @@ def read_row(kind: Code, count: Integer, source: Address, step: Integer, end: Ad
 
 @kernel
 def prefetch_distance(job: Job, data_bytes: Integer, row_bytes: Integer) -> Integer:
-    """How many rows before its turn a row is asked for; 0 where rows come one after the other, or from a cache.
+    """How many rows ahead of its turn a row is asked for; 0 where rows lie one after the other, or in a cache.
 
     In a shuffled epoch each row is a place of its own in memory.  It is asked for when the row of its number in the
     batch before is read, and so by the thread that will read it; in large batches shortly before.
@@ -79,15 +80,15 @@ def gather_inputs(
     width: Integer,
     job: Job,
     inputs: Address,
-    first_row: Integer,
-    rows: Integer,
+    rows: Span,
     epoch: Integer,
     position: Integer,
     places: Address,
 ) -> None:
-    """Rows of x, by place in the epoch, among the batch's inputs, with a 1 behind each.
+    """Read rows of x into the batch's inputs, with a 1 behind each.
 
-    Where each row stands is left in its row of targets, the first one's at ``places``, unless that is 0.
+    Row r is the one that the epoch visits at position + r.  Where it stands in the data is left in its row of targets,
+    the first one's at ``places``, unless that is 0.
     """
     key = order_key(job, epoch)
     x = job.data.x
@@ -95,7 +96,7 @@ def gather_inputs(
     column = job.data.x_column
     end = job.data.x_end
     stride = job.memory.input_stride * SIZE
-    target = inputs + first_row * stride
+    target = inputs + rows.first * stride
     row_bytes = width * kind.size
     places_apart = job.memory.target_stride * SIZE
     scattered = job.order.rows != 0 or job.order.shuffle
@@ -105,7 +106,7 @@ def gather_inputs(
     ahead = 0
     if column == kind.size and not job.split.from_data:
         ahead = prefetch_distance(job, end - x, row_bytes)
-    for row in range(first_row, first_row + rows):
+    for row in range(rows.first, rows.end):
         if ahead:
             prefetch_row(job, position + row + ahead, key, row_bytes)
         place = first_place + row
@@ -124,14 +125,11 @@ def gather_inputs(
 
 
 @kernel(each=KINDS)
-def gather_targets(
-    kind: Code,
-    outputs: Integer,
-    job: Job,
-    rows: Integer,
-    target: Address,
-) -> None:
-    """Rows of y, of places that gather_inputs has left, with its weight behind each; class numbers as one-hot rows."""
+def gather_targets(kind: Code, outputs: Integer, job: Job, rows: Integer, target: Address) -> None:
+    """Read rows of y, from the places that gather_inputs has left; class numbers as one-hot rows.
+
+    Behind each row stands its weight.
+    """
     y = job.data.y
     y_row = job.data.y_row
     column = job.data.y_column
@@ -179,24 +177,22 @@ def gather_rows(
     position: Integer,
     with_targets: Integer,
 ) -> None:
-    """Some rows of the data into the workspace."""
-    layer = layer_at(layers, 0)
+    """Read some rows of the data into the workspace."""
     targets = 0
     if with_targets:
         targets = targets_of(job, base, first_row)
-    gather_inputs(job.data.x_kind, layer.inputs, job, base, first_row, rows, epoch, position, targets)
+    some = Span(first_row, first_row + rows)
+    gather_inputs(job.data.x_kind, layer_at(layers, 0).inputs, job, base, some, epoch, position, targets)
     if with_targets:
-        layer = layer_at(layers, job.network.layer_count - 1)
-        gather_targets(job.data.y_kind, layer.outputs, job, rows, targets)
+        last = layer_at(layers, job.network.layer_count - 1)
+        gather_targets(job.data.y_kind, last.outputs, job, rows, targets)
 
 
 @kernel
-def check_finite(
-    width: Integer, job: Job, rows: Integer, source: Address, stride: Integer, epoch: Integer, position: Integer
-) -> None:
-    """Say in which batch it is, if there is a NaN or an infinity in rows of inputs that nobody has looked at before.
+def check_finite(width: Integer, job: Job, rows: Integer, source: Rows, epoch: Integer, position: Integer) -> None:
+    """Look for NaN and infinity in rows that nobody has looked at before; note the position of a batch that has one.
 
-    Of four vectors or more; or with something finite behind them, up to a whole vector.
+    Rows of less than four vectors must have something finite behind them, up to a whole vector.
     """
     if not job.data.lazy_nan_check or epoch > 0:
         return
@@ -207,16 +203,16 @@ def check_finite(
     if width >= 4 * LANES:
         for row in range(rows):
             for block in range(0, width, 4 * LANES):
-                at = row * stride + block
+                at = row * source.stride + block
                 if block > width - 4 * LANES:  # some of the ones before once more
-                    at = row * stride + width - 4 * LANES
-                value = load(source, at)
+                    at = row * source.stride + width - 4 * LANES
+                value = load(source.address, at)
                 a = a + (value - value)
-                value = load(source, at + LANES)
+                value = load(source.address, at + LANES)
                 b = b + (value - value)
-                value = load(source, at + 2 * LANES)
+                value = load(source.address, at + 2 * LANES)
                 c = c + (value - value)
-                value = load(source, at + 3 * LANES)
+                value = load(source.address, at + 3 * LANES)
                 d = d + (value - value)
     else:
         row = 0
@@ -225,9 +221,9 @@ def check_finite(
             if row + 1 < rows:
                 below = row + 1
             for block in range(0, width, LANES):
-                value = load(source, row * stride + block)
+                value = load(source.address, row * source.stride + block)
                 a = a + (value - value)
-                value = load(source, below * stride + block)
+                value = load(source.address, below * source.stride + block)
                 b = b + (value - value)
             row += 2
     if not is_finite(first_lane(sum_lanes((a + b) + (c + d)))):
@@ -236,7 +232,7 @@ def check_finite(
 
 @kernel(apart=True)
 def put_next_rows(job: Job, epoch: Integer, position: Integer, target: Address) -> None:
-    """The addresses of the rows of a tile, from a position of the epoch on."""
+    """Write down the addresses of the rows of a tile, from a position of the epoch on."""
     key = order_key(job, epoch)
     for row in range(TILE_ROWS):
         put_integer(target, row, job.data.x + place_of_row(job, position + row, key) * job.data.x_row)

@@ -19,6 +19,7 @@ from ..language import Address, Code, Double, Integer, kernel
 from ..program import LANES, PACK, SIZE
 from ..records import CUSTOM, TRAIN, Job, Layer
 from ..tuning import FEW_VALUES
+from ..values import Block, Rows
 from ..vocabulary import (
     first_lane,
     fma,
@@ -44,98 +45,84 @@ from .softmax import largest_of_row
 
 @kernel(each=LOSS_VALUES)
 def value_rows(
-    loss: Code,
-    rows: Integer,
-    columns: Integer,
-    scale: Double,
-    output: Address,
-    output_row: Integer,
-    targets: Address,
-    target_row: Integer,
-    scores: Address,
-    score_row: Integer,
+    loss: Code, rows: Integer, columns: Integer, scale: Double, output: Rows, targets: Rows, scores: Rows
 ) -> None:
-    """The sum over the columns of each row, times scale."""
+    """The sum of a metric over the columns of each row, times scale, into the scores."""
     parameter = splat(1.0)
     second = parameter
     third = parameter
     for row in range(rows):
         total = splat(0.0)
         for at in range(0, columns, LANES):
-            y = load(output, row * output_row + at)
-            target = load(targets, row * target_row + at)
-            total = total + where(
-                lanes_below(columns - at), loss.value(y, target, parameter, second, third), splat(0.0)
-            )
+            y = load(output.address, row * output.stride + at)
+            target = load(targets.address, row * targets.stride + at)
+            cost = loss.value(y, target, parameter, second, third)
+            total = total + where(lanes_below(columns - at), cost, splat(0.0))
         if columns > 1:
             total = sum_lanes(total)
-        put_double(scores, row * score_row, scale * first_lane(total))
+        put_double(scores.address, row * scores.stride, scale * first_lane(total))
 
 
 @kernel(each=LOSS_GRADIENTS)
 def loss_rows(
     loss: Code,
+    job: Job,
     rows: Integer,
     columns: Integer,
-    parameters: Address,
-    scale: Double,
-    batch_scale: Double,
-    target_scale: Double,
-    target_shift: Double,
-    output: Address,
-    output_row: Integer,
-    targets: Address,
-    target_row: Integer,
-    scores: Address,
-    score_row: Integer,
+    row_weight: Double,
+    output: Rows,
+    targets: Rows,
+    scores: Rows,
     delta: Address,
 ) -> None:
-    """The same with each row's weight, and the gradient beside it: by the output, of the mean over the batch."""
-    smooth = splat(target_scale)
-    floor = splat(target_shift)
+    """The loss of each row times its weight into the scores, and its gradient by the output into delta.
+
+    The gradient is that of the mean over the batch, in which a row of weight 1 counts row_weight.
+    """
+    scale = job.loss.scale
+    parameters = job.loss.parameters
+    smooth = splat(job.loss.target_scale)
+    floor = splat(job.loss.target_shift)
     for row in range(rows):
-        weight = scale * get(targets, row * target_row + columns)
-        weights = splat(weight * batch_scale)
+        weight = scale * get(targets.address, row * targets.stride + columns)
+        weights = splat(weight * row_weight)
         total = splat(0.0)
         for at in range(0, columns, LANES):
             inside = lanes_below(columns - at)
-            y = load(output, row * output_row + at)
-            target = fma(load(targets, row * target_row + at), smooth, floor)
+            y = load(output.address, row * output.stride + at)
+            target = fma(load(targets.address, row * targets.stride + at), smooth, floor)
             parameter = load(parameters, at)
-            second = load(parameters, output_row + at)
-            third = load(parameters, 2 * output_row + at)
+            second = load(parameters, output.stride + at)
+            third = load(parameters, 2 * output.stride + at)
             total = total + where(inside, loss.value(y, target, parameter, second, third), splat(0.0))
             d = weights * loss.gradient(y, target, parameter, second, third)
-            store(delta, row * output_row + at, where(inside, d, splat(0.0)))
+            store(delta, row * output.stride + at, where(inside, d, splat(0.0)))
         if columns > 1:
             total = sum_lanes(total)
-        put_double(scores, row * score_row, weight * first_lane(total))
+        put_double(scores.address, row * scores.stride, weight * first_lane(total))
 
 
 @kernel(apart=True, each=LOG_SOFTMAX_LOSSES)
 def log_softmax_loss_rows(
     loss: Code,
+    job: Job,
     rows: Integer,
     columns: Integer,
-    parameters: Address,
-    scale: Double,
-    batch_scale: Double,
-    logits: Address,
-    logits_row: Integer,
-    targets: Address,
-    target_row: Integer,
-    scores: Address,
-    score_row: Integer,
+    row_weight: Double,
+    logits: Rows,
+    targets: Rows,
+    scores: Rows,
     delta: Address,
 ) -> None:
-    """The same for a loss of the logarithms of softmax's outputs p: by the logits it is d - p * sum(d).
+    """A loss of the logarithms of softmax's outputs p, and its gradient by the logits: d - p * sum(d).
 
     delta may be the logits.
     """
+    parameters = job.loss.parameters
     for row in range(rows):
-        source = logits + row * logits_row * SIZE
-        weight = scale * get(targets, row * target_row + columns)
-        weights = splat(weight * batch_scale)
+        source = logits.address + row * logits.stride * SIZE
+        weight = job.loss.scale * get(targets.address, row * targets.stride + columns)
+        weights = splat(weight * row_weight)
         largest = largest_of_row(columns, source)
         total = splat(0.0)
         for at in range(0, columns, LANES):
@@ -146,43 +133,35 @@ def log_softmax_loss_rows(
         for at in range(0, columns, LANES):
             inside = lanes_below(columns - at)
             y = load(source, at) - level
-            target = load(targets, row * target_row + at)
+            target = load(targets.address, row * targets.stride + at)
             parameter = load(parameters, at)
-            second = load(parameters, logits_row + at)
+            second = load(parameters, logits.stride + at)
             total = total + where(inside, loss.value(y, target, parameter, second), splat(0.0))
             slopes = slopes + where(inside, loss.gradient(y, target, parameter, second), splat(0.0))
         slopes = sum_lanes(slopes)
         for at in range(0, columns, LANES):
             y = load(source, at) - level
-            target = load(targets, row * target_row + at)
+            target = load(targets.address, row * targets.stride + at)
             parameter = load(parameters, at)
-            second = load(parameters, logits_row + at)
+            second = load(parameters, logits.stride + at)
             d = weights * (loss.gradient(y, target, parameter, second) - exp(y) * slopes)
-            store(delta, row * logits_row + at, where(lanes_below(columns - at), d, splat(0.0)))
-        put_double(scores, row * score_row, weight * first_lane(sum_lanes(total)))
+            store(delta, row * logits.stride + at, where(lanes_below(columns - at), d, splat(0.0)))
+        put_double(scores.address, row * scores.stride, weight * first_lane(sum_lanes(total)))
 
 
 @kernel(apart=True)
 def weigh_rows(
-    rows: Integer,
-    columns: Integer,
-    scale: Double,
-    batch_scale: Double,
-    targets: Address,
-    target_row: Integer,
-    scores: Address,
-    score_row: Integer,
-    delta: Address,
-    delta_row: Integer,
+    rows: Integer, columns: Integer, scale: Double, row_weight: Double, targets: Rows, scores: Rows, delta: Rows
 ) -> None:
     """Each row's weight and the scales upon what a loss of the user's own wrote."""
     for row in range(rows):
-        weight = scale * get(targets, row * target_row + columns)
-        weights = splat(weight * batch_scale)
+        weight = scale * get(targets.address, row * targets.stride + columns)
+        weights = splat(weight * row_weight)
         for at in range(0, columns, LANES):
-            d = weights * load(delta, row * delta_row + at)
-            store(delta, row * delta_row + at, where(lanes_below(columns - at), d, splat(0.0)))
-        put_double(scores, row * score_row, weight * get_double(scores, row * score_row))
+            d = weights * load(delta.address, row * delta.stride + at)
+            store(delta.address, row * delta.stride + at, where(lanes_below(columns - at), d, splat(0.0)))
+        score = get_double(scores.address, row * scores.stride)
+        put_double(scores.address, row * scores.stride, weight * score)
 
 
 @kernel
@@ -198,140 +177,89 @@ def argmax_of_row(columns: Integer, source: Address) -> Double:
 
 @kernel(inline=True)
 def score_rows(
-    job: Job,
-    layer: Layer,
-    base: Address,
-    first_row: Integer,
-    rows: Integer,
-    first_score: Integer,
-    row_weight: Double,
-    scratch: Address,
+    job: Job, layer: Layer, block: Block, first_score: Integer, row_weight: Double, scratch: Address
 ) -> None:
     """The loss and the metrics of each row into the scores, and the loss's gradient into the delta.
 
-    ``share`` is what a row counts in the batch.  ``layer`` is the last one; its delta holds what its activation was
-    given, the logits, on the way in: its output does where that is linear.
+    ``row_weight`` is what a row of weight 1 counts in the batch.  ``layer`` is the last one; its delta holds what its
+    activation was given, the logits, on the way in: its output does where that is linear.
     """
     stride = layer.output_stride
-    delta = base + (layer.delta * job.memory.capacity + first_row * stride) * SIZE
-    output = base + (layer.output * job.memory.capacity + first_row * stride) * SIZE
-    targets = base + (job.memory.target * job.memory.capacity + first_row * job.memory.target_stride) * SIZE
-    score_row = 1 + job.loss.metric_count
-    scores = job.memory.scores + (first_score + first_row) * score_row * 8
+    rows = block.rows
+    delta = block.base + (layer.delta * job.memory.capacity + block.first * stride) * SIZE
+    output = block.base + (layer.output * job.memory.capacity + block.first * stride) * SIZE
+    first_target = job.memory.target * job.memory.capacity + block.first * job.memory.target_stride
+    targets = Rows(block.base + first_target * SIZE, job.memory.target_stride)
+    score_stride = 1 + job.loss.metric_count
+    scores = Rows(job.memory.scores + (first_score + block.first) * score_stride * 8, score_stride)
+    logits = output  # what the last activation was given
+    if layer.activation != LINEAR:
+        logits = delta
     if job.loss.code == CATEGORICAL_CROSSENTROPY_FROM_LOGITS:
-        logits = output
-        probabilities = delta
-        if layer.activation == SOFTMAX:
-            logits = delta
-            probabilities = output
-        if layer.outputs < FEW_VALUES:
-            if probabilities == delta or (job.run.mode == TRAIN and job.loss.metric_count == 0):  # nobody asks for them
-                probabilities = 0
-            crossentropy_rows(
-                job, layer, rows, row_weight, targets, logits, probabilities, delta, scores, scratch + PACK
-            )
-        else:
-            for row in range(rows):
-                at = row * stride * SIZE
-                target = targets + row * job.memory.target_stride * SIZE
-                weight = get(target, layer.outputs)
-                loss = crossentropy_row(
-                    layer.outputs,
-                    row_weight * weight,
-                    job.loss.target_scale,
-                    job.loss.target_shift,
-                    target,
-                    logits + at,
-                    probabilities + at,
-                    delta + at,
-                )
-                put_double(scores, row * score_row, loss * weight)
+        score_crossentropy(job, layer, rows, row_weight, targets, Rows(output, stride), delta, scores, scratch)
     elif job.loss.code == CUSTOM:
-        call_custom(
-            job,
-            job.loss.function,
-            rows,
-            layer.outputs,
-            output,
-            stride,
-            targets,
-            job.memory.target_stride,
-            scores,
-            score_row,
-            delta,
-        )
-        weigh_rows(
-            rows,
-            layer.outputs,
-            job.loss.scale,
-            row_weight,
-            targets,
-            job.memory.target_stride,
-            scores,
-            score_row,
-            delta,
-            stride,
-        )
+        call_custom(job, job.loss.function, rows, layer.outputs, Rows(output, stride), targets, scores, delta)
+        weigh_rows(rows, layer.outputs, job.loss.scale, row_weight, targets, scores, Rows(delta, stride))
     elif job.loss.code == KL_DIVERGENCE_FROM_LOGITS or job.loss.code == CATEGORICAL_FOCAL_CROSSENTROPY_FROM_LOGITS:
         source = output
         if layer.activation == SOFTMAX:
             source = delta
         log_softmax_loss_rows(
-            job.loss.code,
-            rows,
-            layer.outputs,
-            job.loss.parameters,
-            job.loss.scale,
-            row_weight,
-            source,
-            stride,
-            targets,
-            job.memory.target_stride,
-            scores,
-            score_row,
-            delta,
+            job.loss.code, job, rows, layer.outputs, row_weight, Rows(source, stride), targets, scores, delta
         )
     else:
         source = output
-        if job.loss.on_logits and layer.activation != LINEAR:
-            source = delta
-        loss_rows(
-            job.loss.code,
-            rows,
-            layer.outputs,
-            job.loss.parameters,
-            job.loss.scale,
-            row_weight,
-            job.loss.target_scale,
-            job.loss.target_shift,
-            source,
-            stride,
-            targets,
-            job.memory.target_stride,
-            scores,
-            score_row,
-            delta,
-        )
+        if job.loss.on_logits:
+            source = logits
+        loss_rows(job.loss.code, job, rows, layer.outputs, row_weight, Rows(source, stride), targets, scores, delta)
+    score_metrics(job, layer, rows, Rows(output, stride), targets, scores)
+
+
+@kernel(inline=True)
+def score_crossentropy(
+    job: Job,
+    layer: Layer,
+    rows: Integer,
+    row_weight: Double,
+    targets: Rows,
+    output: Rows,
+    delta: Address,
+    scores: Rows,
+    scratch: Address,
+) -> None:
+    """The crossentropy of each row and its gradient by the logits; and the softmax, where it has not been computed."""
+    logits = output.address
+    probabilities = delta
+    if layer.activation == SOFTMAX:
+        logits = delta
+        probabilities = output.address
+    if layer.outputs < FEW_VALUES:
+        if probabilities == delta or (job.run.mode == TRAIN and job.loss.metric_count == 0):  # nobody asks for them
+            probabilities = 0
+        crossentropy_rows(job, layer, rows, row_weight, targets, logits, probabilities, delta, scores, scratch + PACK)
+    else:
+        for row in range(rows):
+            at = row * output.stride * SIZE
+            target = targets.address + row * targets.stride * SIZE
+            weight = get(target, layer.outputs)
+            loss = crossentropy_row(
+                job, layer.outputs, row_weight * weight, target, logits + at, probabilities + at, delta + at
+            )
+            put_double(scores.address, row * scores.stride, loss * weight)
+
+
+@kernel(inline=True)
+def score_metrics(job: Job, layer: Layer, rows: Integer, output: Rows, targets: Rows, scores: Rows) -> None:
+    """The metrics of each row, behind its loss."""
     for metric in range(job.loss.metric_count):
         code = get_integer(job.loss.metrics, metric)
-        scores += 8
+        own = Rows(scores.address + (1 + metric) * 8, scores.stride)
         if code == CATEGORICAL_ACCURACY:
             for row in range(rows):
-                place = argmax_of_row(layer.outputs, output + row * stride * SIZE)
-                wanted = argmax_of_row(layer.outputs, targets + row * job.memory.target_stride * SIZE)
-                put_double(scores, row * score_row, 0.0)
+                place = argmax_of_row(layer.outputs, output.address + row * output.stride * SIZE)
+                wanted = argmax_of_row(layer.outputs, targets.address + row * targets.stride * SIZE)
+                put_double(own.address, row * own.stride, 0.0)
                 if place == wanted:
-                    put_double(scores, row * score_row, 1.0)
+                    put_double(own.address, row * own.stride, 1.0)
         else:
-            value_rows(
-                code,
-                rows,
-                layer.outputs,
-                1.0 / to_double(layer.outputs),
-                output,
-                stride,
-                targets,
-                job.memory.target_stride,
-                scores,
-                score_row,
-            )
+            value_rows(code, rows, layer.outputs, 1.0 / to_double(layer.outputs), output, targets, own)

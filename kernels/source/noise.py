@@ -12,12 +12,16 @@ from .shuffle import mixed
 
 @kernel
 def noise_key(layer: Layer, key: Integer, row: Integer) -> Integer:
-    """Of a row of the batch, from that of the step: what is random follows from it and the column, and is not kept."""
+    """The key of a row of the batch, from that of the step.
+
+    What is random follows from this key and the column, so it can be drawn again and need not be kept.
+    """
     return mixed(mixed(key + layer.seed) + row)
 
 
 @kernel(apart=True)
 def add_noise(layer: Layer, rows: Integer, batch_row: Integer, key: Integer, output: Address) -> None:
+    """Dropout or Gaussian noise, in place."""
     stride = layer.output_stride
     threshold = splat(layer.threshold)
     scale = splat(layer.scale)
@@ -41,7 +45,7 @@ def add_noise(layer: Layer, rows: Integer, batch_row: Integer, key: Integer, out
 def through_noise(
     layer: Layer, rows: Integer, batch_row: Integer, key: Integer, source: Address, target: Address
 ) -> None:
-    """The gradient by what the noise was added to: drawn again, not remembered."""
+    """The gradient by what dropout was given, from that by what it gave: its random numbers are drawn again."""
     stride = layer.output_stride
     threshold = splat(layer.threshold)
     scale = splat(layer.scale)

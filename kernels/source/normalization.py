@@ -20,6 +20,7 @@ from ..records import (
     layer_at,
 )
 from ..tuning import KEPT_VALUES, ROW_BLOCK
+from ..values import Block, Panel, Rows
 from ..vocabulary import (
     broadcast,
     first_lane,
@@ -66,19 +67,19 @@ def beta_of(layer: Layer, job: Job, at: Integer) -> Vector:
 
 @kernel(apart=True)
 def batch_statistics(
-    layer: Layer, job: Job, first_row: Integer, rows: Integer, batch_rows: Integer, source: Address, scratch: Address
+    layer: Layer, job: Job, block: Block, batch_rows: Integer, source: Address, scratch: Address
 ) -> Integer:
-    """Mean and variance of each column over the batch: of blocks of rows first, these together in fixed order.
+    """Mean and variance of each column over the batch: of eight rows at a time first, these together in fixed order.
 
-    Each thread puts all of them together, for itself; 1 if the run was aborted.
+    Each thread puts all of them together, for itself.  Returns 1 if the run was aborted.
     """
     stride = layer.input_stride
-    for start in range(0, rows, ROW_BLOCK):
-        count = rows - start
+    for start in range(0, block.rows, ROW_BLOCK):
+        count = block.rows - start
         if count > ROW_BLOCK:
             count = ROW_BLOCK
-        means = partial_of(layer, job, (first_row + start) // ROW_BLOCK, 0)
-        squares = partial_of(layer, job, (first_row + start) // ROW_BLOCK, 1)
+        means = partial_of(layer, job, (block.first + start) // ROW_BLOCK, 0)
+        squares = partial_of(layer, job, (block.first + start) // ROW_BLOCK, 1)
         inverse_count = splat(1.0 / to_double(count))
         for at in range(0, layer.outputs, LANES):
             total = splat(0.0)
@@ -93,32 +94,30 @@ def batch_statistics(
             store(squares, at, total)
     if barrier(job):
         return 1
-    blocks = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
-    last = to_double(batch_rows - (blocks - 1) * ROW_BLOCK)
+    parts = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
+    last = to_double(batch_rows - (parts - 1) * ROW_BLOCK)
     inverse_count = splat(1.0 / to_double(batch_rows))
     for at in range(0, layer.outputs, LANES):
         total = splat(0.0)
-        for block in range(blocks - 1):
-            total = fma(load(partial_of(layer, job, block, 0), at), splat(to_double(ROW_BLOCK)), total)
-        total = fma(load(partial_of(layer, job, blocks - 1, 0), at), splat(last), total)
+        for part in range(parts - 1):
+            total = fma(load(partial_of(layer, job, part, 0), at), splat(to_double(ROW_BLOCK)), total)
+        total = fma(load(partial_of(layer, job, parts - 1, 0), at), splat(last), total)
         mean = total * inverse_count
         total = splat(0.0)
-        count_ = to_double(ROW_BLOCK)
-        for block in range(blocks):
-            if block == blocks - 1:
-                count_ = last
-            difference = load(partial_of(layer, job, block, 0), at) - mean
+        part_rows = to_double(ROW_BLOCK)
+        for part in range(parts):
+            if part == parts - 1:
+                part_rows = last
+            difference = load(partial_of(layer, job, part, 0), at) - mean
             squared = difference * difference
-            total = total + fma(squared, splat(count_), load(partial_of(layer, job, block, 1), at))
+            total = total + fma(squared, splat(part_rows), load(partial_of(layer, job, part, 1), at))
         store(statistic_of(layer, scratch, MEAN), at, mean)
         store(statistic_of(layer, scratch, VARIANCE), at, total * inverse_count)
     return 0
 
 
 @kernel(apart=True)
-def normalize_columns(
-    layer: Layer, job: Job, rows: Integer, source: Address, target: Address, target_row: Integer, scratch: Address
-) -> None:
+def normalize_columns(layer: Layer, job: Job, rows: Integer, source: Address, target: Rows, scratch: Address) -> None:
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, by the statistics at hand."""
     means = statistic_of(layer, scratch, MEAN)
     factors = statistic_of(layer, scratch, FACTOR)
@@ -132,29 +131,25 @@ def normalize_columns(
     for row in range(rows):
         for at in range(0, layer.outputs, LANES):
             x = load(source, row * layer.input_stride + at) - load(means, at)
-            store(target, row * target_row + at, fma(x, load(factors, at), load(offsets, at)))
+            store(target.address, row * target.stride + at, fma(x, load(factors, at), load(offsets, at)))
 
 
 @kernel(apart=True)
 def batch_sums(
-    layer: Layer,
-    job: Job,
-    first_row: Integer,
-    rows: Integer,
-    batch_rows: Integer,
-    source: Address,
-    delta: Address,
-    scratch: Address,
+    layer: Layer, job: Job, block: Block, batch_rows: Integer, source: Address, delta: Address, scratch: Address
 ) -> Integer:
-    """Sums over the batch of delta and of delta times the normalised input: the gradients by beta and by gamma too."""
+    """Sums over the batch of delta and of delta times the normalised input: the gradients by beta and by gamma too.
+
+    Returns 1 if the run was aborted.
+    """
     stride = layer.output_stride
     means = statistic_of(layer, scratch, MEAN)
     inverses = statistic_of(layer, scratch, INVERSE)
-    for start in range(0, rows, ROW_BLOCK):
-        count = rows - start
+    for start in range(0, block.rows, ROW_BLOCK):
+        count = block.rows - start
         if count > ROW_BLOCK:
             count = ROW_BLOCK
-        block = (first_row + start) // ROW_BLOCK
+        part = (block.first + start) // ROW_BLOCK
         for at in range(0, layer.outputs, LANES):
             total = splat(0.0)
             total_hat = splat(0.0)
@@ -162,16 +157,16 @@ def batch_sums(
                 d = load(delta, row * stride + at)
                 total = total + d
                 total_hat = fma(d, load(source, row * layer.input_stride + at) - load(means, at), total_hat)
-            store(partial_of(layer, job, block, 2), at, total)
-            store(partial_of(layer, job, block, 3), at, total_hat * load(inverses, at))
+            store(partial_of(layer, job, part, 2), at, total)
+            store(partial_of(layer, job, part, 3), at, total_hat * load(inverses, at))
     if barrier(job):
         return 1
-    blocks = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
+    parts = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
     for number in range(2):
         for at in range(0, layer.outputs, LANES):
             total = splat(0.0)
-            for block in range(blocks):
-                total = total + load(partial_of(layer, job, block, 2 + number), at)
+            for part in range(parts):
+                total = total + load(partial_of(layer, job, part, 2 + number), at)
             store(statistic_of(layer, scratch, DELTA_SUM + number), at, total)
     return 0
 
@@ -222,11 +217,10 @@ def normalize_rows(
     job: Job,
     rows: Integer,
     source: Address,
-    target: Address,
-    target_row: Integer,
+    target: Rows,
     kept: Address,
 ) -> None:
-    """The same by each row's own mean and variance; they are kept for the way back."""
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, by each row's own statistics, kept for the way back."""
     columns = layer.outputs
     inverse_count = splat(1.0 / to_double(columns))
     epsilon = splat(layer.epsilon)
@@ -245,13 +239,14 @@ def normalize_rows(
         put(kept, row * KEPT_VALUES + 1, first_lane(inverse))
         for at in range(0, columns, LANES):
             hat = (load(source, start + at) - mean) * inverse
-            store(target, row * target_row + at, fma(hat, gamma_of(layer, job, at), beta_of(layer, job, at)))
+            store(target.address, row * target.stride + at, fma(hat, gamma_of(layer, job, at), beta_of(layer, job, at)))
 
 
 @kernel(apart=True)
 def normalize_rows_backward(
     layer: Layer, job: Job, rows: Integer, source: Address, delta: Address, target: Address, kept: Address
 ) -> None:
+    """inverse * (d - mean(d) - hat * mean(d * hat)), where d is delta * gamma and hat the normalised input of a row."""
     columns = layer.outputs
     inverse_count = splat(1.0 / to_double(columns))
     for row in range(rows):
@@ -273,13 +268,12 @@ def normalize_rows_backward(
 
 
 @kernel
-def scale_columns(
-    layer: Layer, job: Job, rows: Integer, source: Address, source_row: Integer, target: Address, target_row: Integer
-) -> None:
+def scale_columns(layer: Layer, job: Job, rows: Integer, source: Rows, target: Rows) -> None:
     """Each column times its gamma: the way forward and, of deltas, the way back."""
     for row in range(rows):
         for at in range(0, layer.outputs, LANES):
-            store(target, row * target_row + at, load(source, row * source_row + at) * gamma_of(layer, job, at))
+            value = load(source.address, row * source.stride + at) * gamma_of(layer, job, at)
+            store(target.address, row * target.stride + at, value)
 
 
 @kernel
@@ -288,24 +282,20 @@ def normalization_gradient(
     job: Job,
     base: Address,
     batch_rows: Integer,
-    first_unit: Integer,
-    units: Integer,
-    column: Integer,
-    vectors: Integer,
+    panel: Panel,
     scratch: Address,
-    gradient: Address,
-    gradient_row: Integer,
+    gradient: Rows,
 ) -> None:
     """The gradient by gamma, beta, or both; of a scaling too."""
     source = base + layer.input * job.memory.capacity * SIZE
     delta = base + layer.delta * job.memory.capacity * SIZE
     kept = base + layer.kept * job.memory.capacity * SIZE
-    for unit in range(units):
+    for number in range(panel.rows):
         is_beta = 0
-        if first_unit + unit >= layer.bias:
+        if panel.row + number >= layer.bias:
             is_beta = 1
-        target = gradient + unit * gradient_row * SIZE
-        for at in range(column, column + vectors * LANES, LANES):
+        target = gradient.address + number * gradient.stride * SIZE
+        for at in range(panel.column, panel.column + panel.vectors * LANES, LANES):
             total = splat(0.0)
             if layer.kind == BATCH_NORMALIZATION:
                 total = load(statistic_of(layer, scratch, DELTA_HAT_SUM - is_beta), at)
@@ -321,4 +311,4 @@ def normalization_gradient(
                     hat = load(source, row * layer.input_stride + at) - broadcast(kept, row * KEPT_VALUES)
                     hat = hat * broadcast(kept, row * KEPT_VALUES + 1)
                     total = fma(hat, load(delta, row * layer.output_stride + at), total)
-            store(target, at - column, total)
+            store(target, at - panel.column, total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..language import Address, Integer, kernel
 from ..program import BEFORE, LANES, SIZE, STEP
 from ..records import DECAY, Job, Layer
+from ..values import Panel, Rows
 from ..vocabulary import fma, get_double, lanes_below, load, put_double, splat, store, to_double, where
 from .optimizer_rules import prepare, update
 from .penalty import lanes_of_kernel
@@ -12,69 +13,53 @@ from .vectors import copy_vectors, scale_vectors
 
 
 @kernel(inline=True)
-def update_panel(
-    layer: Layer,
-    job: Job,
-    scalars: Integer,
-    first_unit: Integer,
-    units: Integer,
-    column: Integer,
-    vectors: Integer,
-    gradient: Address,
-    gradient_row: Integer,
-) -> None:
-    """New weights and slots for some rows and columns of one layer's matrix."""
+def update_panel(layer: Layer, job: Job, scalars: Address, panel: Panel, gradient: Rows) -> None:
+    """New weights and slots for a panel of one layer's matrix."""
     slot_size = job.network.parameter_count * SIZE
-    count = vectors * LANES
-    start = layer.weights + first_unit * layer.stride + column
+    rows = panel.rows
+    count = panel.vectors * LANES
+    start = layer.weights + panel.row * layer.stride + panel.column
     rated = 0
     if layer.kernel_rate != 1.0 or layer.bias_rate != 1.0:
         rated = 1
-    if gradient_row == layer.stride and count == layer.stride and not rated:  # the panel is one run of memory
-        count = count * units
-        units = 1
+    if gradient.stride == layer.stride and count == layer.stride and not rated:  # the panel is one run of memory
+        count = count * rows
+        rows = 1
     kept = get_double(scalars, DECAY)
-    for row in range(units):
+    for row in range(rows):
         at = (start + row * layer.stride) * SIZE
         if rated:
-            copy_vectors(vectors, job.network.parameters + at, scalars + BEFORE)
+            copy_vectors(panel.vectors, job.network.parameters + at, scalars + BEFORE)
         if kept != 1.0:
             scale_vectors(count, kept, job.network.parameters + at)
         update(
             job.optimizer.code,
             count,
             scalars,
-            gradient + row * gradient_row * SIZE,
+            gradient.address + row * gradient.stride * SIZE,
             slot_size,
             job.network.slots + at,
             job.network.parameters + at,
         )
         if rated:
-            rate_row(layer, first_unit + row, column, count, scalars + BEFORE, job.network.parameters + at)
+            rate_row(layer, panel.row + row, panel.column, count, scalars + BEFORE, job.network.parameters + at)
         if job.optimizer.average >= 0:
-            average_row(
-                job,
-                scalars + STEP,
-                count,
-                job.network.slots + job.optimizer.average * slot_size + at,
-                job.network.parameters + at,
-            )
+            averages = job.network.slots + job.optimizer.average * slot_size + at
+            average_row(scalars + STEP, count, averages, job.network.parameters + at)
 
 
 @kernel
-def rate_row(
-    layer: Layer, unit: Integer, column: Integer, count: Integer, before: Address, parameters: Address
-) -> None:
-    """Go a layer's own part of the way from weights before their update to those after it."""
-    kernel = lanes_of_kernel(layer, unit, column)
+def rate_row(layer: Layer, row: Integer, column: Integer, count: Integer, before: Address, parameters: Address) -> None:
+    """Move weights only a part of the way from before their update to after it: a layer's own learning rates."""
+    own = lanes_of_kernel(layer, row, column)
     for at in range(0, count, LANES):
-        rate = where(lanes_below(kernel - at), splat(layer.kernel_rate), splat(layer.bias_rate))
+        rate = where(lanes_below(own - at), splat(layer.kernel_rate), splat(layer.bias_rate))
         w = load(before, at)
         store(parameters, at, fma(rate, load(parameters, at) - w, w))
 
 
 @kernel(apart=True)
-def average_row(job: Job, step: Integer, count: Integer, averages: Address, parameters: Address) -> None:
+def average_row(step: Address, count: Integer, averages: Address, parameters: Address) -> None:
     """The moving average of some parameters, which overwrites them in some steps."""
     momentum = splat(get_double(step, 0))
     for at in range(0, count, LANES):

@@ -6,16 +6,17 @@ from ..formulas.activations import LINEAR, SOFTMAX
 from ..language import Address, Integer, kernel
 from ..program import LANES, PACK, SIZE
 from ..records import ABORTED, DENSE, EVALUATE, PREDICT, Job, Layer, Layers, layer_at
+from ..values import Batch, Block, Rows
 from ..vocabulary import atomic_get, copy, load, put, put_double, store, to_double
 from .activation import activate
 from .barrier import barrier
 from .dense import dot_rows, layer_product
-from .first_layer import first_column_of
 from .gather import gather_rows, readable_in_place
 from .loss import score_rows
 from .passes import forward
 from .scores import sum_of_scores
 from .softmax import softmax
+from .split import first_column_of
 from .vectors import vectors_for
 
 
@@ -23,11 +24,12 @@ from .vectors import vectors_for
 def columns_of_layer(
     layer: Layer, job: Job, base: Address, rows: Integer, thread: Integer, source: Address, scratch: Address
 ) -> None:
-    """This thread's units of a dense layer, for all rows: their outputs, but for a softmax.
+    """A thread's columns of a dense layer's output, for all rows, but for a softmax.
 
     Each thread's weights stay in its core's cache from one call to the next.
     """
     stride = layer.output_stride
+    inputs = Rows(source, layer.input_stride)
     first = first_column_of(layer, job, thread)
     columns = first_column_of(layer, job, thread + 1) - first
     ends = thread == job.run.threads - 1
@@ -40,10 +42,9 @@ def columns_of_layer(
             columns = vectors_for(layer.outputs) * LANES
             weights = job.network.parameters + layer.weights * SIZE
             output = base + layer.output * job.memory.capacity * SIZE
-            dot_rows(layer, rows, source, layer.input_stride, weights, scratch + PACK, output, stride)
+            dot_rows(layer, rows, inputs, weights, scratch + PACK, Rows(output, stride))
     else:
-        pack = scratch + PACK
-        layer_product(layer, job, rows, columns, layer.rows, source, layer.input_stride, weights, pack, output)
+        layer_product(layer, job, rows, columns, layer.rows, inputs, weights, scratch + PACK, output)
     if columns > 0 and layer.activation != LINEAR and layer.activation != SOFTMAX:
         activate(layer.activation, rows, columns, stride, layer.parameter, output, output)
     if ends:
@@ -69,8 +70,9 @@ def put_output(last: Layer, job: Job, base: Address, position: Integer, rows: In
 
 @kernel
 def predict_by_columns(layers: Layers, job: Job, thread: Integer) -> Integer:
-    """Predictions for few rows by wide dense layers: each thread has some units of every layer, and thus always the
-    same weights, which stay in its core's cache.  1 if the run was aborted.
+    """Predictions for few rows by wide dense layers; 1 if the run was aborted.
+
+    Each thread has some columns of every layer, and thus always the same weights, which stay in its core's cache.
     """
     base = job.memory.workspace
     if thread == 0:
@@ -81,9 +83,8 @@ def predict_by_columns(layers: Layers, job: Job, thread: Integer) -> Integer:
             if barrier(job):
                 return 1
             source = base + layer.input * job.memory.capacity * SIZE
-            columns_of_layer(
-                layer, job, base, job.data.rows, thread, source, job.memory.scratch + thread * job.memory.scratch_size
-            )
+            scratch = job.memory.scratch + thread * job.memory.scratch_size
+            columns_of_layer(layer, job, base, job.data.rows, thread, source, scratch)
     if barrier(job):
         return 1
     if thread == 0:
@@ -97,7 +98,7 @@ def predict_by_columns(layers: Layers, job: Job, thread: Integer) -> Integer:
 
 @kernel
 def infer(layers: Layers, job: Job, thread: Integer) -> Integer:
-    """Predictions, or the sums of loss and metrics, for this thread's blocks of ``capacity`` rows."""
+    """Predictions, or the sums of loss and metrics, for a thread's blocks of ``capacity`` rows."""
     if job.split.by_columns:
         return predict_by_columns(layers, job, thread)
     base = job.memory.workspace + thread * job.memory.workspace_size
@@ -105,11 +106,10 @@ def infer(layers: Layers, job: Job, thread: Integer) -> Integer:
     last = layer_at(layers, job.network.layer_count - 1)
     columns = 1 + job.loss.metric_count
     blocks = job.run.last_step - job.run.first_step
-    for block in range(
-        job.run.first_step + blocks * thread // job.run.threads,
-        job.run.first_step + blocks * (thread + 1) // job.run.threads,
-    ):
-        position = block * job.memory.capacity
+    first = job.run.first_step + blocks * thread // job.run.threads
+    end = job.run.first_step + blocks * (thread + 1) // job.run.threads
+    for number in range(first, end):
+        position = number * job.memory.capacity
         rows = job.data.rows - position
         if rows > job.memory.capacity:
             rows = job.memory.capacity
@@ -118,17 +118,18 @@ def infer(layers: Layers, job: Job, thread: Integer) -> Integer:
             data = job.data.x + (job.data.origin + position) * job.data.x_row
         else:
             gather_rows(layers, job, base, 0, rows, 0, position, job.run.mode == EVALUATE)
-        forward(layers, job, 0, base, 0, rows, 0, rows, 0, 0, data, scratch)
+        block = Block(base, 0, rows, 0)
+        forward(layers, job, 0, block, Batch(0, position, rows, 0.0, 0, 0), 0, data, scratch)
         if atomic_get(job.run.synchronisation, ABORTED):
             return 1
         if job.run.mode == PREDICT:
             put_output(last, job, base, position, rows)
         else:
             first_score = thread * job.memory.capacity
-            score_rows(job, last, base, 0, rows, first_score, 1.0 / to_double(rows), scratch)
+            score_rows(job, last, block, first_score, 1.0 / to_double(rows), scratch)
             if atomic_get(job.run.synchronisation, ABORTED):
                 return 1
             for column in range(columns):
                 scores = job.memory.scores + (first_score * columns + column) * 8
-                put_double(job.memory.results, block * columns + column, sum_of_scores(rows, columns, scores))
+                put_double(job.memory.results, number * columns + column, sum_of_scores(rows, columns, scores))
     return 0

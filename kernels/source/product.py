@@ -1,13 +1,15 @@
 """One matrix product for everything: forward, backward, gradients.
 
 Every element is one chain of fused multiply-adds in the order of k, whatever tile or block it falls into: results do
-not depend on how rows and columns are split."""
+not depend on how rows and columns are split.
+"""
 
 from __future__ import annotations
 
 from ..language import Address, Integer, kernel
 from ..program import HALVES, LANES, SIZE, TILE_ROWS, TILE_VECTORS, WIDE_SUMS
 from ..tuning import DEEP, DEEP_PACK_DEPTH, PACK_DEPTH, PACK_ROWS, PACK_STRIDE
+from ..values import Ahead, Left, Prefetch, Right, Rows
 from ..vocabulary import load, store
 from .tile import deep_tile, tile
 from .transposing import transpose_panel
@@ -19,34 +21,25 @@ def product(
     rows: Integer,
     columns: Integer,
     depth: Integer,
-    a: Address,
-    a_row: Integer,
-    a_step: Integer,
-    a_block: Integer,
-    b: Address,
-    b_step: Integer,
-    transposed: Integer,
+    left: Left,
+    right: Right,
     accumulate: Integer,
     pack: Address,
-    c: Address,
-    c_row: Integer,
+    target: Rows,
 ) -> None:
-    """c[i, j] = sum over k of a[i, k] * b[k, j], for j < columns; with ``more``, added to what c holds.
+    """target[i, j] = sum over k of left[i, k] * right[k, j], for j < columns.
 
-    Whole vectors are computed; but where columns leave half of the last one or more, and there are tiles that end in
-    half a vector, what is behind that may be written as 0 instead.
+    With ``accumulate``, the sums are added to what target holds.  Whole vectors are computed; but where columns leave
+    half of the last one or more, and there are tiles that end in half a vector, what is behind that may be written as
+    0 instead.
 
-    b[k, j] is at k * b_step + j, and a[i, k] at k * a_step + i * a_row within each 16 rows, those a_block apart.
-    Every element is one chain of fused multiply-adds in the order of k, whatever tile or block it falls into: results
-    do not depend on how rows and columns are split.
-
-    Rows of b that lie far apart are brought together first (``pack``), where enough tiles use them again.  With
-    ``turned``, b has that many columns and is stored transposed, b[k, j] at j * b_step + k: it is turned on that way.
+    Rows of the right side that lie far apart are brought together first (``pack``), where enough tiles use them again.
+    A right side that is stored transposed is transposed on that way.
     """
     vectors = vectors_for(columns)
     half = HALVES and vectors * LANES - columns >= LANES // 2
     if depth >= DEEP and rows >= TILE_ROWS and vectors > 1:
-        deep_product(rows, vectors, depth, a, a_row, a_step, a_block, b, b_step, transposed, accumulate, pack, c, c_row)
+        deep_product(rows, vectors, depth, left, right, accumulate, pack, target)
         return
     first = 0
     while first < depth:
@@ -59,35 +52,22 @@ def product(
             if half and wide == 3 and rows >= TILE_ROWS and column + 3 == vectors:  # 1, and 1 and a half
                 wide = 1
             narrow = half and wide == 2 and column + 2 == vectors
-            panel = b + (first * b_step + column * LANES) * SIZE
-            panel_step = b_step
-            if transposed:
+            panel = Right(right.address + (first * right.step + column * LANES) * SIZE, right.step, 0)
+            if right.transposed:
                 if wide > TILE_VECTORS:  # more than ``pack`` has room for
                     wide = TILE_VECTORS
-                at = b + (column * LANES * b_step + first) * SIZE
-                transpose_panel(steps, wide, transposed - column * LANES, at, b_step, pack)
-                panel = pack
-                panel_step = wide * LANES
-            elif rows >= PACK_ROWS and b_step * SIZE > PACK_STRIDE:
-                pack_panel(steps, wide, panel, b_step, pack)
-                panel = pack
-                panel_step = wide * LANES
+                at = right.address + (column * LANES * right.step + first) * SIZE
+                transpose_panel(steps, wide, right.transposed - column * LANES, Rows(at, right.step), pack)
+                panel = Right(pack, wide * LANES, 0)
+            elif rows >= PACK_ROWS and right.step * SIZE > PACK_STRIDE:
+                pack_panel(steps, wide, Rows(panel.address, right.step), pack)
+                panel = Right(pack, wide * LANES, 0)
             row = 0
             while row < rows:
-                row += tile(
-                    rows - row,
-                    wide,
-                    narrow,
-                    steps,
-                    a + (first * a_step + row // 16 * a_block + row % 16 * a_row) * SIZE,
-                    a_row,
-                    a_step,
-                    panel,
-                    panel_step,
-                    accumulate,
-                    c + (row * c_row + column * LANES) * SIZE,
-                    c_row,
-                )
+                at = left.address + (first * left.step + row // 16 * left.block + row % 16 * left.row) * SIZE
+                a = Left(at, left.row, left.step, left.block)
+                c = Rows(target.address + (row * target.stride + column * LANES) * SIZE, target.stride)
+                row += tile(rows - row, wide, narrow, steps, a, panel, accumulate, c)
             column += wide
         accumulate = 1
         first += steps
@@ -98,19 +78,13 @@ def deep_product(
     rows: Integer,
     vectors: Integer,
     depth: Integer,
-    a: Address,
-    a_row: Integer,
-    a_step: Integer,
-    a_block: Integer,
-    b: Address,
-    b_step: Integer,
-    transposed: Integer,
+    left: Left,
+    right: Right,
     accumulate: Integer,
     pack: Address,
-    c: Address,
-    c_row: Integer,
+    target: Rows,
 ) -> None:
-    """The same for great depths: there it pays to ask for memory before it is needed, and to pack more at once."""
+    """A product of great depth: there it pays to ask for memory before it is needed, and to pack more at once."""
     first = 0
     while first < depth:
         steps = depth - first
@@ -119,40 +93,26 @@ def deep_product(
         column = 0
         while column < vectors:
             wide = tile_width(rows, vectors - column)
-            panel = b + (first * b_step + column * LANES) * SIZE
-            panel_step = b_step
-            ahead = 0
-            if transposed:
-                at = b + (column * LANES * b_step + first) * SIZE
-                transpose_panel(steps, wide, transposed - column * LANES, at, b_step, pack)
-                panel = pack
-                panel_step = wide * LANES
-            elif rows >= PACK_ROWS and b_step * SIZE > PACK_STRIDE:
-                pack_panel(steps, wide, panel, b_step, pack)
+            panel = Right(right.address + (first * right.step + column * LANES) * SIZE, right.step, 0)
+            next_panel = 0
+            if right.transposed:
+                at = right.address + (column * LANES * right.step + first) * SIZE
+                transpose_panel(steps, wide, right.transposed - column * LANES, Rows(at, right.step), pack)
+                panel = Right(pack, wide * LANES, 0)
+            elif rows >= PACK_ROWS and right.step * SIZE > PACK_STRIDE:
+                pack_panel(steps, wide, Rows(panel.address, right.step), pack)
                 if column + wide < vectors:
-                    ahead = panel + wide * LANES * SIZE
-                panel = pack
-                panel_step = wide * LANES
+                    next_panel = panel.address + wide * LANES * SIZE
+                panel = Right(pack, wide * LANES, 0)
             deep_rows(
                 rows,
                 wide,
                 steps,
-                a + first * a_step * SIZE,
-                a_row,
-                a_step,
-                a_block,
+                Left(left.address + first * left.step * SIZE, left.row, left.step, left.block),
                 panel,
-                panel_step,
-                ahead,
-                b_step,
-                0,
-                0,
-                0,
-                0,
-                0,
+                Prefetch(next_panel, right.step, 0, 0, 0, 0, 0),
                 accumulate,
-                c + column * LANES * SIZE,
-                c_row,
+                Rows(target.address + column * LANES * SIZE, target.stride),
             )
             column += wide
         accumulate = 1
@@ -164,95 +124,56 @@ def deep_rows(
     rows: Integer,
     wide: Integer,
     steps: Integer,
-    a: Address,
-    a_row: Integer,
-    a_step: Integer,
-    a_block: Integer,
-    panel: Address,
-    panel_step: Integer,
-    next_panel: Address,
-    next_step: Integer,
-    writes: Integer,
-    first_write: Address,
-    writes_apart: Integer,
-    write_rows: Integer,
-    write_step: Integer,
+    left: Left,
+    panel: Right,
+    prefetch: Prefetch,
     accumulate: Integer,
-    c: Address,
-    c_row: Integer,
+    target: Rows,
 ) -> None:
-    """All rows of a panel.  While they compute, its tiles ask for the memory that will be needed next.
+    """All rows of the left side times a panel of so many vectors.  While tiles compute, they ask for what comes next.
 
-    Each asks for the next one's rows of a; the last ones for the panel that will be packed next, unless that is 0; the
-    first ones for what will be written soon, as many matrices as there are claims, claimed_rows high and as wide as the
-    panel.  It is a line in four steps of each, from a column of lines: asked for faster, lines wait for one another.
+    Each tile asks for the next one's rows of the left side; the last tiles for the panel that will be packed next; the
+    first tiles for what will be written soon.  Of each it is a line in four steps, from a column of lines: more
+    requests at a time than the core has buffers for would make the tile wait.
     """
-    turns = steps // (4 * TILE_ROWS) * TILE_ROWS  # of a tile, and lines that it asks for
+    lines = steps // (4 * TILE_ROWS) * TILE_ROWS  # that a tile asks for
     parts = 0  # of a column of lines
-    if writes and turns:
-        parts = (write_rows + turns - 1) // turns
+    if prefetch.matrices and lines:
+        parts = (prefetch.rows + lines - 1) // lines
     row = 0
     while wide > 1 and rows - row >= TILE_ROWS:
         below = row + TILE_ROWS
         if below >= rows:
             below = 0
-        ahead = panel
-        ahead_step = 0
+        read = panel.address
+        read_step = 0
         tiles_left = (rows - row) // TILE_ROWS - 1
-        if next_panel and tiles_left < 4 * wide:
-            ahead = next_panel + (tiles_left % 4 * (steps // 4) * next_step + tiles_left // 4 * LANES) * SIZE
-            ahead_step = next_step
-        target = c + row * c_row * SIZE
-        written = target
-        written_step = 0
+        if prefetch.panel and tiles_left < 4 * wide:
+            read = prefetch.panel + (tiles_left % 4 * (steps // 4) * prefetch.step + tiles_left // 4 * LANES) * SIZE
+            read_step = prefetch.step
+        c = Rows(target.address + row * target.stride * SIZE, target.stride)
+        write = c.address
+        write_step = 0
         part = row // TILE_ROWS
-        if part < writes * wide * parts:
-            written = first_write + part // (wide * parts) * writes_apart
-            start = part % parts * turns
-            if start > write_rows - turns and turns <= write_rows:
-                start = write_rows - turns
-            written += (start * write_step + part // parts % wide * LANES) * SIZE
-            written_step = write_step
-        deep_tile(
-            wide,
-            steps,
-            a + (row // 16 * a_block + row % 16 * a_row) * SIZE,
-            a_row,
-            a_step,
-            panel,
-            panel_step,
-            accumulate,
-            target,
-            c_row,
-            a + (below // 16 * a_block + below % 16 * a_row) * SIZE,
-            a_row,
-            ahead,
-            ahead_step,
-            written,
-            written_step,
-        )
+        if part < prefetch.matrices * wide * parts:
+            write = prefetch.first + part // (wide * parts) * prefetch.apart
+            start = part % parts * lines
+            if start > prefetch.rows - lines and lines <= prefetch.rows:
+                start = prefetch.rows - lines
+            write += (start * prefetch.stride + part // parts % wide * LANES) * SIZE
+            write_step = prefetch.stride
+        a = Left(left.address + (row // 16 * left.block + row % 16 * left.row) * SIZE, left.row, left.step, left.block)
+        next_left = left.address + (below // 16 * left.block + below % 16 * left.row) * SIZE
+        ahead = Ahead(next_left, left.row, read, read_step, write, write_step)
+        deep_tile(wide, steps, a, panel, accumulate, c, ahead)
         row += TILE_ROWS
-    while row < rows:  # 16 at most, from one to the next of which it is a_row
+    while row < rows:  # 16 at most, from one to the next of which it is left.row
         rest = rows - row
         if rest > 16:
             rest = 16
-        a_rest = a + (row // 16 * a_block + row % 16 * a_row) * SIZE
-        product(
-            rest,
-            wide * LANES,
-            steps,
-            a_rest,
-            a_row,
-            a_step,
-            0,
-            panel,
-            panel_step,
-            0,
-            accumulate,
-            0,
-            c + row * c_row * SIZE,
-            c_row,
-        )
+        at = left.address + (row // 16 * left.block + row % 16 * left.row) * SIZE
+        c = Rows(target.address + row * target.stride * SIZE, target.stride)
+        product(rest, wide * LANES, steps, Left(at, left.row, left.step, 0), panel, accumulate, 0, c)
         row += rest
 
 
@@ -273,23 +194,24 @@ def tile_width(rows: Integer, vectors: Integer) -> Integer:
 
 
 @kernel
-def pack_panel(steps: Integer, vectors: Integer, source: Address, source_step: Integer, target: Address) -> None:
-    """Some vectors of each of steps rows, side by side."""
+def pack_panel(steps: Integer, vectors: Integer, source: Rows, target: Address) -> None:
+    """Some vectors of each of so many rows, side by side."""
     if vectors == 3:
         for step in range(steps):
-            first = load(source, step * source_step)
-            second = load(source, step * source_step + LANES)
-            third = load(source, step * source_step + 2 * LANES)
+            first = load(source.address, step * source.stride)
+            second = load(source.address, step * source.stride + LANES)
+            third = load(source.address, step * source.stride + 2 * LANES)
             store(target, 3 * step * LANES, first)
             store(target, (3 * step + 1) * LANES, second)
             store(target, (3 * step + 2) * LANES, third)
     elif vectors == 2:
         for step in range(steps):
-            first = load(source, step * source_step)
-            second = load(source, step * source_step + LANES)
+            first = load(source.address, step * source.stride)
+            second = load(source.address, step * source.stride + LANES)
             store(target, 2 * step * LANES, first)
             store(target, (2 * step + 1) * LANES, second)
     else:
         for step in range(steps):
             for vector in range(vectors):
-                store(target, (step * vectors + vector) * LANES, load(source, step * source_step + vector * LANES))
+                value = load(source.address, step * source.stride + vector * LANES)
+                store(target, (step * vectors + vector) * LANES, value)

@@ -9,6 +9,7 @@ from ..language import Address, Integer, Vector, kernel
 from ..program import LANES, SIZE
 from ..records import Job
 from ..tuning import FEW_VALUES
+from ..values import Rows
 from ..vocabulary import lanes_below, load, max_lanes, maximum, reciprocal, splat, store, sum_lanes, where
 from .transposing import transpose_back, transpose_rows
 
@@ -48,10 +49,10 @@ def softmax(
     target: Address,
     scratch: Address,
 ) -> None:
-    """Row by row; of few columns, turned, a vector for a column of as many rows as it has lanes.
+    """The softmax of some rows: one by one, or, of few columns, transposed, a vector for a column of several rows.
 
-    Which of the two depends on all rows of the job, not on those of a thread: results do not depend on how many there
-    are.
+    Which of the two depends on all rows of the job, not on those of a thread, so that results do not depend on how
+    many threads there are.
     """
     if columns >= FEW_VALUES or job.data.rows == 1:
         for row in range(rows):
@@ -62,11 +63,11 @@ def softmax(
         count = rows - first
         if count > LANES:
             count = LANES
-        transpose_rows(count, columns, source + first * stride * SIZE, stride, scratch)
+        transpose_rows(count, columns, Rows(source + first * stride * SIZE, stride), scratch)
         scale = reciprocal(exponentials_of_columns(columns, largest_of_columns(columns, scratch), scratch, scratch))
         for column in range(columns):
             store(scratch, column * LANES, load(scratch, column * LANES) * scale)
-        transpose_back(count, columns, scratch, square, target + first * stride * SIZE, stride)
+        transpose_back(count, columns, scratch, square, Rows(target + first * stride * SIZE, stride))
 
 
 @kernel

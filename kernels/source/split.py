@@ -5,27 +5,42 @@ from __future__ import annotations
 from ..language import Integer, kernel
 from ..program import PANEL_VECTORS, SIZE
 from ..records import Job, Layer
-from ..tuning import FLAT_ROWS, PACK_STRIDE, PACKED_INPUTS, PANEL_ROWS
+from ..tuning import FLAT_ROWS, PACK_STRIDE, PACKED_INPUTS, PANEL_ROWS, ROW_BLOCK
 from .vectors import vectors_for
 
 
 @kernel
 def first_row_of_part(layer: Layer, job: Job, values: Integer) -> Integer:
-    """The first row of a layer's matrix that is a thread's, whose part of all begins so many values behind the layer's
-    first."""
-    units = (values + layer.stride - 1) // layer.stride
-    units = (units + 15) // 16 * 16
-    if units < 0:
+    """The first row of a layer's matrix that belongs to a thread.
+
+    The thread's part of all parameters begins so many values behind the layer's first one.
+    """
+    rows = (values + layer.stride - 1) // layer.stride
+    rows = (rows + 15) // 16 * 16
+    if rows < 0:
         return 0
-    if units > layer.height:
+    if rows > layer.height:
         return layer.height
-    return units
+    return rows
 
 
 @kernel
-def panel_rows(layer: Layer, units: Integer, batch_rows: Integer) -> Integer:
-    """Rows of a panel: few, that stay in the nearest cache; or many, where the deltas are packed for each panel, as
-    many as fit beside a batch's packed inputs."""
+def first_column_of(layer: Layer, job: Job, thread: Integer) -> Integer:
+    """The first column of a layer's matrix that belongs to a thread, where each thread has some columns."""
+    blocks = (layer.outputs + job.split.column_block - 1) // job.split.column_block
+    column = blocks * thread // job.run.threads * job.split.column_block
+    if column > layer.outputs:
+        return (layer.outputs + 15) // 16 * 16
+    return column
+
+
+@kernel
+def panel_rows(layer: Layer, rows: Integer, batch_rows: Integer) -> Integer:
+    """How many of a matrix's rows a panel has.
+
+    Few, that stay in the nearest cache; or, where the deltas are packed for each panel, as many as fit beside a batch's
+    packed inputs.
+    """
     if layer.output_stride * SIZE <= PACK_STRIDE:
         return FLAT_ROWS
     most = PANEL_ROWS
@@ -33,14 +48,15 @@ def panel_rows(layer: Layer, units: Integer, batch_rows: Integer) -> Integer:
         most = PACKED_INPUTS // batch_rows // 16 * 16  # inputs are packed 16 side by side
     if most < 32:
         most = 32
-    panels = (units + most - 1) // most
+    panels = (rows + most - 1) // most
     if panels < 2:
-        return units
-    return ((units + panels - 1) // panels + 15) // 16 * 16
+        return rows
+    return ((rows + panels - 1) // panels + 15) // 16 * 16
 
 
 @kernel
 def panel_vectors(layer: Layer) -> Integer:
+    """How many vectors of a matrix's row a panel has."""
     vectors = vectors_for(layer.width)
     if vectors > PANEL_VECTORS:
         return PANEL_VECTORS
@@ -49,10 +65,10 @@ def panel_vectors(layer: Layer) -> Integer:
 
 @kernel
 def chunk_count(job: Job, batch_rows: Integer) -> Integer:
-    """Into how many chunks a batch falls: a power of two, so that two, four, eight threads have alike.
+    """How many chunks a batch is divided into: a power of two, so that two, four, eight threads have equal work.
 
-    The last batch of an epoch falls into as many, unless they would have a quarter of a chunk's rows or less.  None is
-    empty, for a chunk has room for 24 rows at least.
+    The last, shorter batch of an epoch is divided into as many, unless a chunk would have a quarter of its rows or
+    less.  No chunk is empty, for each has room for 24 rows at least.
     """
     chunks = job.split.chunks
     while chunks > 1 and chunks * job.memory.capacity >= 4 * batch_rows:
@@ -62,22 +78,32 @@ def chunk_count(job: Job, batch_rows: Integer) -> Integer:
 
 @kernel
 def chunks_a_thread(job: Job, batch_rows: Integer) -> Integer:
-    """A power of two, so that each thread's chunks are a whole branch of the tree in which chunks are summed.
+    """How many chunks a thread has: a power of two, so that they are a whole branch of the tree of sums.
 
     The tree is the same for any number of threads, and so is the sum.
     """
     chunks = chunk_count(job, batch_rows)
-    each_ = 1
-    while each_ * job.run.threads < chunks:
-        each_ *= 2
-    return each_
+    own = 1
+    while own * job.run.threads < chunks:
+        own *= 2
+    return own
 
 
 @kernel
 def hands_over(job: Job) -> Integer:
-    """Whether two threads, of which each updates all parameters, give each other their gradients.
+    """Whether two threads, each of which updates all parameters, give each other copies of their gradients.
 
-    Each leaves a copy of its own to the other, which adds its own to that in place: to write lines of memory that the
-    other has written takes a sixth of what it takes to write lines that the other has only read.
+    Each thread adds its own gradient to the copy that the other has left, in place.  To write lines of memory that the
+    other core has written takes a sixth of the time that it takes to write lines that it has only read.
     """
     return job.split.replicated and job.run.threads == 2
+
+
+@kernel
+def rows_of_thread(job: Job, batch_rows: Integer, thread: Integer) -> Integer:
+    """The first of a batch's rows that belongs to a thread, where each thread has some: a multiple of ROW_BLOCK."""
+    blocks = (batch_rows + ROW_BLOCK - 1) // ROW_BLOCK
+    row = blocks * thread // job.run.threads * ROW_BLOCK
+    if row > batch_rows:
+        return batch_rows
+    return row

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from ..language import Address, Integer, written
+from ..values import Rows
 
 
 @written
-def transpose_square(rows: Integer, source: Address, source_row: Integer, target: Address, target_row: Integer) -> None:
+def transpose_square(rows: Integer, source: Rows, target: Rows) -> None:
     """A square of LANES x LANES, transposed.  Its rows from ``rows`` on are taken for 0."""
     raise NotImplementedError
 
 
 @written
-def dot_square(vectors: Integer, source: Address, source_row: Integer, weights: Address, target: Address) -> None:
+def dot_square(vectors: Integer, source: Rows, weights: Address, target: Address) -> None:
     """LANES rows times one row of weights: a sum a lane, LANES in all."""
     raise NotImplementedError

@@ -5,7 +5,8 @@ What registers there are decides their shapes, so they are written out for each 
 
 from __future__ import annotations
 
-from ..language import Address, Integer, written
+from ..language import Integer, written
+from ..values import Ahead, Left, Right, Rows
 
 
 @written
@@ -14,40 +15,21 @@ def tile(
     vectors: Integer,
     narrow: Integer,
     depth: Integer,
-    a: Address,
-    a_row: Integer,
-    a_step: Integer,
-    b: Address,
-    b_step: Integer,
+    left: Left,
+    right: Right,
     accumulate: Integer,
-    c: Address,
-    c_row: Integer,
+    target: Rows,
 ) -> Integer:
     """The tallest tile of at most so many rows, of so many vectors; returns its rows.
 
-    With ``narrow``, the last vector is half a vector.  With ``accumulate``, the sums start with what c holds.
+    With ``narrow``, the last vector is half a vector.  With ``accumulate``, the sums start with what target holds.
     """
     raise NotImplementedError
 
 
 @written
 def deep_tile(
-    vectors: Integer,
-    depth: Integer,
-    a: Address,
-    a_row: Integer,
-    a_step: Integer,
-    b: Address,
-    b_step: Integer,
-    accumulate: Integer,
-    c: Address,
-    c_row: Integer,
-    a_ahead: Address,
-    a_ahead_row: Integer,
-    ahead: Address,
-    ahead_step: Integer,
-    written: Address,
-    written_step: Integer,
+    vectors: Integer, depth: Integer, left: Left, right: Right, accumulate: Integer, target: Rows, ahead: Ahead
 ) -> None:
-    """The tallest tile, for great depths, which asks for memory as it goes."""
+    """The tallest tile, for great depths: it takes four steps a turn, and asks for memory as it goes."""
     raise NotImplementedError
