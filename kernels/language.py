@@ -28,6 +28,9 @@ Double = float
 Real = Any
 """One real of the program's type."""
 
+Row = Any
+"""The row of a table, in a kernel that is called by kernels of the same table alone, with their own row."""
+
 Code = Any
 """The place of a row in a table, an Integer; in a kernel of that table, the row, with its formulas as attributes."""
 

@@ -155,6 +155,14 @@ def mantissa(a: Vector) -> Vector:
     """The m of a positive number m 2**e, from 1 to below 2."""
 
 
+def exp(a: Vector) -> Vector:
+    """e**a; written in elementary.py, as the next."""
+
+
+def log(a: Vector) -> Vector:
+    """The natural logarithm."""
+
+
 def random_lanes(key: Integer, column: Integer) -> Vector:
     """Uniform numbers, multiples of 2**-23 in [0, 1), by a hash of the key and each column from there on."""
 
@@ -266,6 +274,9 @@ def call_function(
 
 OF_REALS = ("get", "put", "copy")
 """Words that are others for float32 and float64, though their types do not say so."""
+
+ELEMENTARY = ("exp", "log")
+"""Words that are written in elementary.py."""
 
 DISTANCES = (1, 2, 4, 8)
 """Of rows that are exchanged."""

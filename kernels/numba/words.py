@@ -95,8 +95,9 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
     def held(builder: Any, a: Any) -> Any:
         return builder.asm(ir.FunctionType(wide, [wide]), "", "=v,0", [a], side_effect=False)
 
-    def splat_half(_: Any, value: Any) -> Any:
-        return ir.Constant(half, [ir.Constant(real, value.constant)] * (lanes // 2))
+    def splat_half(builder: Any, value: Any) -> Any:
+        order = ir.Constant(ir.VectorType(INDEX, lanes // 2), [0] * (lanes // 2))
+        return builder.shuffle_vector(fill(builder, narrow(builder, value)), ir.Constant(wide, ir.Undefined), order)
 
     def elementwise(name: str) -> Lower:
         return lambda builder, *args: _call(builder, f"llvm.{name}.{suffix}", wide, *args)

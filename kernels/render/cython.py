@@ -6,7 +6,7 @@ import ast
 import re
 
 from ..records import KINDS
-from ..vocabulary import DISTANCES, OF_REALS
+from ..vocabulary import DISTANCES, ELEMENTARY, OF_REALS
 from .instruction_sets import CYTHON_ISAS, INSTRUCTION_SETS, InstructionSet
 from .rendered import Rendered
 from .sources import Signature, Source
@@ -90,6 +90,8 @@ def words(source: Source) -> tuple[dict[str, Signature], dict[str, Signature]]:
     """The vocabulary as primitives.h has it: words of each dtype, and words that both share."""
     real, shared = {}, {}
     for name, signature in source.vocabulary.items():
+        if name in ELEMENTARY:
+            continue
         if name.startswith("exchange_"):
             kinds = dict(list(signature.arguments.items())[1:])
             real |= {f"{name}_{distance}": Signature(kinds, signature.result) for distance in DISTANCES}

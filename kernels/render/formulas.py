@@ -9,13 +9,7 @@ from collections.abc import Iterator
 from .rendered import Rendered, call, indent, text
 from .sources import Row, Source
 
-COMPARISONS = {
-    ast.Lt: "less",
-    ast.LtE: "less_equal",
-    ast.Gt: "greater",
-    ast.GtE: "greater_equal",
-    ast.Eq: "equal",
-}
+COMPARISONS = {ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater", ast.GtE: "greater_equal", ast.Eq: "equal"}
 
 
 class Vectorise(ast.NodeTransformer):

@@ -75,6 +75,7 @@ SCALARS = {
     "Integer": "integer",
     "Address": "integer",
     "Code": "integer",
+    "Row": "integer",
     "bool": "integer",
     "Double": "double",
     "Vector": "vector",
@@ -121,6 +122,11 @@ class Kernel:
     inline: bool
     apart: bool
     table: str
+
+    @property
+    def chosen(self) -> bool:
+        """Whether a row of the table is chosen by its code, and not that of the caller."""
+        return ast.unparse(self.function.args.args[0].annotation or self.function) == "Code"
 
 
 class Source:

@@ -36,4 +36,5 @@ def rendered(source: Source, kernel: Kernel, values: dict[str, int]) -> Iterator
     rows = source.tables[kernel.table]
     found = [lowered(source, kernel, values, row) for row in rows]
     yield from found
-    yield dispatcher(kernel.function.name, rows, found[0].arguments, found[0].result)
+    if kernel.chosen:
+        yield dispatcher(kernel.function.name, rows, found[0].arguments, found[0].result)

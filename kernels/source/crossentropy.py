@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..elementary import log
 from ..language import Address, Double, Integer, kernel
 from ..program import LANES, SIZE
 from ..records import Job, Layer
@@ -14,6 +13,7 @@ from ..vocabulary import (
     get,
     lanes_below,
     load,
+    log,
     put_double,
     reciprocal,
     splat,

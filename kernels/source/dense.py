@@ -5,15 +5,7 @@ from __future__ import annotations
 from ..language import Address, Integer, kernel
 from ..program import LANES, PACK, PACK_INPUTS, SIZE
 from ..records import DENSE, Job, Layer
-from ..tuning import (
-    NEAR_INPUTS,
-    PACK_DEPTH,
-    PACK_ROWS,
-    PACK_STRIDE,
-    PACKED_INPUTS,
-    STREAMED_BYTES,
-    SWEPT_BYTES,
-)
+from ..tuning import NEAR_INPUTS, PACK_DEPTH, PACK_ROWS, PACK_STRIDE, PACKED_INPUTS, STREAMED_BYTES, SWEPT_BYTES
 from ..values import Left, Panel, Prefetch, Right, Rows
 from ..vocabulary import broadcast, fma, lanes_below, load, splat, store, sum_lanes, where
 from .normalization import normalization_gradient

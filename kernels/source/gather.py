@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..language import Address, Code, Integer, kernel
+from ..language import Address, Code, Integer, Row, kernel
 from ..program import KINDS, LANES, OWN_KIND, SIZE, TILE_ROWS
 from ..records import DENSE, NOT_FINITE, Job, Layer, Layers, layer_at
 from ..tuning import NEAR_DATA, NEAR_INPUTS
@@ -28,7 +28,7 @@ from .shuffle import order_key, place_of_row
 
 
 @kernel(inline=True, each=KINDS)
-def read_row(kind: Code, count: Integer, source: Address, step: Integer, end: Address, target: Address) -> None:
+def read_row(kind: Row, count: Integer, source: Address, step: Integer, end: Address, target: Address) -> None:
     """Read count values of any type, step bytes apart, as reals; 0 behind them, up to a whole vector.
 
     The last vector may reach behind the row, where ``end``, the end of the data, is not in the way.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import inf
 
-from ..elementary import exp, log
 from ..formulas.activations import LINEAR, SOFTMAX
 from ..formulas.losses import (
     CATEGORICAL_ACCURACY,
@@ -21,6 +20,7 @@ from ..records import CUSTOM, TRAIN, Job, Layer
 from ..tuning import FEW_VALUES
 from ..values import Block, Rows
 from ..vocabulary import (
+    exp,
     first_lane,
     fma,
     get,
@@ -29,6 +29,7 @@ from ..vocabulary import (
     lane_numbers,
     lanes_below,
     load,
+    log,
     max_lanes,
     minimum,
     put_double,

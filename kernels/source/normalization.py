@@ -173,13 +173,7 @@ def batch_sums(
 
 @kernel(apart=True)
 def normalize_columns_backward(
-    layer: Layer,
-    rows: Integer,
-    batch_rows: Integer,
-    source: Address,
-    delta: Address,
-    target: Address,
-    scratch: Address,
+    layer: Layer, rows: Integer, batch_rows: Integer, source: Address, delta: Address, target: Address, scratch: Address
 ) -> None:
     """factor * (delta - mean(delta) - hat * mean(delta * hat)), where hat is the normalised input."""
     inverse_count = splat(1.0 / to_double(batch_rows))
@@ -212,14 +206,7 @@ def move_statistics(layers: Layers, job: Job, scratch: Address) -> None:
 
 
 @kernel(apart=True)
-def normalize_rows(
-    layer: Layer,
-    job: Job,
-    rows: Integer,
-    source: Address,
-    target: Rows,
-    kept: Address,
-) -> None:
+def normalize_rows(layer: Layer, job: Job, rows: Integer, source: Address, target: Rows, kept: Address) -> None:
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, by each row's own statistics, kept for the way back."""
     columns = layer.outputs
     inverse_count = splat(1.0 / to_double(columns))
@@ -278,13 +265,7 @@ def scale_columns(layer: Layer, job: Job, rows: Integer, source: Rows, target: R
 
 @kernel
 def normalization_gradient(
-    layer: Layer,
-    job: Job,
-    base: Address,
-    batch_rows: Integer,
-    panel: Panel,
-    scratch: Address,
-    gradient: Rows,
+    layer: Layer, job: Job, base: Address, batch_rows: Integer, panel: Panel, scratch: Address, gradient: Rows
 ) -> None:
     """The gradient by gamma, beta, or both; of a scaling too."""
     source = base + layer.input * job.memory.capacity * SIZE

@@ -41,13 +41,7 @@ def sums_of_row(layer: Layer, job: Job, row: Integer, column: Integer) -> Intege
 
 
 @kernel(apart=True)
-def add_penalty(
-    layer: Layer,
-    job: Job,
-    row_weight: Double,
-    panel: Panel,
-    gradient: Rows,
-) -> None:
+def add_penalty(layer: Layer, job: Job, row_weight: Double, panel: Panel, gradient: Rows) -> None:
     """Add the gradient of l1 |w| + l2 w^2 to a panel of the gradient, and keep the sum of these over each row."""
     zero = splat(0.0)
     strength = 1.0

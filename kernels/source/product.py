@@ -16,7 +16,7 @@ from .transposing import transpose_panel
 from .vectors import vectors_for
 
 
-@kernel
+@kernel(inline=True)
 def product(
     rows: Integer,
     columns: Integer,
@@ -37,10 +37,26 @@ def product(
     A right side that is stored transposed is transposed on that way.
     """
     vectors = vectors_for(columns)
-    half = HALVES and vectors * LANES - columns >= LANES // 2
     if depth >= DEEP and rows >= TILE_ROWS and vectors > 1:
         deep_product(rows, vectors, depth, left, right, accumulate, pack, target)
-        return
+    else:
+        flat_product(rows, columns, depth, left, right, accumulate, pack, target)
+
+
+@kernel
+def flat_product(
+    rows: Integer,
+    columns: Integer,
+    depth: Integer,
+    left: Left,
+    right: Right,
+    accumulate: Integer,
+    pack: Address,
+    target: Rows,
+) -> None:
+    """A product of small depth, of few rows, or of one vector."""
+    vectors = vectors_for(columns)
+    half = HALVES and vectors * LANES - columns >= LANES // 2
     first = 0
     while first < depth:
         steps = depth - first
@@ -173,7 +189,7 @@ def deep_rows(
             rest = 16
         at = left.address + (row // 16 * left.block + row % 16 * left.row) * SIZE
         c = Rows(target.address + row * target.stride * SIZE, target.stride)
-        product(rest, wide * LANES, steps, Left(at, left.row, left.step, 0), panel, accumulate, 0, c)
+        flat_product(rest, wide * LANES, steps, Left(at, left.row, left.step, 0), panel, accumulate, 0, c)
         row += rest
 
 

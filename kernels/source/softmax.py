@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from math import inf
 
-from ..elementary import exp, log
 from ..language import Address, Integer, Vector, kernel
 from ..program import LANES, SIZE
 from ..records import Job
 from ..tuning import FEW_VALUES
 from ..values import Rows
-from ..vocabulary import lanes_below, load, max_lanes, maximum, reciprocal, splat, store, sum_lanes, where
+from ..vocabulary import exp, lanes_below, load, log, max_lanes, maximum, reciprocal, splat, store, sum_lanes, where
 from .transposing import transpose_back, transpose_rows
 
 
@@ -41,13 +40,7 @@ def softmax_row(columns: Integer, source: Address, target: Address) -> Vector:
 
 @kernel
 def softmax(
-    job: Job,
-    rows: Integer,
-    columns: Integer,
-    stride: Integer,
-    source: Address,
-    target: Address,
-    scratch: Address,
+    job: Job, rows: Integer, columns: Integer, stride: Integer, source: Address, target: Address, scratch: Address
 ) -> None:
     """The softmax of some rows: one by one, or, of few columns, transposed, a vector for a column of several rows.
 
