@@ -19,6 +19,16 @@ from typing import Any
 
 import numba
 from numba.core import types
+from numba.core.compiler import CompilerBase
+from numba.core.compiler_machinery import PassManager
+from numba.core.typed_passes import (
+    IRLegalization,
+    NativeLowering,
+    NoPythonBackend,
+    NopythonTypeInference,
+    PreLowerStripPhis,
+)
+from numba.core.untyped_passes import FixupArgs, IRProcessing, ReconstructSSA, TranslateByteCode
 from numba.extending import intrinsic
 
 from .. import records, values, vocabulary
@@ -34,7 +44,25 @@ from .types import LanesType, RecordType, type_of
 from .words import INTEGER, Lower
 from .words import vocabulary as words
 
-OPTIONS = {"nogil": True, "error_model": "numpy"}
+class Lean(CompilerBase):  # type: ignore[misc, unused-ignore]
+    """Numba's pipeline less what kernels have no need of: closures, rewritten arrays, inlined overloads, objects."""
+
+    def define_pipelines(self) -> list[PassManager]:
+        passes = PassManager("kernels")
+        passes.add_pass(TranslateByteCode, "analyzing bytecode")
+        passes.add_pass(FixupArgs, "fix up args")
+        passes.add_pass(IRProcessing, "processing IR")
+        passes.add_pass(ReconstructSSA, "ssa")
+        passes.add_pass(NopythonTypeInference, "type inference")
+        passes.add_pass(PreLowerStripPhis, "remove phis nodes")
+        passes.add_pass(IRLegalization, "ensure IR is legal prior to lowering")
+        passes.add_pass(NativeLowering, "native lowering")
+        passes.add_pass(NoPythonBackend, "nopython mode backend")
+        passes.finalize()
+        return [passes]
+
+
+OPTIONS = {"nogil": True, "error_model": "numpy", "pipeline_class": Lean}
 
 
 @cache
