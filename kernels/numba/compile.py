@@ -38,11 +38,13 @@ from ..program import constants
 from ..render import formulas, tiles
 from ..render.lowering import CASTS, KIND_WORDS
 from ..render.rendered import Rendered
-from ..render.sources import VALUES, Row, Signature, Source
+from ..render.sources import SCALARS, VALUES, Row, Signature, Source
 from ..render.sources import Kernel as Read
-from .types import LanesType, RecordType, type_of
+from .translate import translate
+from .types import RecordType, type_of
 from .words import INTEGER, Lower
 from .words import vocabulary as words
+
 
 class Lean(CompilerBase):  # type: ignore[misc, unused-ignore]
     """Numba's pipeline less what kernels have no need of: closures, rewritten arrays, inlined overloads, objects."""
@@ -107,8 +109,10 @@ class Program:
             return self._word(name)
         if name in self.source.kernels:
             return self._kernel(name)
-        if name in self.rendered:
-            return self._from_text(self.rendered[name])
+        if name in self.formulas:
+            return self._formula(name)
+        if name in self.shapes:
+            return self._shape(name)
         raise NameError(f"{name!r} is no kernel, no formula and no word of the vocabulary")
 
     # --- Kernels ---
@@ -141,7 +145,7 @@ class Program:
         return numba.njit(sig, forceinline=inline, **OPTIONS)(FunctionType(code, own, function.__name__))
 
     def knows(self, name: str) -> bool:
-        known = (self.constants, VALUES, CASTS, self.words, self.source.kernels, self.rendered, self.found)
+        known = (self.constants, VALUES, CASTS, self.words, self.source.kernels, self.formulas, self.shapes, self.found)
         return name == "layer_at" or any(name in names for names in known)
 
     def _signature(self, function: ast.FunctionDef) -> Any:
@@ -151,35 +155,44 @@ class Program:
     # --- What is written out: formulas, tiles, squares, the choice among a table's rows ---
 
     @cached_property
-    def rendered(self) -> dict[str, Rendered]:
-        lanes, size = self.lanes, self.constants["SIZE"]
-        return {
-            f.name: f
-            for f in (
-                *formulas.formulas(self.source, self.dtype),
-                *formulas.optimizers(self.source, lanes),
-                *tiles.tiles(self.source, self.instruction_set, lanes, size),
-                tiles.transposition(self.source, lanes),
-                tiles.dots(self.source, lanes),
-            )
-        }
+    def formulas(self) -> dict[str, Rendered]:
+        made = (*formulas.formulas(self.source, self.dtype), *formulas.optimizers(self.source, self.lanes))
+        return {f.name: f for f in made}
 
-    def _from_text(self, rendered: Rendered) -> Any:
-        """A function of the common subset; its stub's records of values are taken apart first."""
-        kinds = {"integer": types.int64, "double": types.float64, None: types.void}
-        flat = [kinds.get(k) or LanesType(k, self.dtype, self.lanes) for _, k in rendered.arguments]
-        result = kinds.get(rendered.result) or LanesType(str(rendered.result), self.dtype, self.lanes)
-        made = self._jitted(self._parsed(rendered), result(*flat), rendered.inlined)
-        stub = self.source.signatures.get(rendered.name)
-        if stub is None or not any(kind in VALUES for kind in stub.arguments.values()):
-            return made
-        self.found[f"{rendered.name}_flat"] = made
+    @cached_property
+    def shapes(self) -> dict[str, Rendered]:
+        """Tiles and squares: of whole vectors in registers, for this instruction set."""
+        lanes, size = self.lanes, self.constants["SIZE"]
+        made = tiles.tiles(self.source, self.instruction_set, lanes, size)
+        return {f.name: f for f in (*made, tiles.transposition(self.source, lanes), tiles.dots(self.source, lanes))}
+
+    def _formula(self, name: str) -> Any:
+        rendered = self.formulas[name]
+        kinds = [self._type(kind) for _, kind in rendered.arguments]
+        return self._jitted(self._parsed(rendered), self._type(rendered.result)(*kinds), rendered.inlined)
+
+    def _shape(self, name: str) -> Any:
+        """What is written out for an instruction set, straight in LLVM; records of values are taken apart before."""
+        parts = [
+            f for f in self.shapes.values() if f.name == name or f.name.removeprefix("narrow_").startswith(f"{name}_")
+        ]
+
+        def lower(builder: Any, *values: Any) -> Any:
+            found = builder.module.globals.get(f"fastnn_{name}")
+            if found is None:
+                found = translate(builder.module, parts, self.dtype, self.instruction_set)[name]
+            return builder.call(found, values)
+
+        rendered, stub = self.shapes[name], self.source.signatures[name]
+        result = self._type(rendered.result)
+        self.found[f"{name}_flat"] = word(lower, result, [self._type(kind) for _, kind in rendered.arguments])
         passed = [f"{a}.{f}" if f else a for a, k in stub.arguments.items() for f in VALUES.get(k, [""])]
-        body = f"    return {rendered.name}_flat({', '.join(passed)})"
-        wrapped = Rendered(rendered.name, [(a, "") for a in stub.arguments], rendered.result, body)
-        names = {"integer": "Integer"}
-        annotated = [type_of(names.get(k, k), self.dtype, self.lanes) for k in stub.arguments.values()]
-        return self._jitted(self._parsed(wrapped), result(*annotated), True)
+        text = f"    return {name}_flat({', '.join(passed)})"
+        function = self._parsed(Rendered(name, [(a, "") for a in stub.arguments], rendered.result, text))
+        return self._jitted(function, result(*(self._type(k) for k in stub.arguments.values())), True)
+
+    def _type(self, kind: str | None) -> Any:
+        return type_of(kind and (kind.capitalize() if kind in SCALARS.values() else kind), self.dtype, self.lanes)
 
     def _parsed(self, rendered: Rendered) -> Callable[..., Any]:
         names = ", ".join(name for name, _ in rendered.arguments)
