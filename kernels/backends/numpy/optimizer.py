@@ -1,0 +1,76 @@
+"""How the parameters follow the gradient: penalties, clipping, the optimizer's update, the moving average."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ... import formulas, records
+from ...formulas.arrays import Array
+from .activation import applied
+from .memory import Network, array_at
+
+OPTIMIZERS = list(formulas.OPTIMIZERS.values())
+
+
+def penalize(network: Network, gradient: Array, strength: float) -> float:
+    """The sum of the penalties on the weights; their gradient is added."""
+    total = 0.0
+    for layer in network.layers:
+        if layer.penalized:
+            w, d = (network.matrix(vector, layer) for vector in (network.parameters, gradient))
+            for rows, which in ((slice(layer.bias), "kernel"), (slice(layer.bias, None), "bias")):
+                l1, l2 = (strength * getattr(layer, f"{which}_{power}") for power in ("l1", "l2"))
+                total += l1 * np.abs(w[rows]).sum(dtype=float) + l2 * np.square(w[rows]).sum(dtype=float)
+                d[rows] += l1 * np.sign(w[rows]) + 2 * l2 * w[rows]
+    return float(total)
+
+
+def clip(network: Network, gradient: Array) -> None:
+    """Clip the gradient in place: each value, the norm of each kernel and bias, or that of all of them."""
+    how, limit = records.CLIPS[network.job.optimizer.clip], network.job.optimizer.clip_limit
+    if how == "clipvalue":
+        np.clip(gradient, -limit, limit, out=gradient)
+    elif how:
+        parts = network.kernels_and_biases(gradient)
+        squares = [np.square(part).sum(dtype=float) for part in parts]
+        if how == "global_clipnorm":
+            squares = [sum(squares)] * len(parts)
+        for part, square in zip(parts, squares, strict=True):
+            if np.sqrt(square) > limit:
+                part *= limit / np.sqrt(square)
+
+
+def update(network: Network, gradient: Array, step: int) -> None:
+    """Update the parameters and slots, so many steps after the run's first."""
+    optimizer = network.job.optimizer
+    row = OPTIMIZERS[optimizer.code]
+    number = optimizer.iterations + step + 1
+    values = array_at(optimizer.hyper, (records.DECAY + 1,), np.float64).tolist()
+    hyper = dict(zip(row.hyper, values, strict=False))
+    if optimizer.rates:
+        hyper["learning_rate"] = float(array_at(optimizer.rates, (step + 1,), np.float64)[step])
+    scalars = applied(row.prepare, **hyper, step=float(number))
+    scaled = [layer for layer in network.layers if (layer.kernel_rate, layer.bias_rate) != (1, 1)]
+    before = network.parameters.copy() if scaled else network.parameters
+    if values[records.DECAY]:
+        network.parameters *= network.dtype.type(1.0 - hyper["learning_rate"] * values[records.DECAY])
+    vectors = [network.parameters, *network.slots(len(row.slots))]
+    new = row.update(vectors[0], gradient, *vectors[1:], *(scalars if isinstance(scalars, tuple) else (scalars,)))
+    for vector, value in zip(vectors, new if isinstance(new, tuple) else (new,), strict=True):
+        vector[:] = value
+    for layer in scaled:
+        w, old = network.matrix(network.parameters, layer), network.matrix(before, layer)
+        for rows, rate in ((slice(layer.bias), layer.kernel_rate), (slice(layer.bias, None), layer.bias_rate)):
+            w[rows] = old[rows] + rate * (w[rows] - old[rows])
+    if optimizer.average >= 0:
+        move_average(network, number)
+
+
+def move_average(network: Network, number: int) -> None:
+    """Move the average towards the parameters after their number-th update; now and then they become it."""
+    optimizer, parameters = network.job.optimizer, network.parameters
+    average = network.vector(network.job.network.slots, optimizer.average)
+    momentum = optimizer.average_momentum if number > 1 else 0.0
+    average[:] = momentum * (average - parameters) + parameters
+    if optimizer.average_frequency and number % optimizer.average_frequency == 0:
+        parameters[:] = average
