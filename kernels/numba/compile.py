@@ -40,9 +40,9 @@ from ..render.lowering import CASTS, KIND_WORDS
 from ..render.rendered import Rendered
 from ..render.sources import SCALARS, VALUES, Row, Signature, Source
 from ..render.sources import Kernel as Read
+from .lanes import INTEGER, Lower
 from .translate import translate
 from .types import RecordType, type_of
-from .words import INTEGER, Lower
 from .words import vocabulary as words
 
 

@@ -15,7 +15,8 @@ from llvmlite import ir
 
 from ..render.instruction_sets import InstructionSet
 from ..render.rendered import Rendered
-from .words import DOUBLE, INTEGER, Lower, vector_type, vocabulary
+from .lanes import DOUBLE, INTEGER, Lower, vector_type
+from .words import vocabulary
 
 __all__ = ["translate"]
 

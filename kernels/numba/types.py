@@ -15,7 +15,8 @@ from numba.extending import lower_builtin, lower_getattr_generic
 
 from .. import records, values
 from ..render.sources import SCALARS, places
-from .words import DOUBLE, INTEGER, vector_type, vocabulary
+from .lanes import DOUBLE, INTEGER, vector_type
+from .words import vocabulary
 
 
 class LanesType(types.Type):
