@@ -8,9 +8,8 @@ import numpy as np
 from machine import best_seconds
 from pieces import LANES, compiled
 
-from fastnn.engine import JobRecord, address, aligned
+from fastnn.engine import Crew, JobRecord, address, aligned
 from fastnn.kernels.records import SYNCHRONISATION_WORDS
-from fastnn.team import Crew
 
 MEETINGS = 20_000
 HANDED = (16 * 2**10, 256 * 2**10)

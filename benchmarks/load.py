@@ -23,7 +23,7 @@ from machine import facts
 from peers import PEERS, Fastnn
 from report import line, number
 
-from fastnn.team import processors
+from fastnn.engine import processors
 
 CASES = [
     Case((4, 32, 32, 1), 32),

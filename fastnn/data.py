@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .team import Crew, processors
+from .engine import Crew, processors
 
 if TYPE_CHECKING:
     from .streams import open, stream

@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import data as checks
-from .engine import KIND_CODES, Data, Engine, Training
+from .engine import KIND_CODES, Data, Engine, Training, processors
 from .reader import Block, End, Reader, Slot
 from .sources import CHUNK_BYTES, Batches, Chunk, Files, Rows
-from .team import processors
 
 if TYPE_CHECKING:
     from .streams import Stream

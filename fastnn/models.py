@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import data, lbfgs, losses, metrics, optimizers, quick, saving, streams, training, utils
+from . import data, lbfgs, losses, metrics, optimizers, saving, streams, training, utils
 from . import layers as layer_types
 from .callbacks import CallbackList, History, ProgressBar, verbosity
 from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout
+from .engine import prepared as quick
 from .errors import ModelFileError
 from .feeds import Feed, Wanted, evaluate
 from .layers import (

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import engine, optimizers, schedules
+from fastnn import optimizers, schedules
+from fastnn.engine import engine
 
 SIZES, ACTIVATIONS = [3, 5, 2], ["tanh", "linear"]
 

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import optimizers, quick
-from fastnn.engine import Engine
+from fastnn import optimizers
+from fastnn.engine import Crew, Engine, prepared
 from fastnn.layers import Dense, Input
-from fastnn.team import Crew
 
 # sizes, batch size, rows: little work, and enough that threads share a step in each of the ways there are
 WORK = [
@@ -94,7 +93,7 @@ def test_a_first_layer_by_units_gives_the_bits_of_one_by_rows(backend, dtype, wa
         pytest.skip("NumPy has one way")
     x, y = naive.random_data("sparse_categorical_crossentropy", 100, 135, 3)
     runs = {}
-    monkeypatch.setattr("fastnn.engine.processors", lambda: 4)
+    monkeypatch.setattr("fastnn.engine.engine.processors", lambda: 4)
     for data in (x, x.astype("float32"), np.asfortranarray(x), (x * 8).astype("int32")):
         for threads in (1, 2, 4):
             runs[threads], engine = fitted_first_layer(backend, dtype, threads, OWN_WAYS[way], data, y)
@@ -108,7 +107,9 @@ def test_a_first_layer_by_units_gives_the_bits_of_one_by_rows(backend, dtype, wa
                 assert engine.job.split.from_data == 0
                 assert plain == runs[1]
         assert runs[1] == runs[2] == runs[4]
-    monkeypatch.setattr("fastnn.engine.processors", lambda: 3)  # a thread that waits for one would keep all waiting
+    monkeypatch.setattr(
+        "fastnn.engine.engine.processors", lambda: 3
+    )  # a thread that waits for one would keep all waiting
     assert fitted_first_layer(backend, dtype, 4, OWN_WAYS[way], x, y)[1].job.split.by_columns == 0
 
 
@@ -208,7 +209,7 @@ def test_threads_chosen_for_us_stay_within_the_cpus_we_may_use():
     code = """
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from fastnn.team import processors
+from fastnn.engine import processors
 print(processors())
 """
     assert run_python(code) == ["1"]
@@ -216,7 +217,7 @@ print(processors())
 
 @pytest.mark.parametrize(("own", "openmp"), [("1", "64"), ("64", "1"), ("0", "1"), ("1", "x")])
 def test_each_of_the_variables_is_a_limit(own, openmp):
-    code = "from fastnn.team import processors; print(processors())"
+    code = "from fastnn.engine import processors; print(processors())"
     assert run_python(code, FASTNN_NUM_THREADS=own, OMP_NUM_THREADS=openmp) == ["1"]
 
 
@@ -263,7 +264,7 @@ def test_an_error_of_a_helper_is_raised_and_the_crew_works_on():
 @pytest.mark.parametrize("sizes", [[300, 128, 3], [300, 16, 100]])
 def test_a_predictor_takes_threads_and_any_array(network, backend, sizes, rows, monkeypatch):
     """Two threads and one give the same bits; what is contiguous is read where it lies, all else is copied."""
-    monkeypatch.setattr(quick, "STREAK", 0)  # else the first calls are on one thread
+    monkeypatch.setattr(prepared, "STREAK", 0)  # else the first calls are on one thread
     x, _ = naive.random_data("mse", rows, sizes[0], sizes[-1])
     x = x.astype("float32")
     weights, activations = naive.random_weights(sizes), ["tanh", "softmax"]
@@ -286,7 +287,7 @@ def test_few_rows_by_large_layers_are_the_same_bits_on_any_threads(
     network, backend, dtype, units, activation, monkeypatch
 ):
     """Each thread has some units of every layer then; more rows than 32 are divided among them."""
-    monkeypatch.setattr(quick, "STREAK", 0)
+    monkeypatch.setattr(prepared, "STREAK", 0)
     sizes = [700, 820, 50, units]
     x, _ = naive.random_data("mse", 33, sizes[0], sizes[-1])
     weights = naive.random_weights(sizes)

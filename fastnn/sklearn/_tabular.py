@@ -16,13 +16,13 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 
 from fastnn.callbacks import Callback
 from fastnn.data import positive_integer, real_number
+from fastnn.engine import Crew, processors
 from fastnn.initializers import RandomNormal
 from fastnn.layers import Dense, Dropout, Input, Layer, Scaling
 from fastnn.losses import Loss, MeanSquaredError, SparseCategoricalCrossentropy
 from fastnn.models import Sequential
 from fastnn.optimizers import Adam
 from fastnn.schedules import CosineLog
-from fastnn.team import Crew, processors
 
 from ._mlp import _keep
 from ._network import thread_limit

@@ -27,7 +27,7 @@ from .engine import (
     aligned,
     point_at,
 )
-from .team import Crew
+from .threads import Crew
 
 __all__ = ["Predictor", "Step", "finite", "fits", "predictor"]
 

@@ -28,7 +28,7 @@ from fastnn.kernels.numpy_backend import mixed, shuffled
 from fastnn.kernels.records import JobRecord, LayerRecord
 
 from .functions import Function
-from .team import Crew, processors
+from .threads import Crew, processors
 
 __all__ = ["ACTIVATIONS", "LOSSES", "OPTIMIZERS", "Engine", "JobRecord", "LayerPlan", "Training", "describe", "warmup"]
 

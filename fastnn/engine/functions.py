@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .extras import require
+from fastnn.extras import require
 
 __all__ = ["BatchLoss", "Function", "ScalarActivation", "ScalarLoss", "name_of"]
 
