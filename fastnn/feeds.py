@@ -411,7 +411,7 @@ class StreamTraining:
     @property
     def finite(self) -> bool:
         """Whether all is well with what training has made so far."""
-        return not self.diverged and self.engine.finite
+        return not self.diverged and self.engine.parameters.finite
 
     def end_of(self, epochs: int) -> int:
         """``advance`` stops of itself where an epoch ends."""

@@ -178,14 +178,14 @@ def test_a_changed_variant_keeps_the_slots_that_both_have(network):
     x, y = data(16)
     model = network(SIZES, ACTIVATIONS, optimizer=optimizers.Adam(0.1), backend="numpy", dtype="float64")
     model.train_on_batch(x, y)
-    mean = model._engine.slots[: model._engine.parameter_count].copy()
+    mean = model._engine.parameters.slots[: model._engine.parameter_count].copy()
     model.optimizer.amsgrad = True
     model.optimizer.beta_1 = 0.0  # so that a mean of 0 would show
     model.optimizer.learning_rate = 0.0
     model.train_on_batch(x, y)
-    engine = model._engine
-    assert len(engine.slots) == 3 * engine.parameter_count
-    variance = engine.slots[engine.parameter_count :][: engine.parameter_count]
+    slots, count = model._engine.parameters.slots, model._engine.parameter_count
+    assert len(slots) == 3 * count
+    variance = slots[count:][:count]
     assert np.abs(mean).max() > 0
     assert (variance[mean != 0] > 0).all()
 

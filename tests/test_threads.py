@@ -13,7 +13,7 @@ import pytest
 
 import fastnn
 from fastnn import optimizers
-from fastnn.engine import Crew, Engine, prepared
+from fastnn.engine import CostModel, Engine, ThreadPool, prepared
 from fastnn.layers import Dense, Input
 
 # sizes, batch size, rows: little work, and enough that threads share a step in each of the ways there are
@@ -52,7 +52,7 @@ def test_results_are_the_same_bits_for_any_number_of_threads(network, backend, d
 @pytest.mark.parametrize("rows", [200, 300, 10_000])
 def test_chunks_divide_evenly_among_two_threads_and_four(rows):
     plans = fastnn.Sequential([Input(shape=(30,)), Dense(64, activation="relu"), Dense(2)])._plans()
-    chunks = Engine(30, plans, "float32", "numpy", 1).chunks(rows)
+    chunks = Engine(30, plans, "float32", "numpy", 1).costs.chunks(rows)
     assert chunks in (2, 4, 8, 16, 32, 64, 128)
 
 
@@ -88,27 +88,27 @@ def fitted_first_layer(backend, dtype, threads, way, x, y):
 
 
 @pytest.mark.parametrize("way", OWN_WAYS)
-def test_a_first_layer_by_units_gives_the_bits_of_one_by_rows(backend, dtype, way, monkeypatch):
+def test_a_first_layer_by_columns_gives_the_bits_of_one_by_rows(backend, dtype, way, monkeypatch):
     if backend == "numpy":
         pytest.skip("NumPy has one way")
     x, y = naive.random_data("sparse_categorical_crossentropy", 100, 135, 3)
     runs = {}
-    monkeypatch.setattr("fastnn.engine.engine.processors", lambda: 4)
+    monkeypatch.setattr("fastnn.engine.cost_model.processors", lambda: 4)
     for data in (x, x.astype("float32"), np.asfortranarray(x), (x * 8).astype("int32")):
         for threads in (1, 2, 4):
             runs[threads], engine = fitted_first_layer(backend, dtype, threads, OWN_WAYS[way], data, y)
-            by_units = threads > 1 and way != "clipped by its norm" and (threads == 2 or way != "penalties")
+            by_columns = threads > 1 and way != "clipped by its norm" and (threads == 2 or way != "penalties")
             assert engine.job.split.from_data == 1
-            assert engine.job.split.by_columns == by_units
+            assert engine.job.split.by_columns == by_columns
         with monkeypatch.context() as patch:
-            patch.setattr(Engine, "takes_data", lambda *_: False)
+            patch.setattr(CostModel, "takes_data", lambda *_: False)
             for threads in (1, 2):
                 plain, engine = fitted_first_layer(backend, dtype, threads, OWN_WAYS[way], data, y)
                 assert engine.job.split.from_data == 0
                 assert plain == runs[1]
         assert runs[1] == runs[2] == runs[4]
     monkeypatch.setattr(
-        "fastnn.engine.engine.processors", lambda: 3
+        "fastnn.engine.cost_model.processors", lambda: 3
     )  # a thread that waits for one would keep all waiting
     assert fitted_first_layer(backend, dtype, 4, OWN_WAYS[way], x, y)[1].job.split.by_columns == 0
 
@@ -221,8 +221,8 @@ def test_each_of_the_variables_is_a_limit(own, openmp):
     assert run_python(code, FASTNN_NUM_THREADS=own, OMP_NUM_THREADS=openmp) == ["1"]
 
 
-def test_no_ctrl_c_leaves_before_every_helper_has_come_home():
-    """The first strikes in the caller's part, the others where it lets the helpers out."""
+def test_no_ctrl_c_leaves_before_every_worker_has_come_home():
+    """The first strikes in the caller's part, the others where it lets the workers out."""
     begun, out = threading.Barrier(3), threading.Event()
     left, aborts = [], []
 
@@ -240,23 +240,23 @@ def test_no_ctrl_c_leaves_before_every_helper_has_come_home():
         out.set()
 
     try:
-        with Crew(3) as crew, pytest.raises(KeyboardInterrupt):
-            crew.run(part, abort)
+        with ThreadPool(3) as pool, pytest.raises(KeyboardInterrupt):
+            pool.run(part, abort)
         assert sorted(left) == [1, 2]
     finally:
         out.set()
 
 
-def test_an_error_of_a_helper_is_raised_and_the_crew_works_on():
+def test_an_error_of_a_worker_is_raised_and_the_pool_works_on():
     def part(number):
         if number == 1:
-            raise ValueError("of the helper")
+            raise ValueError("of the worker")
 
-    with Crew(3) as crew:
-        with pytest.raises(ValueError, match="of the helper"):
-            crew.run(part, lambda: None)
+    with ThreadPool(3) as pool:
+        with pytest.raises(ValueError, match="of the worker"):
+            pool.run(part, lambda: None)
         done = []
-        crew.run(done.append, lambda: None)
+        pool.run(done.append, lambda: None)
         assert sorted(done) == [0, 1, 2]
 
 

@@ -1,31 +1,27 @@
-"""A network as the kernels see it, and what they are asked to do.  Nothing else in fastnn imports fastnn.kernels."""
+"""A network as the kernels see it, and what they are asked to do.  Nothing else in fastnn imports fastnn.kernels.
 
-from .engine import (
-    ACTIVATIONS,
-    BACKENDS,
-    CLIPS,
-    DTYPES,
-    KIND_CODES,
-    LOSSES,
-    OPTIMIZERS,
-    SLICE_SECONDS,
-    Average,
-    Data,
-    Engine,
-    JobRecord,
-    LayerPlan,
-    Training,
-    address,
-    aligned,
-    describe,
-    load,
-    noise_of_alpha_dropout,
-    noise_of_dropout,
-    warmup,
-)
+`Engine` puts the others together: layer_plan (what it is told of a layer), layout (where a layer finds its memory),
+parameters (what training changes), settings (loss and optimizer), cost_model (how many threads, and how they share a
+step), jobs (what the kernels are told), run (training), inference (predicting), prepared (single steps and predictions
+in microseconds), threads and standby (the thread pool), backends (Numba, Cython, NumPy), functions (the user's own).
+"""
+
+from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS
+from fastnn.kernels.records import JobRecord
+
+from .backends import BACKENDS, DTYPES, describe, load, warmup
+from .cost_model import SLICE_SECONDS, CostModel
+from .dataset import KIND_CODES, Data
+from .engine import Engine
 from .functions import BatchLoss, Function, ScalarActivation, ScalarLoss
+from .layer_plan import LayerPlan, noise_of_alpha_dropout, noise_of_dropout
+from .memory import address, aligned
 from .prepared import Predictor, Step
-from .threads import Crew, processors
+from .run import Training
+from .settings import CLIPS, Average
+from .threads import ThreadPool, processors
+
+Crew = ThreadPool
 
 __all__ = [
     "ACTIVATIONS",
@@ -38,6 +34,7 @@ __all__ = [
     "SLICE_SECONDS",
     "Average",
     "BatchLoss",
+    "CostModel",
     "Crew",
     "Data",
     "Engine",
@@ -48,6 +45,7 @@ __all__ = [
     "ScalarActivation",
     "ScalarLoss",
     "Step",
+    "ThreadPool",
     "Training",
     "address",
     "aligned",

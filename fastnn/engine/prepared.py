@@ -9,27 +9,21 @@ from __future__ import annotations
 import ctypes
 import math
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .engine import (
-    MODE,
-    ROW_BLOCK,
-    SYNCHRONISATION_WORDS,
-    WIDTH_MULTIPLE,
-    Array,
-    Data,
-    Engine,
-    JobRecord,
-    Part,
-    address,
-    aligned,
-    point_at,
-)
-from .threads import Crew
+from fastnn.kernels.records import JobRecord
 
-__all__ = ["Predictor", "Step", "finite", "fits", "predictor"]
+from .cost_model import ROW_BLOCK
+from .dataset import Data, point_at
+from .jobs import MODE, SYNCHRONISATION_WORDS
+from .memory import WIDTH_MULTIPLE, Array, address, aligned
+from .standby import ParallelCall
+from .threads import ThreadPool
+
+if TYPE_CHECKING:
+    from .engine import Engine
 
 
 def fits(array: Any, width: int, dtype: np.dtype[Any]) -> bool:
@@ -49,45 +43,32 @@ def finite(array: Array) -> bool:
 
 
 class _Prepared:
-    """A job of its own on an engine, for a number of rows, an equal part of which is each thread's."""
+    """A job of its own on an engine, for a number of rows.
 
-    def __init__(self, engine: Engine, rows: int, mode: str, threads: int = 1) -> None:
-        self.engine, self.rows, self.threads, self.run = engine, rows, threads, engine.run
-        job = self.job = JobRecord.from_buffer_copy(engine.job)
-        size = engine.dtype.itemsize
-        capacity = -(-rows // (8 * threads)) * 8
-        self.workspace = aligned(threads * capacity * engine.row_values, engine.dtype)
+    Each thread takes an equal part of the rows, or, ``by_columns``, some columns for all of them.
+    """
+
+    def __init__(self, engine: Engine, rows: int, mode: str, threads: int = 1, by_columns: bool = False) -> None:
+        self.engine, self.rows, self.threads, self.entry = engine, rows, threads, engine.entry
+        layout = engine.layout
+        blocks, capacity = -(-rows // ROW_BLOCK), -(-rows // (ROW_BLOCK * threads)) * ROW_BLOCK
+        self.workspace = aligned(threads * capacity * layout.row_values, engine.dtype)
         self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
-        (
-            job.run.mode,
-            job.run.threads,
-            job.split.chunks,
-            job.order.shuffle,
-            job.data.origin,
-            job.network.keeps_transposed,
-        ) = MODE[mode], 1, 0, 0, 0, 1
-        job.memory.capacity, job.memory.workspace, job.split.by_columns, job.split.from_data = (
-            capacity,
-            address(self.workspace),
-            0,
-            0,
-        )
-        job.split.replicated = job.data.lazy_nan_check = 0
-        job.memory.workspace_size = capacity * engine.row_values * size
-        self.scratch = aligned(threads * engine.scratch_size, np.uint8)
-        job.memory.scratch, job.memory.scratch_size = address(self.scratch), engine.scratch_size
-        blocks = -(-rows // ROW_BLOCK)
-        self.partials = aligned(blocks * job.memory.partial_values, engine.dtype)
-        self.sums = aligned(engine.sum_count, np.float64)
-        job.memory.partials, job.memory.sums = address(self.partials), address(self.sums)
-        job.run.synchronisation = address(self.synchronisation)
-        job.data.rows = job.data.batch_size = rows
-        job.run.first_step, job.run.last_step, job.run.steps_per_epoch, job.run.first_epoch = (
-            0,
-            -(-rows // capacity),
-            1,
-            0,
-        )
+        self.scratch = aligned(threads * layout.scratch_size, np.uint8)
+        self.partials = aligned(blocks * layout.partial_values, engine.dtype)
+        self.sums = aligned(layout.sum_count, np.float64)
+        if by_columns:
+            capacity = blocks * ROW_BLOCK
+        job = self.job = JobRecord.from_buffer_copy(engine.blank)
+        job.network, job.loss, job.optimizer = engine.job.network, engine.job.loss, engine.job.optimizer
+        job.network.keeps_transposed = 1
+        job.run.mode, job.run.synchronisation = MODE[mode], address(self.synchronisation)
+        job.run.threads, job.run.last_step, job.run.steps_per_epoch = 1, -(-rows // capacity), 1
+        job.split.by_columns, job.split.column_block = by_columns, WIDTH_MULTIPLE
+        memory = self.memory = job.memory
+        memory.capacity, memory.workspace_size = capacity, capacity * layout.row_values * layout.size
+        memory.workspace, memory.scratch = address(self.workspace), address(self.scratch)
+        memory.partials, memory.sums = address(self.partials), address(self.sums)
         self.layers_address, self.job_address = ctypes.addressof(engine.layers), ctypes.addressof(job)
 
 
@@ -100,44 +81,37 @@ class Predictor(_Prepared):
     """
 
     def __init__(self, engine: Engine, rows: int) -> None:
-        by_units = engine.unit_threads(rows)
-        super().__init__(engine, rows, "predict", by_units or engine.inference_threads(rows))
-        if by_units:  # all rows are one block of all threads
-            self.job.split.by_columns, self.job.memory.capacity, self.job.run.last_step = (
-                1,
-                -(-rows // ROW_BLOCK) * ROW_BLOCK,
-                1,
-            )
-            self.job.split.column_block = WIDTH_MULTIPLE
+        columns = engine.costs.column_threads(rows)
+        super().__init__(engine, rows, "predict", columns or engine.costs.inference_threads(rows), columns > 0)
         self.x = np.zeros((rows, engine.inputs), engine.dtype)
         self.output = np.zeros((rows, engine.outputs), engine.dtype)
-        # On one thread, in seconds: 100 GFLOP/s, and weights at 25 GB/s.
-        size = engine.parameter_count * engine.dtype.itemsize
-        self.long = engine.row_operations * rows / 3e11 + size / 2.5e10 > 1e-3
+        self.long = engine.costs.predicts_long(rows)
         self.last, self.streak, self.woken, self.alone = 0.0, 0, 0, math.inf
         self.copies = self.threads == 1 and self.x.size + self.output.size <= COPIED_VALUES
-        self.part = Part(self.run, self.layers_address, [self.job_address] * self.threads, self.synchronisation)
+        jobs = [self.job_address] * self.threads
+        self.together = ParallelCall(self.entry, self.layers_address, jobs, self.synchronisation)
         self.copies_output = self.output.size <= COPIED_VALUES
         self.plain = self.threads == 1 and not engine.functions
-        point_at(self.job, Data(self.x))
-        self.job.memory.output, self.job.memory.output_row = address(self.output), engine.outputs
+        self.job.data = point_at(Data(self.x), rows)
+        self.data = self.job.data  # a group alone is found faster at each call
+        self.memory.output, self.memory.output_row = address(self.output), engine.outputs
 
     def __call__(self, x: Any) -> Array:
         if self.copies:
             self.x[:] = x
-            self.run(self.layers_address, self.job_address, 0)
+            self.entry(self.layers_address, self.job_address, 0)
             return self.output.copy()
         if not fits(x, self.x.shape[1], self.x.dtype) or len(x) != self.rows or not x.flags.c_contiguous:
             self.x[:] = x
             x = self.x
         start = address(x)
-        job, output = self.job, self.output
-        job.data.x, job.data.x_end = start, start + self.x.nbytes
+        data, output = self.data, self.output
+        data.x, data.x_end = start, start + self.x.nbytes
         if not self.copies_output:
             output = np.empty_like(output)
-            job.memory.output = address(output)
+            self.memory.output = address(output)
         if self.plain:
-            self.run(self.layers_address, self.job_address, 0)
+            self.entry(self.layers_address, self.job_address, 0)
         else:
             self._call()
         return output.copy() if self.copies_output else output
@@ -154,9 +128,9 @@ class Predictor(_Prepared):
         together = self.streak >= STREAK
         if together:
             self.synchronisation.fill(0)
-            with Crew(self.threads) as crew:
-                job.run.threads = crew.size
-                self.part.together(crew)
+            with ThreadPool(self.threads) as pool:
+                job.run.threads = pool.size
+                self.together.on(pool)
             self.engine.check_functions(self.synchronisation)
         else:
             self.engine.call(job, self.synchronisation, 1)
@@ -164,7 +138,7 @@ class Predictor(_Prepared):
         self.streak += 1
         if not together:
             self.alone = min(self.alone, self.last - begin)
-        elif self.last - begin > 2 * self.alone:  # the helpers had gone
+        elif self.last - begin > 2 * self.alone:  # the workers had gone
             self.woken += 2
             if self.woken > 40:  # again and again
                 self.streak, self.woken = -8 * STREAK, 0
@@ -173,21 +147,36 @@ class Predictor(_Prepared):
 
 
 STREAK, STREAK_SECONDS = 16, 2e-4
-"""Calls that follow each other so fast, so many times, find the helpers of the last one standing by.  To wake them
+"""Calls that follow each other so fast, so many times, find the workers of the last one standing by.  To wake them
 takes half a millisecond, which is worth it for many calls in a row only, or for a long one."""
 COPIED_VALUES = 8192
 """Up to so many values are copied, which costs less than the address of an array."""
+KEPT = 8
+"""Jobs that an engine keeps; more are of a program whose every batch has another size."""
 
 
 def predictor(engine: Engine, rows: int) -> Predictor | None:
-    """The engine's own for so many rows, where each thread's stay in the second cache, or each takes some units."""
+    """The engine's own for so many rows, if those are few enough."""
     if rows not in engine.prepared:
-        if len(engine.prepared) > 8:  # every batch another size: keep no more
-            engine.prepared.clear()
-        small = rows * engine.row_values * engine.dtype.itemsize <= 2**20 * engine.inference_threads(rows)
-        engine.prepared[rows] = Predictor(engine, rows) if small or engine.unit_threads(rows) else None
-    held: Predictor | None = engine.prepared[rows]
-    return held
+        _keep(engine, rows, Predictor(engine, rows) if engine.costs.prepares(rows) else None)
+    kept: Predictor | None = engine.prepared[rows]
+    return kept
+
+
+def step(engine: Engine, rows: int, labels: bool) -> Step | None:
+    """The engine's own for so many rows, if a step on them is one for a single thread, and summed in one piece."""
+    kept: Step | None = engine.prepared.get(("step", rows))
+    whole = kept is None and not engine.functions and engine.costs.chunks(rows) == 0
+    if whole and engine.costs.training_threads(rows, rows) == 1:
+        kept = Step(engine, rows, labels)
+        _keep(engine, ("step", rows), kept)
+    return kept
+
+
+def _keep(engine: Engine, key: Any, prepared: Predictor | Step | None) -> None:
+    if len(engine.prepared) > KEPT:
+        engine.prepared.clear()
+    engine.prepared[key] = prepared
 
 
 class Step(_Prepared):
@@ -202,26 +191,16 @@ class Step(_Prepared):
         self.x = np.zeros((rows, engine.inputs), engine.dtype)
         self.y = np.zeros(rows, np.int64) if labels else np.zeros((rows, engine.outputs), engine.dtype)
         self.weight, self.weighted = np.ones(rows), False
-        point_at(job, Data(self.x, self.y, labels, self.weight))
+        job.data = point_at(Data(self.x, self.y, labels, self.weight), rows)
         self.rate = np.zeros(1)
         self.scores = np.zeros((rows, 1 + len(engine.metrics)))
         self.results = np.zeros(1 + len(engine.metrics))
-        self.backup = aligned(engine.kept_count, engine.dtype)
-        self.changes = -1  # of the parameters, when the backup was the same
-        self.gradients = aligned(engine.parameter_count, engine.dtype)
-        job.memory.gradients = address(self.gradients)
-        job.memory.scores, job.memory.results, job.network.backup = (
-            address(self.scores),
-            address(self.results),
-            address(self.backup),
-        )
-        job.order.seed = 0
-
-    @staticmethod
-    def suits(engine: Engine, rows: int) -> bool:
-        """Whether a step on so many rows is one for a single thread, and summed in one piece."""
-        operations = engine.row_operations * rows
-        return not engine.functions and engine.thread_count(operations, rows) == 1 and engine.chunks(rows) == 0
+        self.backup = aligned(engine.parameters.saved_count, engine.dtype)
+        self.version = -1  # of the parameters, when the backup was the same
+        self.gradients = aligned(engine.layout.parameter_count, engine.dtype)
+        self.memory.gradients, job.network.backup = address(self.gradients), address(self.backup)
+        self.memory.scores, self.memory.results = address(self.scores), address(self.results)
+        self.optimizer = job.optimizer  # a group alone is found faster at each call
 
     def __call__(self, data: Data) -> Array | None:
         """Take a step.
@@ -229,31 +208,31 @@ class Step(_Prepared):
         Returns the means over the rows of the loss before it and of the metrics; None if the loss or a weight became
         NaN or infinite: then all is as before.
         """
-        engine, job = self.engine, self.job
+        engine, optimizer = self.engine, self.optimizer
         with engine.busy:
-            engine.follow()
-            if self.changes != engine.changes:
-                engine.keep(self.backup)
+            parameters = engine.parameters
+            if self.version != parameters.version:
+                parameters.follow()
+                parameters.save(self.backup)
             self.x[:] = data.x  # copies of few rows cost less than the addresses of new arrays
             self.y[:] = data.y  # type: ignore[assignment]
             if data.weight is not None or self.weighted:
                 self.weight[:] = 1.0 if data.weight is None else data.weight
                 self.weighted = data.weight is not None
-            job.optimizer.iterations = engine.iterations
-            job.optimizer.rates = 0
-            if engine.rates is not None:
-                self.rate[:] = engine.rates(np.array([engine.iterations]))
-                job.optimizer.rates = address(self.rate)
+            optimizer.iterations = engine.iterations
+            optimizer.rates = 0
+            if engine.optimizer.rates is not None:
+                self.rate[:] = engine.optimizer.rates(np.array([engine.iterations]))
+                optimizer.rates = address(self.rate)
             self.results[:] = 0.0
             diverged = 1
             try:
-                diverged = self.run(self.layers_address, self.job_address, 0)
+                diverged = self.entry(self.layers_address, self.job_address, 0)
             finally:  # where Ctrl-C strikes before it is known, the step has not been
                 if diverged:
-                    engine.put_back(self.backup)
+                    parameters.restore(self.backup)
                     self.synchronisation[:] = 0
                 else:
                     engine.iterations += 1
-                engine.changes += 1
-                self.changes = engine.changes
+                    self.version = parameters.changed(in_step=True)
         return None if diverged else self.results / self.rows
