@@ -45,7 +45,7 @@ def trained(network, sizes, batch_size, rows, **options):
 @pytest.mark.parametrize(("sizes", "batch_size", "rows"), WORK)
 def test_results_are_the_same_bits_for_any_number_of_threads(network, backend, dtype, sizes, batch_size, rows):
     one = trained(network, sizes, batch_size, rows, backend=backend, dtype=dtype, threads=1)
-    for threads in (2,) if backend == "numpy" else (2, 3, 7, None):  # NumPy takes no helpers
+    for threads in (2,) if backend == "numpy" else (2, 3, 7, None):  # NumPy uses one
         assert trained(network, sizes, batch_size, rows, backend=backend, dtype=dtype, threads=threads) == one
 
 

@@ -51,7 +51,7 @@ class CostModel:
     ----------
     layout : Layout
     numpy : bool
-        It is run by the NumPy backend, which takes no helpers.
+        It is run by the NumPy backend, which uses one thread.
     threads : int or None
         As many as were asked for; None: choose by the work in a step.
     loss_function : Function or None
