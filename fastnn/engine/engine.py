@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.kernels import records
+from fastnn.kernels.formulas import LOSSES
 from fastnn.kernels.records import JobRecord
 
 from . import inference
@@ -24,9 +25,9 @@ from .jobs import MODE, SYNCHRONISATION_WORDS, blank, column_records, fill_train
 from .layer_plan import LayerPlan
 from .layout import Layout
 from .memory import Array, Buffers, address, aligned
+from .optimizer import Average, OptimizerSettings, Rates
 from .parameters import Parameters
 from .run import Training
-from .settings import Average, LossSettings, OptimizerSettings, Rates
 from .standby import ParallelCall
 from .threads import ThreadPool
 
@@ -44,7 +45,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Engine:
-    """A network: its layout, parameters and settings, and the job by which the kernels are called.
+    """A network: its layout and parameters, what it is trained for, and the job by which the kernels are called.
 
     Parameters
     ----------
@@ -62,8 +63,10 @@ class Engine:
         Of whoever uses the job, the buffers or the parameters.
     iterations : int
         Updates that have been made.
+    metrics : array of int
+        Codes of the metrics.
     prepared : dict
-        Jobs for few rows, see prepared.
+        Jobs for few rows, see prepared.py.
     """
 
     def __init__(self, inputs: int, layers: Sequence[LayerPlan], dtype: str, backend: str, threads: int | None) -> None:
@@ -71,6 +74,7 @@ class Engine:
         self.backend, self.entry = load(backend, dtype)
         self.busy = threading.Lock()
         _engines.add(self)
+        self.metrics = np.zeros(0, np.int64)
         self.pace = (0, 0.0)  # rows and seconds of the last steps that were timed
         self.iterations = 0
         self.prepared: dict[Any, Any] = {}
@@ -81,12 +85,12 @@ class Engine:
         self.layers, self.outputs, self.parameter_count = layout.records, layout.outputs, layout.parameter_count
         self.costs = CostModel(layout, self.backend == "numpy", threads)
         self.job, self.blank = JobRecord(), blank(layout, self.synchronisation)
+        self.job.loss.target_scale = self.job.loss.score_scale = 1.0
         network = self.job.network
         network.layer_count, network.first_trained = len(self.plans), layout.first_trained
         network.noisy = any(plan.noise for plan in self.plans)
         network.penalized = any(record.penalized for record in self.layers)
         self.parameters = Parameters(layout, network, self.dtype)
-        self.loss = LossSettings(self.job.loss, layout, self.dtype)
         self.optimizer = OptimizerSettings(self.job.optimizer, self.parameters)
 
     @property
@@ -99,14 +103,10 @@ class Engine:
         self.costs = replace(self.costs, threads=threads)
 
     @property
-    def metrics(self) -> Array:
-        """The codes of the metrics."""
-        return self.loss.metrics
-
-    @property
     def functions(self) -> list[Function]:
         """Those of the user's own that the kernels call."""
-        return self.layout.functions + ([] if self.loss.function is None else [self.loss.function])
+        loss = self.costs.loss_function
+        return self.layout.functions + ([] if loss is None else [loss])
 
     # --- What to train for ---
 
@@ -123,8 +123,21 @@ class Engine:
         ``parameter``: the loss's constants, each a number or some that take turns; or the function of a "custom" one.
         ``smoothing``: this part of each target is spread over the classes; over yes and no for a loss of each output.
         """
-        self.loss.set(loss, on_logits, parameter, metrics, smoothing)
-        self.costs = replace(self.costs, loss_function=self.loss.function)
+        group, codes, stride = self.job.loss, list(LOSSES), self.layers[-1].output_stride
+        self.metrics = np.array([codes.index(m) for m in metrics], np.int64)
+        self._loss_parameters = aligned(3 * stride, self.dtype)
+        function = parameter if isinstance(parameter, Function) else None
+        self.costs = replace(self.costs, loss_function=function)
+        if isinstance(parameter, Function):
+            group.code, group.function, mean = records.CUSTOM, parameter.address(self.dtype.name), parameter.mean
+        else:
+            group.code, group.function, mean = codes.index(loss), 0, LOSSES[loss].mean
+            for row, values in zip(self._loss_parameters.reshape(3, stride), parameter, strict=False):
+                row[: self.outputs] = np.resize(values, self.outputs)
+        group.on_logits, group.parameters = on_logits, address(self._loss_parameters)
+        group.scale = 1 / self.outputs if mean else 1.0
+        group.target_scale, group.target_shift = 1 - smoothing, smoothing / (2 if mean else self.outputs)
+        group.metric_count, group.metrics = len(metrics), address(self.metrics)
 
     def penalize(self, kernel_l2: float, by_row: bool) -> None:
         """Add kernel_l2 w^2 of every weight but biases to the loss.

@@ -1,18 +1,16 @@
-"""What a network is trained for, and how: the loss and the optimizer, in the job's groups."""
+"""The optimizer of a network, its constants and its learning rates, in the job's group."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn.kernels import records
-from fastnn.kernels.formulas import LOSSES, OPTIMIZERS
+from fastnn.kernels.formulas import OPTIMIZERS
 
-from .functions import Function
-from .layout import Layout
-from .memory import Array, Buffers, address, aligned
+from .memory import Array, Buffers, address
 from .parameters import Parameters
 
 Rates = Callable[[Array], Array]
@@ -27,51 +25,6 @@ class Average(NamedTuple):
 
     momentum: float
     frequency: int
-
-
-class LossSettings:
-    """The loss and the metrics.
-
-    Attributes
-    ----------
-    metrics : array of int
-        Their codes.
-    function : Function or None
-        The loss, where it is the user's own.
-    """
-
-    def __init__(self, group: Any, layout: Layout, dtype: np.dtype[Any]) -> None:
-        self._group, self._layout, self._dtype = group, layout, dtype
-        self.metrics = np.zeros(0, np.int64)
-        self.function: Function | None = None
-        group.target_scale = group.score_scale = 1.0
-
-    def set(
-        self,
-        loss: str,
-        on_logits: bool,
-        parameter: Function | Sequence[float | Sequence[float]],
-        metrics: Sequence[str],
-        smoothing: float,
-    ) -> None:
-        """Take a loss and metrics, by their names in LOSSES; see `Engine.set_loss`."""
-        group, outputs, codes = self._group, self._layout.outputs, list(LOSSES)
-        self.metrics = np.array([codes.index(m) for m in metrics], np.int64)
-        stride = self._layout.records[-1].output_stride
-        self._parameters = aligned(3 * stride, self._dtype)
-        self.function = None
-        if isinstance(parameter, Function):
-            self.function, mean = parameter, parameter.mean
-            group.code, group.function = records.CUSTOM, parameter.address(self._dtype.name)
-        else:
-            group.code, group.function, mean = codes.index(loss), 0, LOSSES[loss].mean
-            for row, values in zip(self._parameters.reshape(3, stride), parameter, strict=False):
-                row[:outputs] = np.resize(values, outputs)
-        classes = 2 if mean else outputs
-        group.on_logits, group.parameters = on_logits, address(self._parameters)
-        group.scale = 1 / outputs if mean else 1.0
-        group.target_scale, group.target_shift = 1 - smoothing, smoothing / classes
-        group.metric_count, group.metrics = len(metrics), address(self.metrics)
 
 
 class OptimizerSettings:
