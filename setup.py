@@ -26,7 +26,7 @@ if REQUIRE and SKIP:
 
 
 def load_render():
-    """fastnn.kernels.render of this folder: the package it belongs to is not installed yet."""
+    """fastnn.kernels.render.cython of this folder: the package it belongs to is not installed yet."""
     package = sys.modules["fastnn"] = ModuleType("fastnn")
     package.__path__ = []
     folder = str(Path(__file__).parent / KERNELS)
@@ -35,7 +35,7 @@ def load_render():
     )
     kernels = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(kernels)
-    return importlib.import_module("fastnn.kernels.render")
+    return importlib.import_module("fastnn.kernels.render.cython")
 
 
 def extensions():

@@ -72,12 +72,7 @@ def main() -> None:
     torch = Worker("PyTorch", PEERS["PyTorch"], cores) if find_spec("torch") else contextlib.nullcontext()
 
     titles = ["network, batch", "threads", "us a step, quiet", f"beside {cores} busy processes", "times as long"]
-    lines = [
-        f"On {cores} cores of {facts()['cpu']}",
-        "",
-        line(titles),
-        line(["---", *["---:"] * (len(titles) - 1)]),
-    ]
+    lines = [f"On {cores} cores of {facts()['cpu']}", "", line(titles), line(["---", *["---:"] * (len(titles) - 1)])]
     with torch as worker:
         for case in CASES:
             print(case.name, file=sys.stderr)

@@ -91,12 +91,7 @@ class Feed:
     """
 
     def __init__(
-        self,
-        stream: Stream,
-        wanted: Wanted,
-        batch_size: int | None = None,
-        steps: int | None = None,
-        name: str = "",
+        self, stream: Stream, wanted: Wanted, batch_size: int | None = None, steps: int | None = None, name: str = ""
     ) -> None:
         self.stream, self.source, self.steps, self.name = stream, stream.source, steps, name
         self.as_they_come = isinstance(stream.source, Batches) and batch_size is None

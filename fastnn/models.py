@@ -744,11 +744,7 @@ class Sequential:
 
     def get_config(self) -> dict[str, Any]:
         """All but the weights, as JSON-able values."""
-        return {
-            "name": self.name,
-            "inputs": self._inputs,
-            "layers": [serialize(layer) for layer in self._layers],
-        }
+        return {"name": self.name, "inputs": self._inputs, "layers": [serialize(layer) for layer in self._layers]}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Sequential:

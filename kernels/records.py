@@ -203,7 +203,32 @@ class Job(Record):
     memory: Memory
 
 
+class Layers(Record):
+    """The records of all layers, one behind the other."""
+
+
+def layer_at(layers: Layers, number: Integer) -> Layer:
+    """One of the layers."""
+    raise NotImplementedError
+
+
+def as_layers(address: Address) -> Layers:
+    """The layers' records at an address."""
+    raise NotImplementedError
+
+
+def as_layer(address: Address) -> Layer:
+    """The layer's record at an address."""
+    raise NotImplementedError
+
+
+def as_job(address: Address) -> Job:
+    """The job's record at an address."""
+    raise NotImplementedError
+
+
 MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by", "engage")
+TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE, STAND_BY, ENGAGE = range(7)
 
 LAYER_KINDS = (
     "dense",
@@ -214,8 +239,10 @@ LAYER_KINDS = (
     "layer_normalization",
     "scaling",
 )
+DENSE, ACTIVATION, DROPOUT, GAUSSIAN_NOISE, BATCH_NORMALIZATION, LAYER_NORMALIZATION, SCALING = range(7)
 
 CLIPS = ("", "clipvalue", "clipnorm", "global_clipnorm")
+CLIPVALUE, CLIPNORM, GLOBAL_CLIPNORM = range(1, 4)
 
 KINDS = ("float32", "float64", "uint8", "int32", "int64")
 """What the kernels read where it lies; anything else is converted, a block at a time, before they see it."""
@@ -257,3 +284,5 @@ def _structure(record: type[Record]) -> type[ctypes.Structure]:
 LayerRecord: type[Any] = _structure(Layer)
 JobRecord: type[Any] = _structure(Job)
 """The records as ctypes structures: what Python fills in, and the kernels read."""
+
+LAYER_SIZE, JOB_SIZE = ctypes.sizeof(LayerRecord), ctypes.sizeof(JobRecord)

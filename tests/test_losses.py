@@ -32,12 +32,7 @@ CASES = [
         3,
         "softmax",
     ),
-    (
-        "categorical_focal_crossentropy",
-        losses.CategoricalFocalCrossentropy(alpha=naive.ALPHA.tolist()),
-        4,
-        "softmax",
-    ),
+    ("categorical_focal_crossentropy", losses.CategoricalFocalCrossentropy(alpha=naive.ALPHA.tolist()), 4, "softmax"),
 ]
 ACCURACY = {"float32": 1e-4, "float64": 1e-9}
 

@@ -160,11 +160,7 @@ def test_keras_names_and_defaults():
     )
     assert {
         name: value for name, value in optimizers.Adagrad().get_config().items() if value and "ema" not in name
-    } == {
-        "learning_rate": 0.001,
-        "initial_accumulator_value": 0.1,
-        "epsilon": 1e-7,
-    }
+    } == {"learning_rate": 0.001, "initial_accumulator_value": 0.1, "epsilon": 1e-7}
 
 
 def test_weight_decay_of_zero_changes_nothing(network, backend):

@@ -15,15 +15,21 @@ from pathlib import Path
 import pytest
 
 import fastnn
-from fastnn.kernels import render
+from fastnn.kernels.render.instruction_sets import CYTHON_ISAS
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
 COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
 BINARY = (".so", ".pyd")
 GENERATED = shutil.ignore_patterns("_cython_*", "__pycache__", "*.so", "*.pyd")
 
 pytest.importorskip("setuptools", minversion="77")
+
+
+def place(package):
+    """The folder of a package, from the top."""
+    return package.removeprefix("fastnn.").replace(".", "/") if ".kernels" in package else package.replace(".", "/")
 
 
 def build(what, tree):
@@ -68,15 +74,16 @@ def sources(folder, *patterns):
     return {path.name for pattern in patterns for path in (ROOT / folder).glob(pattern)}
 
 
-def test_the_wheel_installs_fastnn_with_its_kernels_and_estimators_only(wheel):
+def test_the_wheel_installs_fastnn_with_its_packages_only(wheel):
     folders = {name.rpartition("/")[0] for name in wheel if ".dist-info" not in name}
-    assert folders == {"fastnn", "fastnn/kernels", "fastnn/sklearn"}
+    assert folders == {name.replace(".", "/") for name in PACKAGES}
 
 
 def test_the_wheel_holds_every_module_and_nothing_generated(wheel):
-    expected = {f"fastnn/{name}" for name in sources("fastnn", "*.py", "py.typed")}
-    expected |= {f"fastnn/kernels/{name}" for name in sources("kernels", "*.py", "*.h")}
-    expected |= {f"fastnn/sklearn/{name}" for name in sources("fastnn/sklearn", "*.py")}
+    expected = set()
+    for package in PACKAGES:
+        folder = package.replace(".", "/")
+        expected |= {f"{folder}/{name}" for name in sources(place(package), "*.py", "*.h", "py.typed")}
     assert {name for name in wheel if ".dist-info" not in name and not name.endswith(BINARY)} == expected
     assert "fastnn/py.typed" in wheel
 
@@ -84,7 +91,7 @@ def test_the_wheel_holds_every_module_and_nothing_generated(wheel):
 @pytest.mark.skipif(not COMPILER, reason="no C compiler")
 def test_the_wheel_holds_an_extension_for_each_instruction_set(wheel):
     built = {name.rpartition("/")[2].partition(".")[0] for name in wheel if name.endswith(BINARY)}
-    names = render.CYTHON_ISAS
+    names = CYTHON_ISAS
     assert built == {f"_cython_{name}" for name in names}
 
 
@@ -101,10 +108,9 @@ def test_the_wheel_names_its_licence_its_command_and_its_extras(wheel):
 def test_the_sdist_holds_what_a_build_needs_and_nothing_generated(source):
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md", "Makefile"):
         assert (source / name).is_file(), name
-    wanted = {"fastnn": ("*.py", "py.typed"), "kernels": ("*.py", "*.h"), "tests": ("*.py",)}
-    for folder, patterns in wanted.items():
-        assert {path.name for path in (source / folder).iterdir() if path.is_file()} == sources(folder, *patterns)
-    assert {path.name for path in (source / "fastnn" / "sklearn").iterdir()} == sources("fastnn/sklearn", "*.py")
+    for folder in ("tests", *(place(package) for package in PACKAGES)):
+        found = {path.name for path in (source / folder).iterdir() if path.is_file()}
+        assert found == sources(folder, "*.py", "*.h", "py.typed")
 
 
 @pytest.mark.skipif(not shutil.which("false"), reason="no command that always fails")

@@ -143,10 +143,7 @@ def test_one_model_may_be_asked_by_several_threads_at_once(network, backend):
 
 def run_python(code, **environment):
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, env={**os.environ, **environment}
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.split()

@@ -30,7 +30,7 @@ if hasattr(os, "register_at_fork"):
 
 @cache
 def _load(backend: str, dtype: str) -> Entry:
-    entry: Entry = importlib.import_module(f"fastnn.kernels.{backend}_backend").load(dtype)
+    entry: Entry = importlib.import_module(f"fastnn.kernels.backends.{backend}").load(dtype)
     return entry
 
 
@@ -56,7 +56,8 @@ def describe() -> dict[str, str]:
     """What runs here and why: backends, instruction set, tile, threads, cache folder."""
     from importlib.metadata import version
 
-    from fastnn.kernels import machine, numba_backend
+    from fastnn.kernels import machine
+    from fastnn.kernels.numba.cache import cache_folder
 
     facts = {"fastnn": version("fastnn")}
     available = []
@@ -77,7 +78,7 @@ def describe() -> dict[str, str]:
     lanes = instruction_set.vector_bytes // 4
     facts["tile"] = f"{instruction_set.tile_rows} rows x {instruction_set.tile_vectors} vectors of {lanes} float32"
     facts["threads"] = f"up to {processors()} (affinity, container quota, FASTNN_NUM_THREADS, OMP_NUM_THREADS)"
-    facts["cache folder"] = str(numba_backend.cache_folder())
+    facts["cache folder"] = str(cache_folder())
     return facts
 
 

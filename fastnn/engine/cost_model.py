@@ -156,7 +156,7 @@ class CostModel:
         near = record.height * record.stride * self.layout.size <= REREAD_WEIGHTS
         return bool(near and record.inputs >= tuning.DEEP and batch_size <= tuning.PACK_DEPTH)
 
-    def columns_pay(self, batch_size: int, threads: int, column_block: int, clip: str = "") -> bool:
+    def columns_pay(self, batch_size: int, threads: int, column_block: int, clip: int = 0) -> bool:
         """Whether each of so many threads had better have some columns of the first matrix than some rows of the batch.
 
         Its weights then stay in their core's cache.  Written where all have read them, they cost ten times as much.
@@ -164,7 +164,7 @@ class CostModel:
         may have to wait for a processor.  Norms that gradients are clipped by are of all threads' columns.
         """
         record = self.layout.records[0]
-        if clip in ("clipnorm", "global_clipnorm") or not 1 < threads <= self.processors:
+        if clip >= records.CLIPNORM or not 1 < threads <= self.processors:
             return False
         blocks = -(-record.outputs // column_block)
         most = -(-blocks // threads) * column_block

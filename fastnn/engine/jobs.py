@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 MODE = {name: code for code, name in enumerate(records.MODES)}
 SYNCHRONISATION_WORDS: int = records.SYNCHRONISATION_WORDS
-BY_NORM = records.CLIPS.index("clipnorm")
-"""From this kind of clipping on it is by norms."""
 
 
 class _ColumnRecords(ctypes.Structure):
@@ -58,8 +56,8 @@ def fill_training(
     split = job.split
     split.chunks, split.column_block = chunks, tuning.SUM_COLUMNS if job.network.penalized else WIDTH_MULTIPLE
     if mode == "train" and not chunks and costs.takes_data(batch_size):
-        clip = records.CLIPS[job.optimizer.clip]
-        split.from_data, split.by_columns = 1, costs.columns_pay(batch_size, threads, split.column_block, clip)
+        split.from_data = 1
+        split.by_columns = costs.columns_pay(batch_size, threads, split.column_block, job.optimizer.clip)
 
     memory, capacity = job.memory, -(-batch_size // (max(1, chunks) * ROW_BLOCK)) * ROW_BLOCK
     memory.capacity, memory.workspace_size = capacity, capacity * layout.row_values * layout.size

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn.kernels import records
-from fastnn.kernels.numpy_backend import mixed, shuffled
+from fastnn.kernels.backends.numpy import mixed, shuffled
 
 from .dataset import CONVERTED_BYTES, Data, point_at
-from .jobs import BY_NORM, fill_training
+from .jobs import fill_training
 from .memory import Array, address, aligned
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class Training:
             if len(self.backup) != engine.parameters.saved_count:
                 self._keep_good()  # another optimizer, with other slots
             # Norms are sums over all threads' panels, for which they must meet.
-            replicate = self._may_replicate and job.optimizer.clip < BY_NORM
+            replicate = self._may_replicate and job.optimizer.clip < records.CLIPNORM
             fill_training(engine, "train", self.batch_size, self.threads, self.chunks, replicate)
             job.run.steps_per_epoch, job.network.backup = self.steps_per_epoch, address(self.backup)
             while self.step < last and not (self.diverged or self.not_finite):

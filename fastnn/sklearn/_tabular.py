@@ -188,11 +188,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
             if self.dropout:
                 layers.append(Dropout(self.dropout))
         last = Dense(
-            task.outputs,
-            task.activation,
-            kernel_initializer="zeros",
-            kernel_rate=widths[-1] ** -0.5,
-            bias_rate=0.1,
+            task.outputs, task.activation, kernel_initializer="zeros", kernel_rate=widths[-1] ** -0.5, bias_rate=0.1
         )
         return [*layers, last]
 

@@ -1,7 +1,7 @@
-"""The vocabulary that formulas are written in, on NumPy arrays.
+"""The words that formulas use, on NumPy arrays.
 
-formulas.py is plain Python over these names.  The NumPy backend runs it as it stands; render.py turns the same text
-into vector code, where each name is an instruction or a few (llvm_primitives.py, primitives.h, elementary.py).
+Formulas are plain Python over these names.  The NumPy backend runs them as they stand; rendered, each name is a word of
+the kernels' vocabulary or an elementary function (vocabulary.py, elementary.py).
 
 ``reciprocal`` and ``sqrt`` are within an ulp, of finite numbers that are not denormal; ``sqrt`` of 0 too.
 ``maximum`` and ``minimum`` let a NaN in the first argument through, so that divergence is never hidden.

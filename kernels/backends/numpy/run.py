@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import formulas, records
-from .primitives import Array, random_lanes
+from ... import formulas, records
+from ...formulas.arrays import Array, random_lanes
 
 ACTIVATIONS = list(formulas.ACTIVATIONS.items())
 LOSSES = list(formulas.LOSSES.items())

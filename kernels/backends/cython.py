@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
-from .machine import instruction_set, supported
+from ..machine import instruction_set, supported
 
 
 def load(dtype: str) -> Callable[[int, int, int], int]:
@@ -13,7 +13,7 @@ def load(dtype: str) -> Callable[[int, int, int], int]:
     names = supported()
     for name in names[names.index(instruction_set()[0]) :]:  # an older compiler builds fewer: the widest there is
         try:
-            module = importlib.import_module(f"._cython_{name}", __package__)
+            module = importlib.import_module(f"fastnn.kernels._cython_{name}")
         except ModuleNotFoundError:
             continue
         run: Callable[[int, int, int], int] = getattr(module, dtype)

@@ -1,7 +1,4 @@
-"""The vocabulary of primitives.py in LLVM: what emits the instructions of each name.
-
-Nothing here knows a network.  Addresses are 64-bit integers, indices count values.
-"""
+"""The vocabulary in LLVM: what emits the instructions of each word."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from .records import KINDS
-from .render import MACHINE
+from ..records import KINDS
+from ..render.instruction_sets import MACHINE
 
 Lower = Callable[..., Any]
 """Takes an LLVM builder and the arguments' values, and returns the result's."""
@@ -98,8 +95,9 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
     def held(builder: Any, a: Any) -> Any:
         return builder.asm(ir.FunctionType(wide, [wide]), "", "=v,0", [a], side_effect=False)
 
-    def splat_half(_: Any, value: Any) -> Any:
-        return ir.Constant(half, [ir.Constant(real, value.constant)] * (lanes // 2))
+    def splat_half(builder: Any, value: Any) -> Any:
+        order = ir.Constant(ir.VectorType(INDEX, lanes // 2), [0] * (lanes // 2))
+        return builder.shuffle_vector(fill(builder, narrow(builder, value)), ir.Constant(wide, ir.Undefined), order)
 
     def elementwise(name: str) -> Lower:
         return lambda builder, *args: _call(builder, f"llvm.{name}.{suffix}", wide, *args)
@@ -241,14 +239,14 @@ def vocabulary(dtype: str, lanes: int) -> dict[str, Lower]:
     table: dict[str, Lower] = {
         "load": load,
         "store": store,
-        "held": held,
+        "in_register": held,
         "load_half": load_half,
         "store_half": store_half,
         "splat_half": splat_half,
         "accumulated_half": accumulated_half,
         "broadcast": broadcast,
         "splat": lambda builder, value: fill(builder, narrow(builder, value)),
-        "first": lambda b, a: widen(b, b.extract_element(a, ir.Constant(INDEX, 0))),
+        "first_lane": lambda b, a: widen(b, b.extract_element(a, ir.Constant(INDEX, 0))),
         "sum_lanes": butterfly(lambda builder, a, b: builder.fadd(a, b)),
         "max_lanes": butterfly(greater),
         "lanes_below": lanes_below,
@@ -366,14 +364,14 @@ def _threading() -> dict[str, Lower]:
 
     return {
         "call_function": call_function,
-        "claim": claim,
+        "prefetch_write": claim,
         "prefetch": prefetch,
-        "unforeseen": unforeseen,
+        "opaque": unforeseen,
         "atomic_add": atomic_add,
         "atomic_get": atomic_get,
         "atomic_put": atomic_put,
-        "relax": relax,
-        "rest": rest,
+        "spin_pause": relax,
+        "short_sleep": rest,
         "flush_denormals": flush_denormals,
         "restore_denormals": restore_denormals,
     }
