@@ -8,9 +8,8 @@ import numpy as np
 from machine import best_seconds
 from pieces import LANES, compiled
 
-from fastnn.engine import JobRecord, address, aligned
+from fastnn.engine import JobRecord, ThreadPool, address, aligned
 from fastnn.kernels.records import SYNCHRONISATION_WORDS
-from fastnn.team import Crew
 
 MEETINGS = 20_000
 HANDED = (16 * 2**10, 256 * 2**10)
@@ -49,11 +48,11 @@ def barriers(counts: list[int], budget: float) -> dict[int, float]:
     synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
     found = {}
     for threads in counts:
-        with Crew(threads) as crew:
+        with ThreadPool(threads) as pool:
             job = JobRecord()
-            job.run.threads, job.run.synchronisation = crew.size, address(synchronisation)
+            job.run.threads, job.run.synchronisation = pool.size, address(synchronisation)
             place = ctypes.addressof(job)
-            seconds = best_seconds(lambda crew=crew, place=place: crew.run(lambda _: run(place, 0, 0), _none), budget)
+            seconds = best_seconds(lambda pool=pool, place=place: pool.run(lambda _: run(place, 0, 0), _none), budget)
         found[threads] = seconds / MEETINGS
     return found
 
@@ -69,8 +68,8 @@ def handing(budget: float) -> dict[int, float]:
 
         def both(place: int = place, turns: int = turns) -> None:
             flag[0] = 0
-            with Crew(2) as crew:
-                crew.run(lambda number: run(place, number, turns), _none)
+            with ThreadPool(2) as pool:
+                pool.run(lambda number: run(place, number, turns), _none)
 
         alone = best_seconds(lambda place=place, turns=turns: run(place, 2, turns), budget)
         found[size] = (best_seconds(both, budget) - alone) / turns

@@ -26,7 +26,7 @@ from cases import CASES, Case, chosen
 from interleaved import Found, Question, Worker, in_turn
 from report import line, number
 
-from fastnn.team import processors
+from fastnn.engine import processors
 
 KEPT = results.ROOT / "benchmarks" / "inference.json"
 ROWS = 10_000

@@ -23,7 +23,7 @@ from machine import facts
 from peers import PEERS, Fastnn
 from report import line, number
 
-from fastnn.team import processors
+from fastnn.engine import processors
 
 CASES = [
     Case((4, 32, 32, 1), 32),
@@ -72,12 +72,7 @@ def main() -> None:
     torch = Worker("PyTorch", PEERS["PyTorch"], cores) if find_spec("torch") else contextlib.nullcontext()
 
     titles = ["network, batch", "threads", "us a step, quiet", f"beside {cores} busy processes", "times as long"]
-    lines = [
-        f"On {cores} cores of {facts()['cpu']}",
-        "",
-        line(titles),
-        line(["---", *["---:"] * (len(titles) - 1)]),
-    ]
+    lines = [f"On {cores} cores of {facts()['cpu']}", "", line(titles), line(["---", *["---:"] * (len(titles) - 1)])]
     with torch as worker:
         for case in CASES:
             print(case.name, file=sys.stderr)

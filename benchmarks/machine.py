@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from pieces import INSTRUCTION_SET, ISA, LANES, compiled
 
-from fastnn.engine import address, aligned
-from fastnn.team import processors
+from fastnn.engine import address, aligned, processors
 
 DEPTH, REPEATS = 64, 10_000
 PACKAGES = ("fastnn", "numpy", "numba", "cython", "scikit-learn", "torch", "jax", "jaxlib", "optax")

@@ -25,7 +25,7 @@ from cases import CASES, chosen
 from interleaved import VARIABLES
 from peers import PEERS
 
-from fastnn.team import processors
+from fastnn.engine import processors
 
 
 def timed(peer: str, threads: int, cases: str, seconds: float) -> Iterator[tuple[str, float]]:

@@ -2,13 +2,15 @@
 
     step = arithmetic / threads, as evenly as it can be split + 2 or 3 barriers + bytes exchanged / bandwidth
 
-The way in which the kernels split a step is followed, see `Engine.chunks` and `train` in kernels/network.py.
+The way in which the kernels split a step is followed, see `CostModel.chunks` and `train` in kernels/network.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from fastnn.engine.memory import WIDTH_MULTIPLE
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Work:
     first_bytes: int = 0  # of the parameters: the first layer's
     first_input_bytes: int = 0  # of what the layers are given: the network's inputs
     first_output_bytes: int = 0
-    by_units: frozenset[int] = frozenset()  # numbers of threads with which each has some units of the first layer
+    by_columns: frozenset[int] = frozenset()  # numbers of threads with which each has some columns of the first matrix
 
     @property
     def pieces(self) -> int:
@@ -67,14 +69,14 @@ class Work:
         weights = others * (self.parameter_bytes + self.transposed_bytes)
         if self.chunks:  # its slice of every other thread's gradient
             return weights + (self.active(threads) - 1) / threads * self.parameter_bytes
-        if threads in self.by_units:  # their weights are nobody else's, and inputs come from the data
+        if threads in self.by_columns:  # their weights are nobody else's, and inputs come from the data
             handed = self.input_bytes - self.first_input_bytes + self.first_output_bytes
             return weights + others * (self.delta_bytes - self.first_bytes + handed / threads)
         return weights + others * (self.delta_bytes + self.input_bytes / threads)
 
     def barriers(self, threads: int) -> int:
         """How often threads meet in a step."""
-        return 2 + (threads in self.by_units)
+        return 2 + (threads in self.by_columns)
 
 
 def parts(work: Work, machine: Machine, threads: int) -> dict[str, float]:
@@ -108,23 +110,20 @@ def work_of(engine: Any, batch: int, seconds: float, tile_rows: int) -> Work:
     return Work(
         seconds=seconds,
         batch=batch,
-        chunks=engine.chunks(batch),
+        chunks=engine.costs.chunks(batch),
         tile_rows=tile_rows,
         parameter_bytes=engine.parameter_count * size,
-        transposed_bytes=len(engine.transposed) * size,
+        transposed_bytes=len(engine.parameters.transposed) * size,
         delta_bytes=batch * sum(outputs) * size,
-        input_bytes=batch * (engine.input_stride + sum(outputs[:-1])) * size,
+        input_bytes=batch * (engine.layout.input_stride + sum(outputs[:-1])) * size,
         first_bytes=first.height * first.stride * size,
-        first_input_bytes=batch * engine.input_stride * size,
+        first_input_bytes=batch * engine.layout.input_stride * size,
         first_output_bytes=batch * outputs[0] * size,
-        by_units=frozenset(threads for threads in range(2, 65) if divides_units(engine, batch, threads)),
+        by_columns=frozenset(threads for threads in range(2, 65) if divides_columns(engine, batch, threads)),
     )
 
 
-def divides_units(engine: Any, batch: int, threads: int) -> bool:
-    """Whether that many threads, each on a processor of its own, share out the first layer's units."""
-    here, engine.processors = engine.processors, threads
-    try:
-        return not engine.chunks(batch) and engine.takes_data(batch) and engine.units_pay(batch, threads)
-    finally:
-        engine.processors = here
+def divides_columns(engine: Any, batch: int, threads: int) -> bool:
+    """Whether that many threads, each on a processor of its own, share out the first matrix's columns."""
+    costs = replace(engine.costs, processors=threads)
+    return not costs.chunks(batch) and costs.takes_data(batch) and costs.columns_pay(batch, threads, WIDTH_MULTIPLE)

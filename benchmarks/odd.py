@@ -21,7 +21,7 @@ from interleaved import Question, Worker, in_turn
 from peers import NEEDS, PEERS, TORCH_NAMES
 from report import line, number
 
-from fastnn.team import processors
+from fastnn.engine import processors
 
 NAMES = ("fastnn numba", "fastnn cython", "PyTorch", "JAX")
 

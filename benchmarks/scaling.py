@@ -18,7 +18,7 @@ from pieces import INSTRUCTION_SET
 from report import line, number, replace_in
 from results import ROOT
 
-from fastnn.team import processors
+from fastnn.engine import processors
 
 START, END = "<!-- scaling -->", "<!-- /scaling -->"
 PREDICTED = (2, 4, 8, 16, 32, 64)

@@ -44,8 +44,8 @@ def main() -> None:
                 found[count].append(fastnn_seconds(peer, seconds))
         times = {count: median(times) for count, times in found.items()}
         engine = peers[None].engine
-        pieces = engine.chunks(case.batch) or case.batch
-        picked = engine.thread_count(engine.row_operations * case.batch, pieces)
+        pieces = engine.costs.chunks(case.batch) or case.batch
+        picked = engine.costs.training_threads(case.batch, pieces)
         ratio = times[None] / min(times[count] for count in counts)
         if ratio > BAR:
             over.append(f"{case.name} ({ratio:.2f})")

@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import data as checks
-from .engine import KIND_CODES, Data, Engine, Training
+from .engine import KIND_CODES, Data, Engine, Training, processors
 from .reader import Block, End, Reader, Slot
 from .sources import CHUNK_BYTES, Batches, Chunk, Files, Rows
-from .team import processors
 
 if TYPE_CHECKING:
     from .streams import Stream
@@ -92,12 +91,7 @@ class Feed:
     """
 
     def __init__(
-        self,
-        stream: Stream,
-        wanted: Wanted,
-        batch_size: int | None = None,
-        steps: int | None = None,
-        name: str = "",
+        self, stream: Stream, wanted: Wanted, batch_size: int | None = None, steps: int | None = None, name: str = ""
     ) -> None:
         self.stream, self.source, self.steps, self.name = stream, stream.source, steps, name
         self.as_they_come = isinstance(stream.source, Batches) and batch_size is None
@@ -412,7 +406,7 @@ class StreamTraining:
     @property
     def finite(self) -> bool:
         """Whether all is well with what training has made so far."""
-        return not self.diverged and self.engine.finite
+        return not self.diverged and self.engine.parameters.finite
 
     def end_of(self, epochs: int) -> int:
         """``advance`` stops of itself where an epoch ends."""

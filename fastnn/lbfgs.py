@@ -47,18 +47,13 @@ def run(
     assert isinstance(optimizer, LBFGS)
     assert isinstance(data, Data)
     minimize = require("scipy.optimize", "scipy").minimize
-    start = engine.parameters.astype(np.float64)
+    start = engine.parameters.values.astype(np.float64)
     if not len(epochs):
         return False
     best, reported, begin = start, 0, time.perf_counter()
 
-    def put(point: Array) -> None:
-        engine.parameters[:] = point
-        engine.changes += 1
-        engine.refresh_all()
-
     def value_and_gradient(point: Array) -> tuple[float, Array]:
-        put(point)
+        engine.parameters.set_values(point)
         gradient, loss = engine.gradient(data)
         return loss, gradient.astype(np.float64)
 
@@ -66,7 +61,7 @@ def run(
         nonlocal best, reported, begin
         timed([time.perf_counter() - begin], len(data))
         best = np.array(intermediate_result.x)
-        put(best)
+        engine.parameters.set_values(best)
         values = engine.evaluate(data) if metrics else np.array([intermediate_result.fun])
         logs = named(values, metrics)
         if validation is not None:
@@ -95,9 +90,9 @@ def run(
         print(f"\nfit: interrupted after {reported} of {len(epochs)} epochs; the weights are kept", file=sys.stderr)
         return True
     finally:
-        put(best)
+        engine.parameters.set_values(best)
     if not (np.isfinite(result.fun) and np.isfinite(best).all()):
-        put(start)
+        engine.parameters.set_values(start)
         warnings.warn(
             f"L-BFGS met a loss of {result.fun:.4g}: the weights are again those before fit; "
             "try inputs scaled to about -1 ... 1, or another loss",

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from .data import real_number
-from .engine import LOSSES
-from .functions import BatchLoss, Function, ScalarLoss
+from .engine import LOSSES, BatchLoss, Function, ScalarLoss
 from .names import Configurable, CustomObject, resolve, snake_case
 
 __all__ = [

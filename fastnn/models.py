@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import data, lbfgs, losses, metrics, optimizers, quick, saving, streams, training, utils
+from . import data, lbfgs, losses, metrics, optimizers, saving, streams, training, utils
 from . import layers as layer_types
 from .callbacks import CallbackList, History, ProgressBar, verbosity
-from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout
+from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout, prepared
 from .errors import ModelFileError
 from .feeds import Feed, Wanted, evaluate
 from .layers import (
@@ -264,10 +264,10 @@ class Sequential:
         width = self._inputs
         for layer, place in zip(self._layers, self._places, strict=True):
             if isinstance(layer, Weighted):
-                layer._views = _views(engine, layer, place)
+                layer._views = engine.parameters.views(place)
                 layer._assign = _assigner(engine, layer, place)
                 if weights is None:
-                    engine.assign(place, layer._initial(width, self._rng))
+                    engine.parameters.assign(place, layer._initial(width, self._rng))
                 width = layer.units if isinstance(layer, Dense) else width
         if weights is not None:
             self.set_weights(weights)
@@ -584,22 +584,16 @@ class Sequential:
         engine, plan = self._engine, self._loss_plan
         if engine is None or plan is None or plan.labels or plan.domain or plan.outputs_a_target > 1:
             return None
-        if not (quick.fits(x, engine.inputs, engine.dtype) and quick.fits(y, engine.outputs, engine.dtype)):
+        if not (prepared.fits(x, engine.inputs, engine.dtype) and prepared.fits(y, engine.outputs, engine.dtype)):
             return None
-        return Data(x, y) if len(x) == len(y) and quick.finite(x) and quick.finite(y) else None
+        return Data(x, y) if len(x) == len(y) and prepared.finite(x) and prepared.finite(y) else None
 
     def _step(self, engine: Engine, batch: Data) -> Array | None:
         """One step; the means of the loss before it and of the metrics, None if it diverged."""
         rows = len(batch)
-        key = ("step", rows, self.optimizer.row)  # type: ignore[union-attr]
-        step = engine.prepared.get(key)
-        if step is None and quick.Step.suits(engine, rows):
-            if len(engine.prepared) > 8:  # every batch another size: keep no more
-                engine.prepared.clear()
-            step = engine.prepared[key] = quick.Step(engine, rows, batch.labels)
+        step = prepared.step(engine, rows, batch.labels)
         if step is not None:
-            values: Array | None = step(batch)
-            return values
+            return step(batch)
         run = engine.train(batch, rows, 1, False, 0)
         run.advance(1)
         if run.diverged:
@@ -668,22 +662,22 @@ class Sequential:
             data.batch_size(batch_size)
         engine = self._engine
         output: Array | None = None
-        if engine is not None and steps is None and quick.fits(x, engine.inputs, engine.dtype):
+        if engine is not None and steps is None and prepared.fits(x, engine.inputs, engine.dtype):
             with engine.busy:
-                prepared = quick.predictor(engine, len(x))
-                if prepared is not None:
-                    output = prepared(x)
+                predictor = prepared.predictor(engine, len(x))
+                if predictor is not None:
+                    output = predictor(x)
         if output is None:
             feed = self._feed(x, None, None, self._wanted(target=False), steps=steps)
             if feed is not None:
                 return feed.predict(self._built(feed.width))
             features = data.features(x, self._inputs, "x", finite=False)
             output = self._built(features.shape[1]).predict(Data(features))
-        if not quick.finite(output) and not np.isfinite(output).all():  # then look for what did it
+        if not prepared.finite(output) and not np.isfinite(output).all():  # then look for what did it
             data.features(x, self._inputs, "x", self.dtype)
         return output
 
-    def predictor(self, rows: int = 1) -> quick.Predictor:
+    def predictor(self, rows: int = 1) -> prepared.Predictor:
         """A function that predicts a fixed number of rows in the least time, for control loops and the like.
 
         Parameters
@@ -705,7 +699,7 @@ class Sequential:
         >>> act(np.zeros(3)).shape
         (1, 2)
         """
-        return quick.Predictor(self._built(), data.positive_integer(rows, "rows"))
+        return prepared.Predictor(self._built(), data.positive_integer(rows, "rows"))
 
     def predict_on_batch(self, x: Any) -> Array:
         """The same as predict."""
@@ -742,7 +736,7 @@ class Sequential:
         for layer, place in zip(self._layers, self._places, strict=True):
             parts: dict[str, Array] = {}
             if isinstance(layer, Weighted):
-                parts = {name: view.copy() for name, view in _views(engine, layer, place, vector).items()}
+                parts = {name: view.copy() for name, view in engine.parameters.views(place, vector).items()}
             gradients.append(parts)
         return gradients
 
@@ -750,11 +744,7 @@ class Sequential:
 
     def get_config(self) -> dict[str, Any]:
         """All but the weights, as JSON-able values."""
-        return {
-            "name": self.name,
-            "inputs": self._inputs,
-            "layers": [serialize(layer) for layer in self._layers],
-        }
+        return {"name": self.name, "inputs": self._inputs, "layers": [serialize(layer) for layer in self._layers]}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Sequential:
@@ -797,20 +787,22 @@ class Sequential:
         arrays: dict[str, Array] = {}
         if self._engine is not None:
             arrays |= {f"weights/{i}": array for i, array in enumerate(self.get_weights())}
-            arrays |= {name: slot.copy() for name, slot in _slots(self._engine).items()}
+            slots = self._engine.parameters.slot_matrices()
+            arrays |= {_slot_name(*place): slot.copy() for place, slot in slots.items()}
         return document, arrays
 
     def _bring_back(self, document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """Weights, slots and count of updates as in what `_contents` returned; of a model of the same structure."""
         engine = self._built()
-        slots = _slots(engine)
-        for name, slot in slots.items():
+        slots = {}
+        for place, slot in engine.parameters.slot_matrices().items():
+            name = _slot_name(*place)
             if arrays[name].shape != slot.shape:
                 raise ValueError(f"{name} has shape {arrays[name].shape}; wants {slot.shape}")
             data.check_finite(arrays[name], name, self.dtype)
+            slots[place] = arrays[name]
         self.set_weights(_weights(arrays))
-        for name, slot in slots.items():
-            slot[...] = arrays[name]
+        engine.parameters.set_slots(slots)
         if self.optimizer is not None:
             engine.iterations = self.optimizer.iterations = document["compiled"]["iterations"]
 
@@ -953,15 +945,9 @@ def _weights(arrays: Mapping[str, Array]) -> list[Array]:
     return [arrays[name] for name in arrays if name.startswith("weights/")]
 
 
-def _slots(engine: Engine) -> dict[str, Array]:
-    """The optimizer's state, as views: each slot of each layer's weights, with the bias as a last row."""
-    vectors = engine.slots.reshape(-1, engine.parameter_count)
-    return {
-        f"slots/{slot}/{number}": engine.matrix(number, vector)
-        for slot, vector in enumerate(vectors)
-        for number, plan in enumerate(engine.plans)
-        if plan.trained
-    }
+def _slot_name(slot: int, layer: int) -> str:
+    """What the matrix of an optimizer's slot and a layer is called in a file."""
+    return f"slots/{slot}/{layer}"
 
 
 def dense_fields(layer: Dense) -> dict[str, float]:
@@ -994,18 +980,6 @@ def noise_plan(layer: Noise, width: int, number: int) -> LayerPlan:
     return LayerPlan(width, use_bias=False, kind=kind, constants=constants)
 
 
-def _views(engine: Engine, layer: Weighted, place: int, vector: Array | None = None) -> dict[str, Array]:
-    """A layer's weights by name, in order, or a gradient by them: views, not to be written."""
-    views: dict[str, Array | None]
-    if isinstance(layer, Dense):
-        views = {"kernel": engine.kernel(place, vector), "bias": engine.bias(place, vector)}
-    else:
-        views = {"gamma": engine.gamma(place, vector), "beta": engine.bias(place, vector)}
-        if isinstance(layer, BatchNormalization) and vector is None:
-            views["moving_mean"], views["moving_variance"] = engine.moving(place)
-    return {name: view for name, view in views.items() if view is not None}
-
-
 def _checked(layer: Weighted, weights: Sequence[npt.ArrayLike]) -> list[Array]:
     """A layer's new weights, of the right shapes and finite."""
     wanted = layer._held()
@@ -1025,6 +999,6 @@ def _checked(layer: Weighted, weights: Sequence[npt.ArrayLike]) -> list[Array]:
 
 def _assigner(engine: Engine, layer: Weighted, place: int) -> Callable[[Sequence[npt.ArrayLike]], None]:
     def assign(weights: Sequence[npt.ArrayLike]) -> None:
-        engine.assign(place, _checked(layer, weights))
+        engine.parameters.assign(place, _checked(layer, weights))
 
     return assign

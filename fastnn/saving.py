@@ -96,10 +96,7 @@ def _aside(path: Path) -> Iterator[tuple[Path, IO[bytes], bool]]:
 
 
 def save(
-    path: str | os.PathLike[str],
-    document: Mapping[str, Any],
-    arrays: Mapping[str, Array],
-    previous: Path | None = None,
+    path: str | os.PathLike[str], document: Mapping[str, Any], arrays: Mapping[str, Array], previous: Path | None = None
 ) -> None:
     """Write a model's file; one that stood there is replaced once all is written.
 

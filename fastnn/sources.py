@@ -52,13 +52,7 @@ class Rows:
     """
 
     def __init__(
-        self,
-        x: Any,
-        y: Any = None,
-        weight: Any = None,
-        first: int = 0,
-        last: int | None = None,
-        y_known: bool = False,
+        self, x: Any, y: Any = None, weight: Any = None, first: int = 0, last: int | None = None, y_known: bool = False
     ) -> None:
         self.x, self.y, self.weight = x, y, weight
         self.first, self.last = first, len(x) if last is None else last

@@ -95,7 +95,7 @@ class Run:
             self.training = engine.train(data, batch_size, len(epochs), shuffle, seed)
         self.look = look
         if isinstance(self.training, Training):
-            self.training.unseen = look is not None
+            self.training.lazy_nan_check = look is not None
         self.each_epoch = callbacks.needs_epochs or validation is not None
         self._live = callbacks.needs_progress
         self.timed = timed
@@ -360,8 +360,8 @@ def gradient_descent(
     n = len(start)
     engine = Engine(n, [LayerPlan(1, "linear", use_bias=False)], "float64", "auto", 1)
     engine.set_optimizer(chosen.row, chosen.hyper(), *chosen.options())
-    engine.assign(0, [start[:, np.newaxis]])
-    point = engine.kernel(0)[:, 0]
+    engine.parameters.assign(0, [start[:, np.newaxis]])
+    point = engine.parameters.views(0)["kernel"][:, 0]
     along = np.zeros(engine.parameter_count)
     path = np.empty((steps + 1, n))
     path[0] = start
@@ -371,7 +371,7 @@ def gradient_descent(
             raise ValueError(f"gradient got a value of shape {slope.shape}; wants {(n,)}, as x0 has")
         if not np.isfinite(slope).all():
             raise ValueError(f"gradient got a value of {slope} at {path[step]}, step {step}; wants finite numbers")
-        engine.matrix(0, along)[:, 0] = slope
+        engine.parameters.matrix(0, along)[:, 0] = slope
         engine.update(along)
         path[step + 1] = point
     return path

@@ -10,7 +10,7 @@ is its dispatcher, numba.njit of the function with the vocabulary of that type.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 P = ParamSpec("P")
@@ -83,7 +83,7 @@ class Kernel(Generic[P, R]):
         function: Callable[P, R],
         inline: bool = False,
         apart: bool = False,
-        each: Mapping[str, Any] | None = None,
+        each: Collection[str] | None = None,
         written: bool = False,
     ) -> None:
         self.function, self.inline, self.apart, self.each, self.written = function, inline, apart, each, written
@@ -103,10 +103,10 @@ class Kernel(Generic[P, R]):
 def kernel(function: Callable[P, R], /) -> Kernel[P, R]: ...
 @overload
 def kernel(
-    *, inline: bool = False, apart: bool = False, each: Mapping[str, Any] | None = None
+    *, inline: bool = False, apart: bool = False, each: Collection[str] | None = None
 ) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
 def kernel(
-    function: Any = None, /, *, inline: bool = False, apart: bool = False, each: Mapping[str, Any] | None = None
+    function: Any = None, /, *, inline: bool = False, apart: bool = False, each: Collection[str] | None = None
 ) -> Any:
     """Declare a kernel; ``each``: one for each row of a table."""
     if function is not None:

@@ -80,7 +80,7 @@ def splat(value: Double) -> Vector:
 
 
 def splat_half(value: Double) -> Half:
-    """The same in half a vector."""
+    """The value, rounded, in every lane of half a vector."""
 
 
 def first_lane(a: Vector) -> Double:
@@ -108,11 +108,11 @@ def accumulated(a: Vector, b: Vector, c: Vector) -> Vector:
 
 
 def accumulated_half(a: Vector, b: Half, c: Half) -> Half:
-    """The same of the first half of a."""
+    """fma of the first half of a and two halves, in the register that c is in."""
 
 
 def in_register(a: Vector) -> Vector:
-    """The same value, kept in a register: else LLVM reads it from memory again for each use."""
+    """The value, kept in a register: else LLVM reads it from memory again for each use."""
 
 
 def reciprocal(a: Vector) -> Vector:
@@ -223,7 +223,7 @@ def is_finite(x: Double) -> bool:
 
 
 def opaque(i: Integer) -> Integer:
-    """The same number, of which the compiler knows nothing: else it keeps addresses for several steps of a loop."""
+    """The number, of which the compiler then knows nothing: else it keeps addresses for several steps of a loop."""
 
 
 # --- Between threads, and with what is outside -----------------------------------------------------------------------
@@ -242,7 +242,7 @@ def atomic_put(address: Address, index: Integer, value: Integer) -> None:
 
 
 def spin_pause() -> None:
-    """A moment's wait that leaves the core's other thread the units."""
+    """A moment's wait, for a loop that spins: the core does less meanwhile."""
 
 
 def short_sleep() -> None:

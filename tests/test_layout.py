@@ -31,8 +31,9 @@ def imported(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
-            if node.level and path.parent == PACKAGE:
-                base = f"fastnn.{base}".rstrip(".")
+            if node.level:
+                package = ("fastnn", *path.relative_to(PACKAGE).parts[: -node.level])
+                base = ".".join([*package, *([base] if base else [])])
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         for name in names:
             if name.split(".")[0] == "fastnn" and "." in name:
@@ -40,11 +41,19 @@ def imported(path):
 
 
 def modules():
-    return {path.stem: path for path in PACKAGE.glob("*.py")}
+    """The files of each module, or of each package, by its name."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        found.setdefault(path.relative_to(PACKAGE).parts[0].removesuffix(".py"), []).append(path)
+    return found
+
+
+def imports_of(name):
+    return {i.split(".")[0] for path in modules()[name] for i in imported(path)} - {name}
 
 
 def importers(of):
-    return {name for name, path in modules().items() if of in {i.split(".")[0] for i in imported(path)}}
+    return {name for name in modules() if of in imports_of(name)}
 
 
 def test_only_the_engine_imports_the_kernels():
@@ -61,7 +70,7 @@ def test_imports_run_one_way(inner):
         if name in reached or name not in modules():
             continue
         reached.add(name)
-        waiting += [i.split(".")[0] for i in imported(modules()[name])]
+        waiting += imports_of(name)
     assert not reached & outer
 
 

@@ -163,12 +163,7 @@ class _BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unuse
         return optimizer_of(self.solver if self.solver != "lbfgs" else "sgd", self)
 
     def _make_network(
-        self,
-        inputs: int,
-        units: Sequence[int],
-        dtype: str,
-        optimizer: optimizers.Optimizer,
-        seed: int | None = None,
+        self, inputs: int, units: Sequence[int], dtype: str, optimizer: optimizers.Optimizer, seed: int | None = None
     ) -> Network:
         hidden = len(units) - 1
         rates = self._rates(hidden)
@@ -905,13 +900,7 @@ class MLPClassifier(ClassifierMixin, _BaseMLP):  # type: ignore[misc, unused-ign
 
     def _checked(self, x: Any, y: Any, reset: bool, incremental: bool, held: bool = False) -> tuple[Any, Any]:
         x, y = validate_data(
-            self,
-            x,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
+            self, x, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

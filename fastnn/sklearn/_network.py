@@ -164,7 +164,7 @@ class Network:
         self.intercepts: list[Array] = []
         for number, plan in enumerate(self.engine.plans):
             if plan.dense:
-                matrix = self.engine.matrix(number)
+                matrix = self.engine.parameters.matrix(number)
                 width = self.engine.layers[number].inputs
                 self.coefs.append(matrix[:width])
                 if plan.use_bias:
@@ -180,12 +180,11 @@ class Network:
         for view, array in zip(self.views, arrays, strict=True):
             if array is not view:
                 view[...] = array
-                self.engine.changes += 1
+        self.touched()
 
     def touched(self) -> None:
-        """Whoever holds the views may have written: bring what follows from them in step."""
-        self.engine.changes += 1
-        self.engine.refresh_all()
+        """Whoever holds the views may have written."""
+        self.engine.parameters.mark_written()
 
     def begin(self, optimizer: optimizers.Optimizer) -> None:
         """Train with a new optimizer, its state as at the beginning."""
@@ -200,10 +199,7 @@ class Network:
 
     def state(self) -> tuple[int, list[Array]]:
         """The optimizer's count of steps and its slots, by what they belong to."""
-        engine = self.engine
-        vectors = engine.slots.reshape(-1, engine.parameter_count)
-        dense = [number for number, plan in enumerate(engine.plans) if plan.dense]
-        return engine.iterations, [engine.matrix(number, vector).copy() for vector in vectors for number in dense]
+        return self.engine.iterations, [m.copy() for m in self.engine.parameters.slot_matrices().values()]
 
     def restore(self, state: tuple[int, list[Array]]) -> None:
         """Go on from a state."""
@@ -211,11 +207,7 @@ class Network:
         self.set_optimizer()
         engine.iterations, matrices = state
         self.optimizer.iterations = engine.iterations
-        vectors = engine.slots.reshape(-1, engine.parameter_count)
-        dense = [number for number, plan in enumerate(engine.plans) if plan.dense]
-        places = [(vector, number) for vector in vectors for number in dense]
-        for (vector, number), matrix in zip(places, matrices, strict=True):
-            engine.matrix(number, vector)[...] = matrix
+        engine.parameters.set_slots(dict(zip(engine.parameters.slot_matrices(), matrices, strict=True)))
 
     def predict(self, x: Any) -> Array:
         """The network's output, (rows, outputs)."""
@@ -240,7 +232,7 @@ class Network:
         coefs, intercepts = [], []
         for number, plan in enumerate(engine.plans):
             if plan.dense:
-                matrix, width = engine.matrix(number, gradient), engine.layers[number].inputs
+                matrix, width = engine.parameters.matrix(number, gradient), engine.layers[number].inputs
                 coefs.append(matrix[:width])
                 if plan.use_bias:
                     intercepts.append(matrix[width])

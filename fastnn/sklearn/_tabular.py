@@ -16,13 +16,13 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 
 from fastnn.callbacks import Callback
 from fastnn.data import positive_integer, real_number
+from fastnn.engine import ThreadPool, processors
 from fastnn.initializers import RandomNormal
 from fastnn.layers import Dense, Dropout, Input, Layer, Scaling
 from fastnn.losses import Loss, MeanSquaredError, SparseCategoricalCrossentropy
 from fastnn.models import Sequential
 from fastnn.optimizers import Adam
 from fastnn.schedules import CosineLog
-from fastnn.team import Crew, processors
 
 from ._mlp import _keep
 from ._network import thread_limit
@@ -188,11 +188,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
             if self.dropout:
                 layers.append(Dropout(self.dropout))
         last = Dense(
-            task.outputs,
-            task.activation,
-            kernel_initializer="zeros",
-            kernel_rate=widths[-1] ** -0.5,
-            bias_rate=0.1,
+            task.outputs, task.activation, kernel_initializer="zeros", kernel_rate=widths[-1] ** -0.5, bias_rate=0.1
         )
         return [*layers, last]
 
@@ -485,11 +481,11 @@ def side_by_side(train: Callable[[int, int], None], members: int, threads: int, 
             train(waiting.pop(), 1)
 
     if abreast:
-        with Crew(threads) as crew:
-            crew.run(train_some, stop)
+        with ThreadPool(threads) as pool:
+            pool.run(train_some, stop)
     if rest := members - abreast:
-        with Crew(rest) as crew:
-            crew.run(lambda number: train(abreast + number, max(1, threads // rest)), stop)
+        with ThreadPool(rest) as pool:
+            pool.run(lambda number: train(abreast + number, max(1, threads // rest)), stop)
 
 
 # --- Targets ---------------------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..language import Address, Code, Integer, Row, kernel
-from ..program import KINDS, LANES, OWN_KIND, SIZE, TILE_ROWS
-from ..records import DENSE, NOT_FINITE, Job, Layer, Layers, layer_at
+from ..program import LANES, OWN_KIND, SIZE, TILE_ROWS
+from ..records import DENSE, KINDS, NOT_FINITE, Job, Layer, Layers, layer_at
 from ..tuning import NEAR_DATA, NEAR_INPUTS
 from ..values import Rows, Span
 from ..vocabulary import (

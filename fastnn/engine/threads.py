@@ -1,4 +1,4 @@
-"""The threads that work beside the caller.
+"""The pool of threads that work beside the caller, how Ctrl-C ends their work, and how many processors there are.
 
 They are Python threads that call a compiled function which holds no lock of Python's; in it they meet at a barrier of
 their own.  None is started before it is needed, an idle one waits for the next run, and each run borrows its own, so
@@ -15,43 +15,44 @@ from functools import cache
 from queue import SimpleQueue
 from typing import Protocol
 
-Part = Callable[[int], object]
+Work = Callable[[int], object]
+"""A function of a thread's number that does that thread's part."""
 
 
-class Station(Protocol):
-    """Where a helper waits in compiled code for a moment after its task, and can be called from without Python."""
+class Standby(Protocol):
+    """Where a worker waits in compiled code for a moment after its task, and can be called from without Python."""
 
     def stand_by(self) -> None:
         """Wait, and do what one is called for, until no call has come for a while."""
 
-    def call(self, part: Part, number: int) -> bool:
-        """Have the helper that stands by do part(number), or what is the same; whether one stands by."""
+    def call(self, work: Work, number: int) -> bool:
+        """Have the worker that stands by do work(number); whether one stands by."""
 
     def dismiss(self) -> None:
-        """Send whoever stands by to its tasks."""
+        """Send the worker that stands by, if one does, back to its queue of tasks."""
 
     def works(self) -> bool:
-        """Whether it is still at what it was called for."""
+        """Whether the worker is still at what it was called for."""
 
 
 class _Task:
-    """One thread's part of a run.  All that the caller does with it may be done twice, for Ctrl-C may come between."""
+    """One worker's part.  All that the caller does with it may be done twice, for Ctrl-C may come between."""
 
-    def __init__(self, part: Part, number: int) -> None:
-        self.part, self.number = part, number
+    def __init__(self, work: Work, number: int) -> None:
+        self.work, self.number = work, number
         self.owner: dict[str, str] = {}
         self.error: BaseException | None = None
         self.ended = False
-        self.end = threading.Lock()  # held until the task has ended
+        self.end = threading.Lock()  # taken until the task has ended
         self.end.acquire()
 
     def claim(self, who: str) -> bool:
-        """Whether it is his to decide whether the task is done: the first one's who asks."""
+        """Whether it is theirs to decide if the task is done: the first's who asks, "caller" or "worker"."""
         return self.owner.setdefault("owner", who) == who
 
     def do(self) -> None:
         try:
-            self.part(self.number)
+            self.work(self.number)
         except BaseException as error:  # the caller raises it
             self.error = error
         self.ended = True
@@ -62,70 +63,70 @@ class _Task:
             self.end.acquire()
 
 
-class _Helper(threading.Thread):
+class _Worker(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="fastnn", daemon=True)
         self.tasks: SimpleQueue[_Task] = SimpleQueue()
-        self.station: Station | None = None
+        self.standby: Standby | None = None
 
     def run(self) -> None:
         while True:
             task = self.tasks.get()
-            if task.claim("helper"):
+            if task.claim("worker"):
                 task.do()
-            del task  # an idle helper keeps no data alive
-            if self.station is not None and self.tasks.empty():
-                self.station.stand_by()
+            del task  # an idle worker keeps no data alive
+            if self.standby is not None and self.tasks.empty():
+                self.standby.stand_by()
 
 
-_idle: list[_Helper] = []
+_idle: list[_Worker] = []
 os.register_at_fork(after_in_child=_idle.clear)
 
 
-class Crew:
-    """The caller and some helpers, for one run; a context manager.
+class ThreadPool:
+    """The caller and some worker threads, which it borrows for one run from those that idle; a context manager.
 
-    ``size`` may be less than asked for where the system grants no more threads.
+    ``size`` counts the caller too.  It may be less than asked for where the system grants no more threads.
     """
 
     def __init__(self, size: int) -> None:
-        self.helpers: list[_Helper] = []
-        while len(self.helpers) < size - 1:
+        self.workers: list[_Worker] = []
+        while len(self.workers) < size - 1:
             try:
-                helper = _idle.pop()
+                worker = _idle.pop()
             except IndexError:
-                helper = _Helper()
+                worker = _Worker()
                 try:
-                    helper.start()
+                    worker.start()
                 except RuntimeError:  # the system's limit
                     break
-            self.helpers.append(helper)
-        self.size = 1 + len(self.helpers)
+            self.workers.append(worker)
+        self.size = 1 + len(self.workers)
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> ThreadPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _idle.extend(self.helpers)
-        self.helpers = []
+        _idle.extend(self.workers)
+        self.workers = []
 
     def run(
         self,
-        part: Part,
+        work: Work,
         abort: Callable[[], None],
         over: Callable[[], bool] = lambda: False,
-        station: Callable[[Station | None], Station] | None = None,
+        standby: Callable[[Standby | None], Standby] | None = None,
     ) -> None:
-        """part(0) here and part(1), part(2) ... in the helpers, to the end of all.
+        """work(0) here and work(1), work(2) ... in the workers, to the end of all.
 
-        ``over`` may know after part(0) that all others have done their work, which spares the wait for word of it.
-        ``station`` says where a helper shall stand by after its task, given where it does: None, for one elsewhere.
+        ``over`` may know after work(0) that all others have done their work, which spares the wait for word of it.
+        ``standby`` says where a worker shall stand by after its task, given where it does: None, for one elsewhere.
         Where one does not come (Ctrl-C, an error), ``abort`` lets those out that wait for it.  Whatever is raised, and
         however often, no task is at work any more when this ends.
         """
         error: BaseException | None = None
         tasks: list[_Task] = []
-        called: list[Station] = []
+        called: list[Standby] = []
         begun = False
         while True:
             try:
@@ -133,20 +134,20 @@ class Crew:
                     try:
                         if not begun:
                             begun = True
-                            for number, helper in enumerate(self.helpers, 1):
-                                held = helper.station
-                                if station is not None:
-                                    helper.station = station(held)
-                                if held is not None and station is not None and held is helper.station:
-                                    called.append(held)
-                                    if held.call(part, number):
+                            for number, worker in enumerate(self.workers, 1):
+                                before = worker.standby
+                                if standby is not None:
+                                    worker.standby = standby(before)
+                                if before is not None and standby is not None and before is worker.standby:
+                                    called.append(before)
+                                    if before.call(work, number):
                                         continue
                                     called.pop()
-                                elif held is not None:
-                                    held.dismiss()
-                                tasks.append(_Task(part, number))
-                                helper.tasks.put(tasks[-1])
-                            part(0)
+                                elif before is not None:
+                                    before.dismiss()
+                                tasks.append(_Task(work, number))
+                                worker.tasks.put(tasks[-1])
+                            work(0)
                         if error is None and over():
                             return
                         if error is not None:

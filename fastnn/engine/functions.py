@@ -1,7 +1,7 @@
 """Functions of the user's own that the kernels call: as machine code that Numba makes of them, or back in Python.
 
-To the kernels each is an address, of a function of nine integers that reads and writes rows of reals: see call_own in
-kernels/network.py.  It returns 1; anything else ends the run.
+To the kernels each is the address of a function of nine integers that reads and writes rows of reals.  It returns 1;
+anything else ends the run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .extras import require
+from fastnn.extras import require
 
 __all__ = ["BatchLoss", "Function", "ScalarActivation", "ScalarLoss", "name_of"]
 
