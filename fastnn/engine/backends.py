@@ -73,7 +73,7 @@ def describe() -> dict[str, str]:
     isa, instruction_set = machine.instruction_set()
     facts["backend"] = f"{available[0]} (the first that is here of {', '.join(BACKENDS)})"
     facts["backends here"] = ", ".join(available)
-    reason = "forced by FASTNN_ISA" if machine.os.environ.get(machine.VARIABLE) else "the widest this processor offers"
+    reason = "forced by FASTNN_ISA" if os.environ.get(machine.VARIABLE) else "the widest this processor offers"
     facts["instruction set"] = f"{isa} ({reason}; offered: {', '.join(machine.supported())})"
     lanes = instruction_set.vector_bytes // 4
     facts["tile"] = f"{instruction_set.tile_rows} rows x {instruction_set.tile_vectors} vectors of {lanes} float32"

@@ -34,9 +34,9 @@ power = math.pow
 square_root = math.sqrt
 
 
-def fma(a: Array, b: Array, c: Array) -> Array:
+def fma(a: Array, b: Array | float, c: Array | float) -> Array:
     """a * b + c with one rounding, or nearly: through the next wider type."""
-    wide = np.float64 if a.dtype == np.float32 else np.longdouble
+    wide: Any = np.float64 if a.dtype == np.float32 else np.longdouble
     return np.asarray(a.astype(wide) * b + c, a.dtype)
 
 

@@ -212,7 +212,7 @@ def binary_accuracy_value(y: Array, target: Array) -> Array:
 
 @dataclass(frozen=True)
 class Loss:
-    """A row of the table.  ``mean``: averaged over the outputs, else summed.
+    """A row of the table.  ``mean``: averaged over the outputs, else summed.  ``parameter``: a name and a default.
 
     ``value`` None: it needs all outputs of a row, see source/loss.
     ``of_log_softmax``: the formulas' y is the logarithm of softmax's output.
@@ -221,7 +221,7 @@ class Loss:
     value: Callable[..., Array] | None
     gradient: Callable[..., Array] | None
     mean: bool = True
-    parameter: tuple[str, float] | None = None
+    parameter: tuple[str, float] = ("", 1.0)
     of_log_softmax: bool = False
 
 

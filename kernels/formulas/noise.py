@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from .arrays import Array, fma, log, sqrt, where
+from typing import Any
+
+from .arrays import fma, log, sqrt, where
 
 
-def normal_quantile(uniform: Array) -> Array:
+def normal_quantile(uniform: Any) -> Any:  # arrays here, vectors in kernels
     """Standard normal numbers from uniform ones, multiples of 2**-23 in [0, 1), each at the middle of its step.
 
     sqrt(2) erfinv(2 u - 1) by M. Giles's polynomials (Approximating the erfinv function, 2011), relative error 1e-6.

@@ -46,7 +46,7 @@ from .types import RecordType, type_of
 from .words import vocabulary as words
 
 
-class Lean(CompilerBase):  # type: ignore[misc, unused-ignore]
+class Lean(CompilerBase):
     """Numba's pipeline less what kernels have no need of: closures, rewritten arrays, inlined overloads, objects."""
 
     def define_pipelines(self) -> list[PassManager]:

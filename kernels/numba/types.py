@@ -38,13 +38,13 @@ class RecordType(types.Type):
 
 
 @register_default(LanesType)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc, unused-ignore]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: LanesType) -> None:
         super().__init__(manager, kind, kind.llvm)
 
 
 @register_default(RecordType)
-class _RecordModel(models.PrimitiveModel):  # type: ignore[misc, unused-ignore]
+class _RecordModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: RecordType) -> None:
         super().__init__(manager, kind, INTEGER)
 
@@ -78,7 +78,7 @@ WORDS = {**COMPARISONS, operator.eq: "equal"}
 
 def _declare(symbol: Any) -> None:
     @infer_global(symbol)
-    class Operator(AbstractTemplate):  # type: ignore[misc, unused-ignore]
+    class Operator(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
             vectors = [a for a in args if isinstance(a, LanesType)]
             if not vectors or not all(isinstance(a, (LanesType, types.Float)) for a in args):
@@ -114,7 +114,7 @@ for _symbol in (*ARITHMETIC, *WORDS, operator.neg):
 
 
 @infer_getattr
-class _Fields(AttributeTemplate):  # type: ignore[misc, unused-ignore]
+class _Fields(AttributeTemplate):
     key = RecordType
 
     def generic_resolve(self, record: RecordType, name: str) -> Any:

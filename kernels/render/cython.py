@@ -71,14 +71,11 @@ def local_types(function: Rendered, results: dict[str, str | None]) -> dict[str,
 
     def visit(statements: list[ast.stmt]) -> None:
         for node in statements:
-            target, value = None, "integer"
             match node:
-                case ast.Assign(targets=[ast.Name(id=target)]):
-                    value = kind(node.value)
-                case ast.For(target=ast.Name(id=target)):
-                    pass
-            if target and target not in known:
-                known[target] = found[target] = value
+                case ast.Assign(targets=[ast.Name(id=name)]) if name not in known:
+                    known[name] = found[name] = kind(node.value)
+                case ast.For(target=ast.Name(id=name)) if name not in known:
+                    known[name] = found[name] = "integer"
             for inner in ("body", "orelse"):
                 visit(getattr(node, inner, []))
 
@@ -88,7 +85,8 @@ def local_types(function: Rendered, results: dict[str, str | None]) -> dict[str,
 
 def words(source: Source) -> tuple[dict[str, Signature], dict[str, Signature]]:
     """The vocabulary as primitives.h has it: words of each dtype, and words that both share."""
-    real, shared = {}, {}
+    real: dict[str, Signature] = {}
+    shared: dict[str, Signature] = {}
     for name, signature in source.vocabulary.items():
         if name in ELEMENTARY:
             continue

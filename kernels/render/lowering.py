@@ -216,7 +216,7 @@ class Lowering:
         if len(node.args) != len(self.signature(node, name).arguments):
             raise self.error(node, f"gives {len(node.args)} arguments of {len(self.signature(node, name).arguments)}")
         arguments = node.args
-        if isinstance(arguments[0] if arguments else None, ast.Name) and self.row and arguments[0].id == self.code:
+        if arguments and self.row and ast.unparse(arguments[0]) == self.code:
             name, arguments = f"{name}_{self.row.name}", arguments[1:]
         return call(name, *(field for a in arguments for field in self.fields(a)))
 

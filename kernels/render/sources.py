@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from .. import records, tuning, values, vocabulary
+from ..language import Record
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -55,7 +56,7 @@ def _row(code: int, key: ast.expr | None, value: ast.expr) -> Row:
     return Row(str(key.value), code, formulas, slots, hyper, flags)
 
 
-def places(record: type[records.Record], before: str = "", start: int = 0) -> dict[str, tuple[str, int]]:
+def places(record: type[Record], before: str = "", start: int = 0) -> dict[str, tuple[str, int]]:
     """The type of each field of a record, groups' included, and its place among them."""
     found: dict[str, tuple[str, int]] = {}
     for name, kind in records.fields(record).items():

@@ -86,8 +86,8 @@ def deep_tiles(source: Source, instruction_set: InstructionSet, lanes: int, size
         step, before, after = tile_parts(height, width, lanes, size)
         turn = []
         for number in range(steps):
-            lines = range(number * wanted // steps, (number + 1) * wanted // steps)
-            turn += [*(f"prefetch(next_row + {64 * line})" for line in lines), *step]
+            asked = range(number * wanted // steps, (number + 1) * wanted // steps)
+            turn += [*(f"prefetch(next_row + {64 * line})" for line in asked), *step]
         turn += [f"next_row += {64 * wanted}", "prefetch(read)", f"read += read_step * {size}"]
         turn += ["prefetch_write(write)", f"write += write_step * {size}"]
         body = [

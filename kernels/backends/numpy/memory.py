@@ -28,6 +28,10 @@ def address_of(array: Array) -> int:
     return int(array.ctypes.data)
 
 
+def buffer_at(address: int, size: int) -> Any:
+    return (ctypes.c_char * size).from_address(address)
+
+
 def array_at(
     address: int, shape: tuple[int, ...], dtype: npt.DTypeLike, strides: tuple[int, ...] | None = None
 ) -> Array:
@@ -36,12 +40,11 @@ def array_at(
     if 0 in shape:
         return np.empty(shape, dtype)
     if strides is None:
-        size = int(np.prod(shape)) * dtype.itemsize
-        return np.ndarray(shape, dtype, (ctypes.c_char * size).from_address(address))
+        return np.ndarray(shape, dtype, buffer_at(address, int(np.prod(shape)) * dtype.itemsize))
     spans = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
     low = sum(min(span, 0) for span in spans)
     size = sum(abs(span) for span in spans) + dtype.itemsize
-    return np.ndarray(shape, dtype, (ctypes.c_char * size).from_address(address + low), -low, strides)
+    return np.ndarray(shape, dtype, buffer_at(address + low, size), -low, strides)
 
 
 class Network:
