@@ -1,8 +1,8 @@
 """Elementary functions for vectors of float32 and float64, written once for every backend.
 
-Nothing imports this module: render/ reads it, takes the functions of one dtype and turns them into Numba and
-C. Each is a straight line without branches. The coefficients are minimax fits (Remez
-exchange in 50 digits, relative error; the leading coefficients rounded one by one, the rest refitted).
+Nothing imports this module: render/ reads it, takes the functions of one dtype, which are those without a dtype in
+their names and with it, and turns them into Numba and C. Each is a straight line without branches. The coefficients
+are minimax fits (Remez exchange in 50 digits, relative error; the leading ones rounded one by one, the rest refitted).
 
 exp, expm1
     x = n ln 2 + r with ln 2 in two parts, the first short enough for n times it to be exact; a polynomial
@@ -38,20 +38,37 @@ through.
 
 from .vocabulary import absolute, copysign, exponent, fma, mantissa, maximum, minimum, rint, two_to_the, where
 
+NUMBERS = {
+    "LOWEST": (-87.3365402, -708.39641853226408),  # below it exp(x) is less than the smallest normal number
+    "LOG2_E": (1.44269502, 1.4426950408889634),
+    "LN2_HIGH": (0.693145752, 0.69314718055989033),
+    "LN2_LOW": (1.42860677e-06, 5.4979230187083712e-14),
+    "LAST_POWER": (127.0, 1023.0),  # the largest n for which 2**n is finite
+    "LEAST_POWER": (126.0, 1022.0),  # the largest n for which 2**-n is a normal number
+    "SQRT_2": (1.41421354, 1.4142135623730951),
+    "SQRT_HALF": (0.707106781, 0.70710678118654752),
+    "SMALLEST_NORMAL": (1.17549435e-38, 2.2250738585072014e-308),
+    "LARGEST_FINITE": (3.40282347e38, 1.7976931348623157e308),
+    "HUGE": (3.0e38, 1.0e308),  # its square is infinite
+    "TAIL_RANGE": (13.0815, 37.6),  # up to it exp(-a**2 / 2) is a normal number
+    "TAIL_END": (13.0031, 37.5379),  # above it erfc(a / sqrt(2)) is 0
+}
+"""Those that a function of both types is written with: for float32, and for float64."""
 
-def exp_float32(x):
-    lowest = -87.3365402  # below it exp(x) is less than the smallest normal number
+
+def exp(x):
+    lowest = LOWEST
     clamped = maximum(x, lowest)
-    n = rint(minimum(clamped * 1.44269502, 127.0))
-    p = exp_polynomial(fma(n, -1.42860677e-06, fma(n, -0.693145752, clamped)))
+    n = rint(minimum(clamped * LOG2_E, LAST_POWER))
+    p = exp_polynomial(fma(n, -LN2_LOW, fma(n, -LN2_HIGH, clamped)))
     scale = two_to_the(n)
     return where(x < lowest, 0.0, fma(scale, p, scale))
 
 
-def expm1_float32(x):
-    clamped = maximum(x, -87.3365402)  # as in exp: an activation that needs both pays for one
-    n = rint(minimum(clamped * 1.44269502, 127.0))
-    p = exp_polynomial(fma(n, -1.42860677e-06, fma(n, -0.693145752, clamped)))
+def expm1(x):
+    clamped = maximum(x, LOWEST)  # as in exp: an activation that needs both pays for one
+    n = rint(minimum(clamped * LOG2_E, LAST_POWER))
+    p = exp_polynomial(fma(n, -LN2_LOW, fma(n, -LN2_HIGH, clamped)))
     scale = two_to_the(n)
     return fma(scale, p, scale - 1.0)
 
@@ -65,6 +82,17 @@ def exp_polynomial_float32(r):
     return fma(squared, p, r)
 
 
+def exp_polynomial_float64(r):
+    """exp(r) - 1 for r between -ln(2) / 2 and ln(2)."""
+    squared = r * r
+    p = fma(squared, 2.387625119972211e-09, fma(r, 2.4949258078785536e-08, 2.7549627734100148e-07))
+    p = fma(squared, p, fma(r, 2.755775128452565e-06, 2.4801593493750793e-05))
+    p = fma(squared, p, fma(r, 0.00019841269318842628, 0.0013888888887346143))
+    p = fma(squared, p, fma(r, 0.0083333333335780559, 0.041666666666666907))
+    p = fma(squared, p, fma(r, 0.16666666666666308, 0.5))
+    return fma(squared, p, r)
+
+
 def log_of_parts_float32(f, e):
     """log((1 + f) * 2**e) for 1 + f between sqrt(1/2) and sqrt(2)."""
     squared = f * f
@@ -75,43 +103,55 @@ def log_of_parts_float32(f, e):
     return fma(e, 0.693147182, fma(squared, p, f))
 
 
-def log_at_the_edges_float32(x, y):
+def log_of_parts_float64(f, e):
+    """log((1 + f) * 2**e) for 1 + f between sqrt(1/2) and sqrt(2)."""
+    s = f / (f + 2.0)
+    squared = s * s
+    fourth = squared * squared
+    p = fma(fourth, 0.14798239565627991, fma(squared, 0.15313834061341752, 0.18183572285268404))
+    p = fma(fourth, p, fma(squared, 0.22222198430150955, 0.28571428743677696))
+    p = fma(fourth, p, fma(squared, 0.39999999999409375, 0.66666666666667351))
+    # 2 s = f - s f, and f is exact
+    return fma(e, 0.69314718055994531, fma(-s, fma(-squared, p, f), f))
+
+
+def log_at_the_edges(x, y):
     """y, the logarithm of x, but for x that is 0, negative, infinite or NaN."""
-    minus_infinity = -3.0e38 * 3.0e38
+    minus_infinity = -HUGE * HUGE
     not_a_number = minus_infinity - minus_infinity
-    y = where(x < 1.17549435e-38, where(x < 0.0, not_a_number, minus_infinity), y)
-    return where(x <= 3.40282347e38, y, x)
+    y = where(x < SMALLEST_NORMAL, where(x < 0.0, not_a_number, minus_infinity), y)
+    return where(x <= LARGEST_FINITE, y, x)
 
 
-def log_float32(x):
+def log(x):
     m = mantissa(x)
     e = exponent(x)
-    e = where(m > 1.41421354, e + 1.0, e)
-    m = where(m > 1.41421354, m * 0.5, m)
+    e = where(m > SQRT_2, e + 1.0, e)
+    m = where(m > SQRT_2, m * 0.5, m)
     return log_at_the_edges(x, log_of_parts(m - 1.0, e))
 
 
-def log1p_float32(x):
+def log1p(x):
     u = x + 1.0
     m = mantissa(u)
     e = exponent(u)
-    e = where(m > 1.41421354, e + 1.0, e)
-    m = where(m > 1.41421354, m * 0.5, m)
+    e = where(m > SQRT_2, e + 1.0, e)
+    m = where(m > SQRT_2, m * 0.5, m)
     lost = x - (u - 1.0)
-    f = fma(lost, two_to_the(-minimum(e, 126.0)), m - 1.0)
+    f = fma(lost, two_to_the(-minimum(e, LEAST_POWER)), m - 1.0)
     return log_at_the_edges(u, log_of_parts(f, e))
 
 
-def tanh_float32(x):
+def tanh(x):
     t = expm1(-2.0 * absolute(x))
     return copysign(t * reciprocal(t + 2.0), x)
 
 
-def normal_tail_float32(x):
-    a = minimum(absolute(x), 13.0815)  # so that exp(-a**2 / 2) is still a normal number
+def normal_tail(x):
+    a = minimum(absolute(x), TAIL_RANGE)
     square = a * a
-    y = erfc_of_parts(a * 0.707106781, 0.5 * square, 0.5 * fma(a, a, -square))
-    y = where(a > 13.0031, 0.0, y)
+    y = erfc_of_parts(a * SQRT_HALF, 0.5 * square, 0.5 * fma(a, a, -square))
+    y = where(a > TAIL_END, 0.0, y)
     return where(x < 0.0, 2.0 - y, y)
 
 
@@ -133,86 +173,6 @@ def erfc_of_parts_float32(a, square, lost):
     n = rint(square * -1.44269502)
     r = fma(n, -1.42860677e-06, fma(n, -0.693145752, -square)) - lost
     return (y + fma(y, exp_polynomial(r), y_lost)) * two_to_the(n)
-
-
-def exp_float64(x):
-    lowest = -708.39641853226408  # below it exp(x) is less than the smallest normal number
-    clamped = maximum(x, lowest)
-    n = rint(minimum(clamped * 1.4426950408889634, 1023.0))
-    p = exp_polynomial(fma(n, -5.4979230187083712e-14, fma(n, -0.69314718055989033, clamped)))
-    scale = two_to_the(n)
-    return where(x < lowest, 0.0, fma(scale, p, scale))
-
-
-def expm1_float64(x):
-    clamped = maximum(x, -708.39641853226408)
-    n = rint(minimum(clamped * 1.4426950408889634, 1023.0))
-    p = exp_polynomial(fma(n, -5.4979230187083712e-14, fma(n, -0.69314718055989033, clamped)))
-    scale = two_to_the(n)
-    return fma(scale, p, scale - 1.0)
-
-
-def exp_polynomial_float64(r):
-    """exp(r) - 1 for r between -ln(2) / 2 and ln(2)."""
-    squared = r * r
-    p = fma(squared, 2.387625119972211e-09, fma(r, 2.4949258078785536e-08, 2.7549627734100148e-07))
-    p = fma(squared, p, fma(r, 2.755775128452565e-06, 2.4801593493750793e-05))
-    p = fma(squared, p, fma(r, 0.00019841269318842628, 0.0013888888887346143))
-    p = fma(squared, p, fma(r, 0.0083333333335780559, 0.041666666666666907))
-    p = fma(squared, p, fma(r, 0.16666666666666308, 0.5))
-    return fma(squared, p, r)
-
-
-def log_of_parts_float64(f, e):
-    """log((1 + f) * 2**e) for 1 + f between sqrt(1/2) and sqrt(2)."""
-    s = f / (f + 2.0)
-    squared = s * s
-    fourth = squared * squared
-    p = fma(fourth, 0.14798239565627991, fma(squared, 0.15313834061341752, 0.18183572285268404))
-    p = fma(fourth, p, fma(squared, 0.22222198430150955, 0.28571428743677696))
-    p = fma(fourth, p, fma(squared, 0.39999999999409375, 0.66666666666667351))
-    # 2 s = f - s f, and f is exact
-    return fma(e, 0.69314718055994531, fma(-s, fma(-squared, p, f), f))
-
-
-def log_at_the_edges_float64(x, y):
-    """y, the logarithm of x, but for x that is 0, negative, infinite or NaN."""
-    minus_infinity = -1.0e308 * 1.0e308
-    not_a_number = minus_infinity - minus_infinity
-    y = where(x < 2.2250738585072014e-308, where(x < 0.0, not_a_number, minus_infinity), y)
-    return where(x <= 1.7976931348623157e308, y, x)
-
-
-def log_float64(x):
-    m = mantissa(x)
-    e = exponent(x)
-    e = where(m > 1.4142135623730951, e + 1.0, e)
-    m = where(m > 1.4142135623730951, m * 0.5, m)
-    return log_at_the_edges(x, log_of_parts(m - 1.0, e))
-
-
-def log1p_float64(x):
-    u = x + 1.0
-    m = mantissa(u)
-    e = exponent(u)
-    e = where(m > 1.4142135623730951, e + 1.0, e)
-    m = where(m > 1.4142135623730951, m * 0.5, m)
-    lost = x - (u - 1.0)
-    f = fma(lost, two_to_the(-minimum(e, 1022.0)), m - 1.0)
-    return log_at_the_edges(u, log_of_parts(f, e))
-
-
-def tanh_float64(x):
-    t = expm1(-2.0 * absolute(x))
-    return copysign(t * reciprocal(t + 2.0), x)
-
-
-def normal_tail_float64(x):
-    a = minimum(absolute(x), 37.6)  # so that exp(-a**2 / 2) is still a normal number
-    square = a * a
-    y = erfc_of_parts(a * 0.70710678118654752, 0.5 * square, 0.5 * fma(a, a, -square))
-    y = where(a > 37.5379, 0.0, y)
-    return where(x < 0.0, 2.0 - y, y)
 
 
 def erfc_of_parts_float64(a, square, lost):

@@ -7,7 +7,7 @@ import copy
 from collections.abc import Iterator
 
 from .rendered import Rendered, call, indent, text
-from .sources import Row, Source
+from .sources import Row, Source, without_dtype
 
 COMPARISONS = {ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater", ast.GtE: "greater_equal", ast.Eq: "equal"}
 
@@ -29,9 +29,14 @@ class Vectorise(ast.NodeTransformer):
         return node
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            return call("splat", node)
-        return self.generic_visit(node)  # type: ignore[return-value]
+        operand = self.visit(node.operand)
+        if (
+            isinstance(node.op, ast.USub)
+            and isinstance(operand, ast.Call)
+            and isinstance(operand.args[0], ast.Constant)
+        ):
+            return call("splat", ast.UnaryOp(node.op, operand.args[0]))  # of minus a number
+        return ast.UnaryOp(node.op, operand)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
@@ -46,22 +51,23 @@ def without_docstring(function: ast.FunctionDef) -> ast.FunctionDef:
     return function
 
 
-def formula(source: Source, function: ast.FunctionDef, name: str) -> Rendered:
+def formula(function: ast.FunctionDef, name: str, numbers: dict[str, float]) -> Rendered:
     function = without_docstring(function)
     arguments = [(a.arg, "vector") for a in function.args.args]
-    body = [Vectorise(source.numbers).visit(s) for s in function.body]
+    body = [Vectorise(numbers).visit(s) for s in function.body]
     return Rendered(name, arguments, "vector", text(body), inlined=True)
 
 
 def formulas(source: Source, dtype: str) -> Iterator[Rendered]:
     """The elementary functions of one dtype, and every formula of activations, losses and noise."""
+    numbers = {name: pair[dtype == "float64"] for name, pair in source.numbers_of_types.items()}
     for name, function in source.elementary.items():
-        if name.endswith("_" + dtype):
-            yield formula(source, function, name.removesuffix("_" + dtype))
+        if name.endswith(f"_{dtype}") or name == without_dtype(name):
+            yield formula(function, without_dtype(name), numbers)
     for group in (source.activations, source.losses):
         for name in dict.fromkeys(f for row in group for f in row.formulas if f):
-            yield formula(source, source.formulas[name], name)
-    yield formula(source, source.formulas["normal_quantile"], "normal_quantile")
+            yield formula(source.formulas[name], name, source.numbers)
+    yield formula(source.formulas["normal_quantile"], "normal_quantile", source.numbers)
 
 
 def dispatcher(name: str, rows: list[Row], arguments: list[tuple[str, str]], result: str | None) -> Rendered:

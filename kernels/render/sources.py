@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from .. import records, tuning, values, vocabulary
 from ..language import Record
@@ -42,14 +42,15 @@ def table(tree: ast.Module, name: str) -> list[Row]:
     for node in tree.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name:
             assert isinstance(node.value, ast.Dict)
-            return [_row(code, *pair) for code, pair in enumerate(zip(node.value.keys, node.value.values, strict=True))]
+            pairs = zip(node.value.keys, node.value.values, strict=True)
+            return [_row(code, key, value, _literals(tree)) for code, (key, value) in enumerate(pairs)]
     raise LookupError(name)
 
 
-def _row(code: int, key: ast.expr | None, value: ast.expr) -> Row:
+def _row(code: int, key: ast.expr | None, value: ast.expr, literals: dict[str, Any]) -> Row:
     assert isinstance(key, ast.Constant) and isinstance(value, ast.Call)
     formulas = tuple(a.id if isinstance(a, ast.Name) else None for a in value.args[:2])
-    rest = [ast.literal_eval(a) for a in value.args[2:] if isinstance(a, (ast.Tuple, ast.Dict))]
+    rest = [literals[a.id] if isinstance(a, ast.Name) else ast.literal_eval(a) for a in value.args[2:]]
     slots = rest[0] if rest and isinstance(rest[0], tuple) else ()
     hyper = tuple(rest[1]) if len(rest) > 1 else ()
     flags = tuple(str(k.arg) for k in value.keywords if isinstance(k.value, ast.Constant) and k.value.value is True)
@@ -137,8 +138,15 @@ class Source:
         self.modules = {path.stem: parse(path) for path in sorted((HERE / "source").glob("*.py"))}
         trees = {name: parse(HERE / "formulas" / f"{name}.py") for name in FORMULAS}
         self.formulas = {name: f for tree in trees.values() for name, f in functions(tree).items()}
-        self.elementary = functions(parse(HERE / "elementary.py"))
-        self.numbers = {name: value for tree in trees.values() for name, value in _numbers(tree)}
+        elementary = parse(HERE / "elementary.py")
+        self.elementary = functions(elementary)
+        self.numbers_of_types: dict[str, tuple[float, float]] = _literals(elementary)["NUMBERS"]
+        self.numbers: dict[str, float] = {
+            name: float(value)
+            for tree in trees.values()
+            for name, value in _literals(tree).items()
+            if not isinstance(value, dict)
+        }
         self.activations = table(trees["activations"], "ACTIVATIONS")
         self.losses = table(trees["losses"], "LOSSES")
         self.optimizers = table(trees["optimizers"], "OPTIMIZERS")
@@ -180,7 +188,7 @@ class Source:
     def signatures(self) -> dict[str, Signature]:
         """Of all that kernels call by name: kernels, what is written out for them, and the vocabulary."""
         written = {name: f for tree in self.modules.values() for name, f in functions(tree).items()}
-        of_vectors = {name.rsplit("_", 1)[0]: f for name, f in self.elementary.items()} | self.formulas
+        of_vectors = {without_dtype(name): f for name, f in self.elementary.items()} | self.formulas
         return {
             **{name: Signature({a.arg: "vector" for a in f.args.args}, "vector") for name, f in of_vectors.items()},
             **self.vocabulary,
@@ -201,10 +209,16 @@ def _declared(function: ast.FunctionDef) -> Kernel | None:
     return None
 
 
-def _numbers(tree: ast.Module) -> Iterator[tuple[str, float]]:
-    """The named numbers among formulas."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            (target,) = node.targets
-            assert isinstance(target, ast.Name)
-            yield target.id, float(ast.literal_eval(node.value))
+def _literals(tree: ast.Module) -> dict[str, Any]:
+    """The named constants of a module."""
+    return {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, (ast.Constant, ast.Dict))
+    }
+
+
+def without_dtype(name: str) -> str:
+    return name.removesuffix("_float32").removesuffix("_float64")
