@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import data, lbfgs, losses, metrics, optimizers, quick, saving, streams, training, utils
+from . import data, losses, metrics, optimizers, quick, saving, training, utils
 from . import layers as layer_types
 from .callbacks import CallbackList, History, ProgressBar, verbosity
+from .data import Chunk, Feed, Rows, Wanted, evaluate, streams
 from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout
 from .errors import ModelFileError
-from .feeds import Feed, Wanted, evaluate
 from .layers import (
     Activation,
     AlphaDropout,
@@ -32,7 +32,7 @@ from .layers import (
     unique_names,
 )
 from .names import CustomObject, custom_object_scope, deserialize, lookup, serialize
-from .sources import Chunk, Rows
+from .training import lbfgs
 
 __all__ = ["Sequential", "load_model"]
 

@@ -1,4 +1,4 @@
-"""What is built: the wheel holds three packages and nothing else, the sdist all that a build needs."""
+"""What is built: the wheel holds fastnn's packages and nothing else, the sdist all that a build needs."""
 
 import importlib.metadata
 import os
@@ -20,6 +20,7 @@ import fastnn
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
+PACKAGES = sorted(path.parent.name for path in (ROOT / "fastnn").glob("*/__init__.py"))
 BINARY = (".so", ".pyd")
 GENERATED = shutil.ignore_patterns("_cython_*", "__pycache__", "*.so", "*.pyd")
 
@@ -70,13 +71,14 @@ def sources(folder, *patterns):
 
 def test_the_wheel_installs_fastnn_with_its_kernels_and_estimators_only(wheel):
     folders = {name.rpartition("/")[0] for name in wheel if ".dist-info" not in name}
-    assert folders == {"fastnn", "fastnn/kernels", "fastnn/sklearn"}
+    assert folders == {"fastnn", "fastnn/kernels", *(f"fastnn/{name}" for name in PACKAGES)}
 
 
 def test_the_wheel_holds_every_module_and_nothing_generated(wheel):
     expected = {f"fastnn/{name}" for name in sources("fastnn", "*.py", "py.typed")}
     expected |= {f"fastnn/kernels/{name}" for name in sources("kernels", "*.py", "*.h")}
-    expected |= {f"fastnn/sklearn/{name}" for name in sources("fastnn/sklearn", "*.py")}
+    for package in PACKAGES:
+        expected |= {f"fastnn/{package}/{name}" for name in sources(f"fastnn/{package}", "*.py")}
     assert {name for name in wheel if ".dist-info" not in name and not name.endswith(BINARY)} == expected
     assert "fastnn/py.typed" in wheel
 
@@ -104,7 +106,8 @@ def test_the_sdist_holds_what_a_build_needs_and_nothing_generated(source):
     wanted = {"fastnn": ("*.py", "py.typed"), "kernels": ("*.py", "*.h"), "tests": ("*.py",)}
     for folder, patterns in wanted.items():
         assert {path.name for path in (source / folder).iterdir() if path.is_file()} == sources(folder, *patterns)
-    assert {path.name for path in (source / "fastnn" / "sklearn").iterdir()} == sources("fastnn/sklearn", "*.py")
+    for package in PACKAGES:
+        assert {path.name for path in (source / "fastnn" / package).iterdir()} == sources(f"fastnn/{package}", "*.py")
 
 
 @pytest.mark.skipif(not shutil.which("false"), reason="no command that always fails")

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import feeds, reader, streams
+from fastnn.data import blocks as feeds
+from fastnn.data import prefetch as reader
+from fastnn.data import streams
 from fastnn.errors import DivergenceWarning
 
 ROWS, INPUTS = 1037, 5

@@ -9,19 +9,18 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from . import data as checks
-from .engine import KIND_CODES, Data, Engine, Training
-from .reader import Block, End, Reader, Slot
-from .sources import CHUNK_BYTES, Batches, Chunk, Files, Rows
-from .team import processors
+from fastnn.engine import KIND_CODES, Data, Engine, Training
+from fastnn.team import processors
 
-if TYPE_CHECKING:
-    from .streams import Stream
+from . import arrays as checks
+from .file_source import CHUNK_BYTES, Batches, Chunk, Files, Rows
+from .prefetch import Block, End, Reader, Slot
+from .streams import Stream
 
 __all__ = ["Feed", "StreamTraining", "Wanted", "evaluate"]
 

@@ -10,26 +10,21 @@ import numbers
 import operator
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .team import Crew, processors
-
-if TYPE_CHECKING:
-    from .streams import open, stream
+from fastnn.team import Crew, processors
 
 __all__ = [
     "as_array",
     "batch_size",
     "check_finite",
     "features",
-    "open",
     "positive_integer",
     "read_by_rows",
     "real_number",
-    "stream",
     "targets",
     "validation_split",
     "weights",
@@ -49,15 +44,6 @@ KINDS = {
     "m": "durations",
     "V": "records",
 }
-
-
-def __getattr__(name: str) -> Any:
-    """`open` and `stream`, which build on this module."""
-    if name in ("open", "stream"):
-        from . import streams
-
-        return getattr(streams, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 # --- Numbers ------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .extras import require
+from fastnn.extras import require
 
 __all__ = ["Batches", "Chunk", "Files", "Rows", "chosen", "mapped"]
 

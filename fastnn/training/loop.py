@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import data as checks
-from . import optimizers
-from .engine import SLICE_SECONDS, Data, Engine, LayerPlan, Training
-from .errors import DivergenceWarning
-from .feeds import Feed, StreamTraining, evaluate
+from fastnn import data as checks
+from fastnn import optimizers
+from fastnn.data import Feed, StreamTraining, evaluate
+from fastnn.engine import SLICE_SECONDS, Data, Engine, LayerPlan, Training
+from fastnn.errors import DivergenceWarning
 
 if TYPE_CHECKING:
-    from .callbacks import CallbackList
-    from .metrics import Metric
-    from .optimizers import Optimizer
+    from fastnn.callbacks import CallbackList
+    from fastnn.metrics import Metric
+    from fastnn.optimizers import Optimizer
 
 __all__ = ["Run", "gradient_descent", "named", "run"]
 

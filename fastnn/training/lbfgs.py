@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .engine import Data, Engine
-from .errors import DivergenceWarning
-from .extras import require
-from .feeds import Feed, evaluate
-from .optimizers import LBFGS, Optimizer
-from .training import named
+from fastnn.data import Feed, evaluate
+from fastnn.engine import Data, Engine
+from fastnn.errors import DivergenceWarning
+from fastnn.extras import require
+from fastnn.optimizers import LBFGS, Optimizer
+
+from .loop import named
 
 if TYPE_CHECKING:
-    from .callbacks import CallbackList
-    from .metrics import Metric
+    from fastnn.callbacks import CallbackList
+    from fastnn.metrics import Metric
 
 __all__ = ["run"]
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import data as checks
-from .sources import Batches, Chunk, Files, Rows, chosen
+from . import arrays as checks
+from .file_source import Batches, Chunk, Files, Rows, chosen
 
 __all__ = ["Stream", "find", "open", "stream"]
 

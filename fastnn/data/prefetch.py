@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .engine import Data
+from fastnn.engine import Data
 
 __all__ = ["BLOCKS", "Block", "End", "Reader", "Slot"]
 
