@@ -13,7 +13,9 @@ import numpy.typing as npt
 from . import data, losses, metrics, optimizers, quick, saving, training, utils
 from . import layers as layer_types
 from .callbacks import CallbackList, History, ProgressBar, verbosity
-from .data import Chunk, Feed, Rows, Wanted, evaluate, streams
+from .data import ArraySource as Rows
+from .data import Chunk, Feed, evaluate, streams
+from .data import Requirements as Wanted
 from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout
 from .errors import ModelFileError
 from .layers import (

@@ -1,13 +1,11 @@
-"""What users give, checked before anything changes; arrays stay where they are, of whatever dtype and order.
+"""Rows in memory, checked before anything changes: shapes, values, and where a NaN stands.
 
-Rows and columns in messages are counted from 0.
+Arrays stay where they are, of whatever dtype and order.  Rows and columns in messages are counted from 0.
 """
 
 from __future__ import annotations
 
 import math
-import numbers
-import operator
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -17,18 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.team import Crew, processors
 
-__all__ = [
-    "as_array",
-    "batch_size",
-    "check_finite",
-    "features",
-    "positive_integer",
-    "read_by_rows",
-    "real_number",
-    "targets",
-    "validation_split",
-    "weights",
-]
+from .checks import positive_integer, real_number
+
+__all__ = ["as_array", "check_finite", "features", "read_by_rows", "targets", "weights"]
 
 Array = NDArray[Any]
 
@@ -44,71 +33,6 @@ KINDS = {
     "m": "durations",
     "V": "records",
 }
-
-
-# --- Numbers ------------------------------------------------------------------------------------------------
-
-
-def positive_integer(value: object, name: str, least: int = 1) -> int:
-    """An integer of at least 1, or of at least ``least``."""
-    if type(value) is int and value >= least:
-        return value
-    wanted = f"{name} got {value!r}; wants an integer of at least {least}"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise TypeError(wanted)
-    if value < least:
-        raise ValueError(wanted)
-    return operator.index(value)
-
-
-def real_number(
-    value: object,
-    name: str,
-    *,
-    least: float = -math.inf,
-    above: float = -math.inf,
-    most: float = math.inf,
-    below: float = math.inf,
-) -> float:
-    """A finite number within bounds, as a float; ``least`` and ``most`` are within them, the others not."""
-    bounds = {"of at least": least, "above": above, "of at most": most, "below": below}
-    limits = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound))
-    wanted = f"{name} got {value!r}; wants a finite number {limits}".rstrip()
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(wanted)
-    number = float(value)
-    within = least <= number <= most and above < number < below
-    if not (math.isfinite(number) and within):
-        raise ValueError(wanted)
-    return number
-
-
-def batch_size(value: object) -> int:
-    """Rows of a batch; None is Keras's 32."""
-    return 32 if value is None else positive_integer(value, "batch_size")
-
-
-def validation_split(fraction: object, rows: int) -> int:
-    """How many of the rows are trained on; those behind them, the last ones, are kept for validation.
-
-    Raises
-    ------
-    ValueError
-        ``fraction`` is not from 0 to below 1, or is less than a row, or leaves none to train on.
-    """
-    fraction = real_number(fraction, "validation_split", least=0, below=1)
-    if fraction == 0:
-        return rows
-    training = math.floor(rows * (1 - fraction))
-    if rows * fraction < 1 - 1e-9 or training < 1:
-        raise ValueError(
-            f"validation_split got {fraction!r}, which of {rows} rows leaves none to "
-            f"{'train on' if training < 1 else 'validate with'}; wants at least one row on either side"
-        )
-    return training
-
-
-# --- Arrays -------------------------------------------------------------------------------------------------
 
 
 def read_by_rows(value: object) -> bool:
@@ -247,11 +171,7 @@ def targets(
         raise ValueError(f"{name} is empty, of shape {array.shape}; wants {wanted}")
     flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if not (flat if labels else (flat and columns == 1) or (array.ndim == 2 and array.shape[1] == columns)):
-        hint = ""
-        if labels and array.ndim == 2 and array.shape[1] == outputs:
-            hint = "; for one-hot rows the loss is 'categorical_crossentropy'"
-        elif flat and array.dtype.kind in "biu":
-            hint = "; for class numbers the loss is 'sparse_categorical_crossentropy'"
+        hint = _hint_at_loss(array, flat, labels, outputs)
         beside = f", {outputs_a_target} a target" * (outputs_a_target > 1)
         raise ValueError(
             f"{name} has shape {array.shape}, but the model has {outputs} "
@@ -402,6 +322,15 @@ def _place(at: tuple[int, ...], first_row: int) -> str:
 def _check_bounds(array: Array, name: str, low: float, high: float, wanted: str, first_row: int = 0) -> None:
     if (at := _first_outside(array, low, high)) is not None:
         raise ValueError(f"{name} has {array[at]} in {_place(at, first_row)}; {wanted}")
+
+
+def _hint_at_loss(array: Array, flat: bool, labels: bool, outputs: int) -> str:
+    """The loss that targets of this shape are for, in words for an error."""
+    if labels and array.ndim == 2 and array.shape[1] == outputs:
+        return "; for one-hot rows the loss is 'categorical_crossentropy'"
+    if flat and array.dtype.kind in "biu":
+        return "; for class numbers the loss is 'sparse_categorical_crossentropy'"
+    return ""
 
 
 def _check_signs(array: Array, name: str, first_row: int = 0) -> None:

@@ -1,206 +1,32 @@
-"""Where rows come from that are not in memory: arrays on disk, tables on disk, iterators of batches.
-
-A source is read by one thread at a time, from a beginning to an end, in chunks; what it yields has not been checked.
-"""
+"""Rows of tables on disk, Parquet and CSV, through pyarrow."""
 
 from __future__ import annotations
 
-import mmap
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from fastnn.extras import require
 
-__all__ = ["Batches", "Chunk", "Files", "Rows", "chosen", "mapped"]
+from .chunks import CHUNK_BYTES, Chunk
+
+__all__ = ["FileSource", "open_files"]
 
 Array = npt.NDArray[Any]
 
-CHUNK_BYTES = 2**22
-"""How much of a file is decoded at a time: what stays in cache until it stands in a block."""
-PAGE_BYTES = mmap.PAGESIZE
 
-
-class Chunk(NamedTuple):
-    """Some rows, as the source has them, and how an error is to name them."""
-
-    x: Any
-    y: Any = None
-    weight: Any = None
-    origin: str = ""
-    first_row: int = 0
-
-    def named(self, argument: str) -> str:
-        return f"{self.origin}: {argument}" if self.origin else argument
-
-
-def mapped(array: object) -> mmap.mmap | None:
-    """The file in memory that an np.memmap, or a part of one, is a view of."""
-    while isinstance(array, np.memmap) or (isinstance(array, np.ndarray) and array.base is not None):
-        array = array.base
-    return array if isinstance(array, mmap.mmap) else None
-
-
-class Rows:
-    """Arrays of any kind that give ranges of their rows: np.memmap, HDF5, Zarr.  Read in any order.
-
-    What the kernels can read where it lies is not copied.
-    """
-
-    def __init__(
-        self,
-        x: Any,
-        y: Any = None,
-        weight: Any = None,
-        first: int = 0,
-        last: int | None = None,
-        y_known: bool = False,
-    ) -> None:
-        self.x, self.y, self.weight = x, y, weight
-        self.first, self.last = first, len(x) if last is None else last
-        self.y_known = y_known  # to be right
-
-    @property
-    def rows(self) -> int:
-        return self.last - self.first
-
-    @property
-    def width(self) -> int:
-        return int(self.x.shape[1]) if len(self.x.shape) > 1 else 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = np.dtype(self.x.dtype)
-        return dtype
-
-    def identity(self) -> Any:
-        """What tells it from others: its shape, and its first and last rows."""
-        ends = [self.read(at, at + 1) for at in (0, self.rows - 1)]
-        rows = [None if part is None else np.asarray(part, np.float64).tolist() for end in ends for part in end[:3]]
-        return self.first, self.last, self.width, rows
-
-    def part(self, first: int, last: int) -> Rows:
-        """Some of its rows."""
-        return Rows(self.x, self.y, self.weight, self.first + first, self.first + last, self.y_known)
-
-    def read(self, first: int, last: int) -> Chunk:
-        first, last = self.first + first, self.first + last
-        x, y, weight = (None if part is None else _some(part, first, last) for part in (self.x, self.y, self.weight))
-        assert x is not None
-        return Chunk(x[:, np.newaxis] if x.ndim == 1 else x, y, weight, first_row=first)
-
-    def touch(self, chunk: Chunk) -> None:
-        """Have the system read a chunk of a mapped file, so that the kernels need not wait for it."""
-        if mapped(chunk.x) is not None:
-            np.add.reduce(chunk.x[:, :: max(1, PAGE_BYTES // self.dtype.itemsize)], axis=None)
-
-    def release(self, chunk: Chunk) -> None:
-        """Let the system take back the memory of a chunk of a mapped file; the file keeps what was written."""
-        for array in (chunk.x, chunk.y):
-            file = mapped(array)
-            if file is None or getattr(array, "mode", "c") == "c":  # a copy on write would lose what was written
-                continue
-            start = np.frombuffer(file, np.uint8).__array_interface__["data"][0]
-            low, high = (bound - start for bound in np.lib.array_utils.byte_bounds(array))
-            low -= low % PAGE_BYTES
-            if hasattr(file, "madvise"):
-                file.madvise(mmap.MADV_DONTNEED, low, min(high, len(file)) - low)
-
-
-def _some(array: Any, first: int, last: int) -> Array:
-    some = array[first:last]
-    return some if isinstance(some, np.ndarray) else np.asarray(some)
-
-
-class Batches:
-    """Batches from Python: an iterator, something that begins anew whenever it is iterated, or a function that
-    returns one of these; or batches by number, as a keras.utils.PyDataset has them."""
-
-    rows = None
-
-    def __init__(self, given: Any) -> None:
-        self.given = given
-        self.once = hasattr(given, "__next__")
-        self.count = 0  # of batches, for errors
-        self._begun: Iterator[Any] | None = None
-        self._first: list[Any] = []
-        if callable(given) and not hasattr(type(given), "__iter__") and not hasattr(type(given), "__getitem__"):
-            self._begin: Callable[[], Iterable[Any]] = given
-        elif not hasattr(type(given), "__iter__"):
-            self._begin = lambda: (given[number] for number in range(len(given)))
-        else:
-            self._begin = lambda: given
-
-    def identity(self) -> Any:
-        """All that is known before they come."""
-        return type(self.given).__name__
-
-    @property
-    def width(self) -> int:
-        """Columns of the first batch, which it takes for that."""
-        if not self._first:
-            iterator = self.begin()
-            try:
-                self._first = [next(iterator)]
-            except StopIteration:
-                raise ValueError(
-                    f"{_called(self.given)} yielded no batch; wants (x, y) or (x, y, sample_weight)"
-                ) from None
-            self._begun = iterator
-        shape = np.shape(_parts(self._first[0], self.given)[0])
-        return int(shape[1]) if len(shape) > 1 else 1
-
-    def begin(self) -> Iterator[Any]:
-        """A beginning; where there is but one, whatever has not been taken yet."""
-        if self._begun is not None:
-            begun, self._begun = self._begun, None
-            return begun
-        given = self._begin()
-        if not hasattr(given, "__iter__"):
-            raise TypeError(f"{_called(self.given)} returned a {type(given).__name__}; wants an iterator of batches")
-        return iter(given)
-
-    def chunks(self, order: np.random.Generator | None = None) -> Iterator[Chunk]:
-        """Batch after batch, in the order in which they come."""
-        iterator = self.begin()
-        while True:
-            if self._first:
-                batch = self._first.pop()
-            else:
-                try:
-                    batch = next(iterator)
-                except StopIteration:
-                    return
-            x, y, weight = _parts(batch, self.given)
-            self.count += 1
-            yield Chunk(x, y, weight, f"batch {self.count}")
-
-
-def _called(given: Any) -> str:
-    return f"x, a {getattr(given, '__name__', type(given).__name__)},"
-
-
-def _parts(batch: Any, given: Any) -> tuple[Any, Any, Any]:
-    if not isinstance(batch, tuple | list):
-        return batch, None, None
-    if not 1 <= len(batch) <= 3:
-        raise ValueError(f"{_called(given)} yielded {len(batch)} parts; wants (x, y) or (x, y, sample_weight)")
-    x, y, weight = (*batch, None, None)[:3]
-    return x, y, weight
-
-
-# --- Files ------------------------------------------------------------------------------------------------------------
-
-
-class Files:
+class FileSource:
     """Columns of Parquet or CSV files, through pyarrow.dataset.
 
     Pieces, which are read in any order, are the row groups of Parquet files, and whole files of CSV.
     """
+
+    kind: ClassVar[str] = "Files"
+    """What a stream's repr calls it."""
 
     def __init__(
         self,
@@ -232,9 +58,8 @@ class Files:
     def identity(self) -> Any:
         """What tells it from others: the names and sizes of its pieces, and the columns."""
         pieces = [(os.path.basename(file.path), group, first) for file, group, first in self.pieces]
-        rows = (
-            None if any(group is None for _, group, _ in self.pieces) else self.rows
-        )  # which are counted as they come
+        counted_as_they_come = any(group is None for _, group, _ in self.pieces)
+        rows = None if counted_as_they_come else self.rows
         return pieces, rows, self.columns, self.targets, self.weight, self.dtype, self.classes
 
     @property
@@ -349,7 +174,7 @@ def _numbers(column: Any, name: str, file: str, row: int) -> Array:
     return values
 
 
-def chosen(
+def open_files(
     path: Any,
     columns: Sequence[str] | None,
     target: str | Sequence[str] | None,
@@ -357,7 +182,7 @@ def chosen(
     dtype: str | None,
     classes: Sequence[Any] | None,
     kind: str | None,
-) -> Files:
+) -> FileSource:
     """The columns of files that `open` asks for, after a look at the schema."""
     ds = require("pyarrow.dataset", "arrow")
     dataset = path if isinstance(path, ds.Dataset) else _dataset(path, kind)
@@ -387,7 +212,7 @@ def chosen(
         )
     if len(targets) > 1 and _is_text(schema.field(targets[0]).type):
         raise TypeError(f"target {targets[0]!r} holds names of classes; wants to be the only target then")
-    return Files(dataset, columns, targets, weight, dtype, classes)
+    return FileSource(dataset, columns, targets, weight, dtype, classes)
 
 
 SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".csv.gz": "csv"}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fastnn.engine import Data
 
-__all__ = ["BLOCKS", "Block", "End", "Reader", "Slot"]
+__all__ = ["BLOCKS", "Block", "Buffer", "End", "Reader"]
 
 Array = npt.NDArray[Any]
 
@@ -24,7 +24,7 @@ CLOSING_SECONDS = 5.0
 """How long the end of a run waits for a source that does not answer."""
 
 
-class Slot:
+class Buffer:
     """Room for the rows of a block; its memory is used again and again."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Block:
 
     data: Data
     batch_size: int
-    slot: Slot
+    buffer: Buffer
     seed: int = 0
 
 
@@ -94,18 +94,18 @@ class Reader:
     Parameters
     ----------
     produce : callable
-        Takes a function that waits for a free slot, and returns an iterator of blocks.
+        Takes a function that waits for a free buffer, and returns an iterator of blocks.
     """
 
-    def __init__(self, produce: Callable[[Callable[[], Slot]], Iterator[Block | End]]) -> None:
-        self._free: SimpleQueue[Slot | None] = SimpleQueue()
+    def __init__(self, produce: Callable[[Callable[[], Buffer]], Iterator[Block | End]]) -> None:
+        self._free: SimpleQueue[Buffer | None] = SimpleQueue()
         self._ready: SimpleQueue[Block | End | BaseException] = SimpleQueue()
         self._closed = False
-        self.busy = True  # and not waiting for a slot
+        self.busy = True  # and not waiting for a buffer
         self._process = os.getpid()
-        self._slots = [Slot() for _ in range(BLOCKS)]
-        for slot in self._slots:
-            self._free.put(slot)
+        self._buffers = [Buffer() for _ in range(BLOCKS)]
+        for buffer in self._buffers:
+            self._free.put(buffer)
         self._thread = threading.Thread(target=self._run, args=(produce,), name="fastnn reader", daemon=True)
 
     def start(self) -> None:
@@ -123,7 +123,7 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, produce: Callable[[Callable[[], Slot]], Iterator[Block | End]]) -> None:
+    def _run(self, produce: Callable[[Callable[[], Buffer]], Iterator[Block | End]]) -> None:
         try:
             for block in produce(self._take):
                 self._ready.put(block)
@@ -134,14 +134,14 @@ class Reader:
         finally:
             self.busy = False
 
-    def _take(self) -> Slot:
+    def _take(self) -> Buffer:
         self.busy = False
-        slot = self._free.get()
+        buffer = self._free.get()
         self.busy = True
-        if slot is None or self._closed:
+        if buffer is None or self._closed:
             raise _Closed
-        slot.empty()
-        return slot
+        buffer.empty()
+        return buffer
 
     def get(self) -> Block | End:
         """The next block, or the end of an epoch; raises what the source has raised."""
@@ -152,9 +152,9 @@ class Reader:
             raise item
         return item
 
-    def give(self, slot: Slot) -> None:
+    def give(self, buffer: Buffer) -> None:
         """Give back the room of a block that is done with."""
-        self._free.put(slot)
+        self._free.put(buffer)
 
     def close(self) -> None:
         """End the thread.  One that waits for its source, for ever maybe, ends when that answers."""
@@ -163,5 +163,5 @@ class Reader:
         if os.getpid() == self._process and self._thread.ident is not None:
             self._thread.join(CLOSING_SECONDS)
             if not self._thread.is_alive():
-                for slot in self._slots:
-                    slot.empty()
+                for buffer in self._buffers:
+                    buffer.empty()

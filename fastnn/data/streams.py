@@ -1,9 +1,10 @@
 """Rows for training, evaluating and predicting that need not be in memory.
 
-A thread reads the next block of rows while the kernels train on the one before.  It alone calls the source; it checks
-what it reads, copies what the kernels cannot read where it lies into one of two buffers, and waits where none is free:
-so much memory, and no more, is taken.  Which rows make a block, and in which order they are visited, follows from the
-source, the sizes and the seed; never from who was faster.
+A thread reads the next block of rows while the kernels train on the one before (prefetch).  It alone calls the source
+(array_source, batch_source, file_source), which yields chunks.  It checks them (requirements, arrays) and makes blocks of
+whole batches of them (blocks).  What the kernels cannot read where it lies it copies into one of two buffers, and waits
+where none is free: so much memory, and no more, is taken.  Which rows make a block, and in which order they are visited,
+follows from the source, the sizes and the seed; never from who was faster.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays as checks
-from .file_source import Batches, Chunk, Files, Rows, chosen
+from . import arrays, checks
+from .array_source import ArraySource
+from .batch_source import BatchSource
+from .chunks import Chunk
+from .file_source import FileSource, open_files
 
 __all__ = ["Stream", "find", "open", "stream"]
 
 Array = npt.NDArray[Any]
+Source = ArraySource | BatchSource | FileSource
 
 BLOCK_BYTES = 2**24
 WHOLE_BYTES = 2**26
@@ -43,7 +48,7 @@ class Stream:
     block_bytes : int
     """
 
-    def __init__(self, source: Rows | Batches | Files, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, source: Source, block_bytes: int = BLOCK_BYTES) -> None:
         self.source = source
         self.block_bytes = checks.positive_integer(block_bytes, "block_bytes")
         self.columns: list[str] | None = getattr(source, "columns", None)
@@ -59,7 +64,7 @@ class Stream:
         return self.source.rows
 
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
-        if isinstance(self.source, Rows):
+        if isinstance(self.source, ArraySource):
             size = max(1, self.block_bytes // (self.source.width * self.source.dtype.itemsize))
             chunks: Iterator[Chunk] = (
                 self.source.read(at, min(at + size, len(self))) for at in range(0, len(self), size)
@@ -70,7 +75,7 @@ class Stream:
             yield tuple(np.asarray(part) for part in (chunk.x, chunk.y, chunk.weight) if part is not None)
 
     def __repr__(self) -> str:
-        return f"<Stream of {self.source.rows or '?'} rows from {type(self.source).__name__}>"
+        return f"<Stream of {self.source.rows or '?'} rows from {self.source.kind}>"
 
 
 def open(
@@ -118,7 +123,7 @@ def open(
     """
     if dtype is not None and np.dtype(dtype).name not in ("float32", "float64"):
         raise ValueError(f"dtype got {dtype!r}; wants 'float32' or 'float64'")
-    return Stream(chosen(path, columns, target, sample_weight, dtype, classes, format), block_bytes)
+    return Stream(open_files(path, columns, target, sample_weight, dtype, classes, format), block_bytes)
 
 
 def stream(x: Any, y: Any = None, sample_weight: Any = None, *, block_bytes: int = BLOCK_BYTES) -> Stream:
@@ -153,16 +158,16 @@ def stream(x: Any, y: Any = None, sample_weight: Any = None, *, block_bytes: int
     for name, part in parts.items():
         if part is None:
             continue
-        if not checks.read_by_rows(part):
-            part = parts[name] = part if isinstance(part, np.memmap) else checks.as_array(part, name)
+        if not arrays.read_by_rows(part):
+            part = parts[name] = part if isinstance(part, np.memmap) else arrays.as_array(part, name)
         if len(part) != len(x):
             raise ValueError(f"{name} has {len(part)} rows, but x has {len(x)}; wants as many")
     if not len(x):
         raise ValueError(f"x is empty, of shape {x.shape}")
-    return Stream(Rows(x, parts["y"], parts["sample_weight"]), block_bytes)
+    return Stream(ArraySource(x, parts["y"], parts["sample_weight"]), block_bytes)
 
 
-def _batches(x: Any) -> Batches | None:
+def _batches(x: Any) -> BatchSource | None:
     """x as batches; None where it is some kind of array."""
     kind = type(x)
     array_like = ("shape", "dtypes", "__array__", "__array_interface__", "__dataframe__", "to_numpy")
@@ -170,7 +175,7 @@ def _batches(x: Any) -> Batches | None:
         return None
     numbered = hasattr(kind, "__getitem__") and hasattr(kind, "__len__")
     if hasattr(kind, "__iter__") or numbered or (callable(x) and not isinstance(x, type)):
-        return Batches(x)
+        return BatchSource(x)
     return None
 
 
@@ -181,7 +186,7 @@ def find(x: Any, y: Any, sample_weight: Any) -> Stream | None:
     batches = _batches(x) if y is None and not isinstance(x, Stream) else None
     found = x if isinstance(x, Stream) else None if batches is None else Stream(batches)
     if found is None:
-        if isinstance(x, np.memmap) or checks.read_by_rows(x):
+        if isinstance(x, np.memmap) or arrays.read_by_rows(x):
             size = int(np.prod(x.shape)) * np.dtype(x.dtype).itemsize
             return stream(x, y, sample_weight) if size > WHOLE_BYTES else None
         return None

@@ -19,9 +19,11 @@ import numpy.typing as npt
 
 from fastnn import data as checks
 from fastnn import optimizers
-from fastnn.data import Feed, StreamTraining, evaluate
+from fastnn.data import Feed, evaluate
 from fastnn.engine import SLICE_SECONDS, Data, Engine, LayerPlan, Training
 from fastnn.errors import DivergenceWarning
+
+from .stream import StreamTraining
 
 if TYPE_CHECKING:
     from fastnn.callbacks import CallbackList
