@@ -34,7 +34,6 @@ from .layers import (
     unique_names,
 )
 from .names import CustomObject, custom_object_scope, deserialize, lookup, serialize
-from .training import lbfgs
 
 __all__ = ["Sequential", "load_model"]
 
@@ -471,8 +470,7 @@ class Sequential:
 
         chain.on_train_begin()
         try:
-            run = lbfgs.run if self.optimizer.full_batch else training.run
-            history.interrupted = run(
+            history.interrupted = training.run(
                 engine,
                 self.optimizer,
                 self._metrics,

@@ -1,10 +1,10 @@
 """Rows for training, evaluating and predicting that need not be in memory.
 
 A thread reads the next block of rows while the kernels train on the one before (prefetch).  It alone calls the source
-(array_source, batch_source, file_source), which yields chunks.  It checks them (requirements, arrays) and makes blocks of
-whole batches of them (blocks).  What the kernels cannot read where it lies it copies into one of two buffers, and waits
-where none is free: so much memory, and no more, is taken.  Which rows make a block, and in which order they are visited,
-follows from the source, the sizes and the seed; never from who was faster.
+(array_source, batch_source, file_source), which yields chunks.  It checks them (requirements, arrays) and makes blocks
+of whole batches of them (blocks).  What the kernels cannot read where it lies it copies into one of two buffers, and
+waits where none is free: so much memory, and no more, is taken.  Which rows make a block, and in which order they are
+visited, follows from the source, the sizes and the seed; never from who was faster.
 """
 
 from __future__ import annotations

@@ -1,5 +1,9 @@
-"""The loop of fit."""
+"""The loop of fit, its rules and reports, and the ways in which its steps are taken."""
 
-from .loop import Run, gradient_descent, named, run
+from .descent import gradient_descent
+from .loop import Loop, run
+from .reports import Reporter, named
+from .rules import Rule
+from .stream import StreamTraining
 
-__all__ = ["Run", "gradient_descent", "named", "run"]
+__all__ = ["Loop", "Reporter", "Rule", "StreamTraining", "gradient_descent", "named", "run"]

@@ -14,7 +14,7 @@ from fastnn.data import Block, End, Feed, Reader
 from fastnn.engine import Engine, Training
 from fastnn.team import processors
 
-__all__ = ["StreamTraining"]
+__all__ = ["Steps", "StreamTraining"]
 
 Array = npt.NDArray[Any]
 
@@ -44,8 +44,10 @@ class StreamTraining:
         None: as they come.
     """
 
+    not_finite = False  # the reader has looked at x
+
     def __init__(self, engine: Engine, feed: Feed, epochs: int, shuffle: bool, seed: int) -> None:
-        self.engine, self.feed, self.shuffle, self.seed = engine, feed, shuffle and not feed.as_they_come, seed
+        self.engine, self.data, self.shuffle, self.seed = engine, feed, shuffle and not feed.as_they_come, seed
         self.batch_size = None if feed.as_they_come else feed.batch_size
         self.step = self.epoch = self.diverged = 0
         self.steps_per_epoch = feed.steps_per_epoch
@@ -62,7 +64,7 @@ class StreamTraining:
     def _begin(self) -> Reader:
         """Begin to read, with the epoch at hand."""
         first, epochs, dtype = self.epoch, len(self.rows), self.engine.dtype
-        return Reader(lambda take: self.feed.blocks(take, epochs, dtype, self.shuffle, self.seed, first))
+        return Reader(lambda take: self.data.blocks(take, epochs, dtype, self.shuffle, self.seed, first))
 
     def close(self) -> None:
         """End the reader."""
@@ -179,3 +181,7 @@ class StreamTraining:
         self.steps_per_epoch = self.step - self._epoch_step
         self._epoch_step = self.step
         self.finished = self.epoch == len(self.rows)
+
+
+Steps = Training | StreamTraining
+"""Whatever takes compiled steps."""
