@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
-from fastnn.errors import DivergenceWarning
+from fastnn.errors import DivergenceWarning, warn
 
 from .stream import StreamTraining
 
@@ -27,11 +26,10 @@ def take_back(loop: Loop) -> None:
     if isinstance(training, StreamTraining) and training.good:
         kept = f"those after step {training.good}"
     rate = getattr(loop.optimizer, "learning_rate", None)
-    warnings.warn(
+    warn(
         f"training diverged in epoch {epoch + 1} (loss {loss:.4g}): the weights are again {kept}; "
         f"try a smaller learning_rate (it is {rate}), inputs scaled to about -1 ... 1, or another loss",
         DivergenceWarning,
-        stacklevel=5,
     )
 
 
@@ -45,9 +43,8 @@ def refuse_data(loop: Loop) -> None:
 
 def warn_of_minimum(loss: float) -> None:
     """Say that L-BFGS came to a loss or weights that are not finite, and were put back."""
-    warnings.warn(
+    warn(
         f"L-BFGS met a loss of {loss:.4g}: the weights are again those before fit; "
         "try inputs scaled to about -1 ... 1, or another loss",
         DivergenceWarning,
-        stacklevel=5,
     )

@@ -74,7 +74,7 @@ class Loop:
         Takes the compiled steps.
     optimizer : Optimizer
     reporter : Reporter
-        Has the callbacks, which may ask to stop, and the rules, which may too.
+        Has the callbacks and the rules.
     stopping : callable
         Says whether a callback has asked to stop.
     nan_check : callable, optional
@@ -136,10 +136,11 @@ class Loop:
 
     def _last_epoch(self) -> int:
         """The epochs that will have ended when somebody next wants to hear of one."""
-        here, rules = self.training.epoch, self.reporter.rules
+        here = self.training.epoch
         if self.reporter.each_epoch:
             return here + 1
-        return here + max(1, int(min([len(self.epochs) - here, *(rule.patience() for rule in rules)])))
+        patience = [rule.patience for rule in self.reporter.rules]
+        return here + max(1, int(min([len(self.epochs) - here, *patience])))
 
     def _epoch(self) -> None:
         """Train to the end of the epoch, or of all where nobody wants to be called in between."""

@@ -62,7 +62,7 @@ class Reporter:
     each_epoch : bool
         Whether somebody must hear of an epoch before the next one begins, and not just some time after.
     stopped : bool
-        Whether a rule has asked to stop.
+        Whether a rule ends training.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class Reporter:
             logs |= named(evaluate(self.engine, self.validation), self.metrics, "val_")
         self.reported += 1  # before the calls: Ctrl-C may strike in them
         for rule in self.rules:
-            rule.score(epoch, logs)
+            rule.update(logs)
         self.timed([seconds], rows)
         self.callbacks.on_epoch_end(epoch, logs)
-        asked = [rule.stop(epoch, logs) for rule in self.rules]
-        self.stopped = any(asked)
+        ends = [rule.ends() for rule in self.rules]
+        self.stopped = any(ends)
 
     def end_all(self, training: Training, last: int, seconds: Sequence[float]) -> None:
         """Report the epochs before ``last`` to the histories, where they are all that want to hear of them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from fastnn.data import Block, End, Feed, Reader
 from fastnn.engine import Engine, Training
+from fastnn.errors import warn
 from fastnn.team import processors
 
 __all__ = ["Steps", "StreamTraining"]
@@ -171,10 +171,9 @@ class StreamTraining:
     def _end(self, end: End) -> None:
         if end.ran_out:
             self.finished = True
-            warnings.warn(
+            warn(
                 f"x ran out of batches after {self.epoch} of {len(self.rows)} epochs, and training ends; wants "
                 "what begins anew each epoch, as a function that returns a generator does, or fewer epochs",
-                stacklevel=8,
             )
             return
         self.epoch += 1
