@@ -30,8 +30,7 @@ class ArraySource:
     What the kernels can read where it lies is not copied.
     """
 
-    kind: ClassVar[str] = "Rows"
-    """What a stream's repr calls it."""
+    kind: ClassVar[str] = "Rows"  # in a stream's repr
 
     def __init__(
         self,

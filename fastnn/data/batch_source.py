@@ -18,8 +18,7 @@ class BatchSource:
     Or batches by number, as a keras.utils.PyDataset has them.
     """
 
-    kind: ClassVar[str] = "Batches"
-    """What a stream's repr calls it."""
+    kind: ClassVar[str] = "Batches"  # in a stream's repr
     rows = None
 
     def __init__(self, given: Any) -> None:

@@ -34,7 +34,7 @@ class Feed:
     Parameters
     ----------
     stream : Stream
-    wanted : Requirements
+    requirements : Requirements
     batch_size : int, optional
         None: 32 rows, but batches of an iterator as they come.
     steps : int, optional
@@ -44,7 +44,7 @@ class Feed:
     def __init__(
         self,
         stream: Stream,
-        wanted: Requirements,
+        requirements: Requirements,
         batch_size: int | None = None,
         steps: int | None = None,
         name: str = "",
@@ -53,12 +53,14 @@ class Feed:
         self.as_they_come = isinstance(stream.source, BatchSource) and batch_size is None
         self.batch_size = checks.batch_size(batch_size)
         self.width = self.source.width
-        if wanted.inputs not in (None, self.width):
-            raise ValueError(f"{self._named('x')} has {self.width} columns, but the model has {wanted.inputs} inputs")
-        self.wanted = wanted._replace(inputs=self.width, outputs=wanted.outputs or self.width)
+        if requirements.inputs not in (None, self.width):
+            raise ValueError(
+                f"{self._named('x')} has {self.width} columns, but the model has {requirements.inputs} inputs"
+            )
+        self.requirements = requirements._replace(inputs=self.width, outputs=requirements.outputs or self.width)
         if isinstance(self.source, ArraySource):
             self._check_targets(self.source)
-        elif wanted.class_weight == "balanced":
+        elif requirements.class_weight == "balanced":
             raise ValueError("class_weight got 'balanced' for a stream, whose classes are not counted; wants a dict")
         self._endless: Iterator[Chunk] | None = None
         self._rest: Data | None = None
@@ -68,20 +70,20 @@ class Feed:
 
     def _check_targets(self, source: ArraySource) -> None:
         """Check y where it is in memory, before anything is changed."""
-        wanted, name = self.wanted, self._named("y")
-        if not wanted.target:
+        requirements, name = self.requirements, self._named("y")
+        if not requirements.target:
             return
         if source.y is None:
             raise TypeError(f"{name} got None; wants an array")
         if isinstance(source.y, np.memmap) or arrays.read_by_rows(source.y):
-            if wanted.class_weight == "balanced":
+            if requirements.class_weight == "balanced":
                 raise ValueError(f"class_weight got 'balanced' for {name} on disk, which is not counted; wants a dict")
             return
         rows = source.rows
-        y = wanted.targets(source.y, rows, wanted.outputs, name)
-        weight = arrays.weights(source.weight, wanted.class_weight, y, rows, self._named("sample_weight"))
+        y = requirements.targets(source.y, rows, requirements.outputs, name)
+        weight = arrays.weights(source.weight, requirements.class_weight, y, rows, self._named("sample_weight"))
         self.source = ArraySource(source.x, y, weight, y_known=True)
-        self.wanted = wanted._replace(class_weight=None)
+        self.requirements = requirements._replace(class_weight=None)
 
     def __len__(self) -> int:
         return len(self.stream)
@@ -191,8 +193,8 @@ class Feed:
             if known:
                 source.touch(chunk)
             else:
-                self.wanted.check_features(chunk)
-            data = self.wanted.data(chunk, x_known=True, y_known=known or source.y_known)
+                self.requirements.check_features(chunk)
+            data = self.requirements.data(chunk, x_known=True, y_known=known or source.y_known)
             if not data.direct:
                 buffer.put(data, size, dtype)
                 data = buffer.data()
@@ -228,14 +230,14 @@ class Feed:
             yield self._rest
         self._rest = None
         for chunk in self._chunks(order):
-            yield self.wanted.data(chunk, x_known=known, y_known=known)
+            yield self.requirements.data(chunk, x_known=known, y_known=known)
 
     def _batches(self, take: Callable[[], Buffer], dtype: np.dtype[Any]) -> Iterator[Block]:
         """Blocks of batches that are of one size, but for a smaller one at a block's end."""
         buffer: Buffer | None = None
         rows = size = 0
         for chunk in islice(self._chunks(None), self.steps):
-            data = self.wanted.data(chunk)
+            data = self.requirements.data(chunk)
             if buffer is not None and (buffer.filled % rows or len(data) > rows or buffer.filled + len(data) > size):
                 yield Block(buffer.data(), rows, buffer)
                 buffer = None

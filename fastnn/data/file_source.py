@@ -25,8 +25,7 @@ class FileSource:
     Pieces, which are read in any order, are the row groups of Parquet files, and whole files of CSV.
     """
 
-    kind: ClassVar[str] = "Files"
-    """What a stream's repr calls it."""
+    kind: ClassVar[str] = "Files"  # in a stream's repr
 
     def __init__(
         self,
