@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import saving
 from .callbacks import Backup, Callback, Logs
 from .data import positive_integer
 from .errors import ModelFileError
 from .extras import require
+from .files import model_file
 from .locks import Claim
 from .watching import Monitor
 
@@ -192,7 +192,7 @@ class BackupAndRestore(Backup):
     def keep(self, run: Any) -> None:
         """Write a backup."""
         document, arrays = self._contents(run)
-        saving.save(self.path, document, arrays, self.previous)
+        model_file.save(self.path, document, arrays, self.previous)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Remove the backups, if training has come to its end."""
@@ -217,7 +217,7 @@ class BackupAndRestore(Backup):
         damage: ModelFileError | None = None
         for path in (self.path, self.previous):
             try:
-                document, arrays = saving.load(path)
+                document, arrays = model_file.load(path)
                 if "run" not in document:
                     raise ModelFileError(f"{path} is a model, and no backup of a run")
             except FileNotFoundError:

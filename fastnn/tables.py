@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .extras import require
-from .saving import replacing
+from .files.model_file import replacing
 
 __all__ = [
     "TableError",

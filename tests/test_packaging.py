@@ -1,4 +1,4 @@
-"""What is built: the wheel holds fastnn's packages and nothing else, the sdist all that a build needs."""
+"""What is built: the wheel holds fastnn and its packages and nothing else, the sdist all that a build needs."""
 
 import importlib.metadata
 import os
@@ -20,7 +20,6 @@ import fastnn
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
-PACKAGES = sorted(path.parent.name for path in (ROOT / "fastnn").glob("*/__init__.py"))
 BINARY = (".so", ".pyd")
 GENERATED = shutil.ignore_patterns("_cython_*", "__pycache__", "*.so", "*.pyd")
 
@@ -65,20 +64,21 @@ def wheel(source, tmp_path_factory):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+PACKAGES = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "fastnn").rglob("__init__.py")}
+
+
 def sources(folder, *patterns):
     return {path.name for pattern in patterns for path in (ROOT / folder).glob(pattern)}
 
 
 def test_the_wheel_installs_fastnn_with_its_kernels_and_estimators_only(wheel):
     folders = {name.rpartition("/")[0] for name in wheel if ".dist-info" not in name}
-    assert folders == {"fastnn", "fastnn/kernels", *(f"fastnn/{name}" for name in PACKAGES)}
+    assert folders == {"fastnn/kernels", *PACKAGES}
 
 
 def test_the_wheel_holds_every_module_and_nothing_generated(wheel):
-    expected = {f"fastnn/{name}" for name in sources("fastnn", "*.py", "py.typed")}
+    expected = {f"{folder}/{name}" for folder in PACKAGES for name in sources(folder, "*.py", "py.typed")}
     expected |= {f"fastnn/kernels/{name}" for name in sources("kernels", "*.py", "*.h")}
-    for package in PACKAGES:
-        expected |= {f"fastnn/{package}/{name}" for name in sources(f"fastnn/{package}", "*.py")}
     assert {name for name in wheel if ".dist-info" not in name and not name.endswith(BINARY)} == expected
     assert "fastnn/py.typed" in wheel
 
@@ -103,11 +103,9 @@ def test_the_wheel_names_its_licence_its_command_and_its_extras(wheel):
 def test_the_sdist_holds_what_a_build_needs_and_nothing_generated(source):
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md", "Makefile"):
         assert (source / name).is_file(), name
-    wanted = {"fastnn": ("*.py", "py.typed"), "kernels": ("*.py", "*.h"), "tests": ("*.py",)}
+    wanted = {"kernels": ("*.py", "*.h"), "tests": ("*.py",)} | dict.fromkeys(PACKAGES, ("*.py", "py.typed"))
     for folder, patterns in wanted.items():
         assert {path.name for path in (source / folder).iterdir() if path.is_file()} == sources(folder, *patterns)
-    for package in PACKAGES:
-        assert {path.name for path in (source / "fastnn" / package).iterdir()} == sources(f"fastnn/{package}", "*.py")
 
 
 @pytest.mark.skipif(not shutil.which("false"), reason="no command that always fails")

@@ -25,9 +25,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ModelFileError
-from .extras import require
-from .locks import lock
+from fastnn.errors import ModelFileError
+from fastnn.extras import require
+from fastnn.locks import lock
 
 __all__ = ["load", "load_tensors", "replacing", "save", "save_tensors"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import activations, initializers, regularizers
-from .data import positive_integer, real_number
-from .names import Configurable, serialize, snake_case, unique
-from .names import deserialize as from_description
+from fastnn import activations, initializers, regularizers
+from fastnn.data import positive_integer, real_number
+from fastnn.names import Configurable, serialize, snake_case, unique
+from fastnn.names import deserialize as from_description
 
 __all__ = [
     "Activation",

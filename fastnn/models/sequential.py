@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import data, losses, metrics, optimizers, quick, saving, training, utils
-from . import layers as layer_types
-from .callbacks import CallbackList, History, ProgressBar, verbosity
-from .data import ArraySource as Rows
-from .data import Chunk, Feed, evaluate, streams
-from .data import Requirements as Wanted
-from .engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout
-from .errors import ModelFileError
-from .layers import (
+from fastnn import data, losses, metrics, optimizers, quick, training, utils
+from fastnn import layers as layer_types
+from fastnn.callbacks import CallbackList, History, ProgressBar, verbosity
+from fastnn.data import ArraySource, Chunk, Feed, Requirements, evaluate, streams
+from fastnn.engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout
+from fastnn.errors import ModelFileError
+from fastnn.files import model_file
+from fastnn.layers import (
     Activation,
     AlphaDropout,
     BatchNormalization,
@@ -33,7 +32,7 @@ from .layers import (
     Weighted,
     unique_names,
 )
-from .names import CustomObject, custom_object_scope, deserialize, lookup, serialize
+from fastnn.names import CustomObject, custom_object_scope, deserialize, lookup, serialize
 
 __all__ = ["Sequential", "load_model"]
 
@@ -431,7 +430,7 @@ class Sequential:
             if held.width != train.width:
                 raise ValueError(f"validation_data got {held.width} columns; wants {train.width}, as x has")
         elif validation_split:
-            if isinstance(train, Feed) and not isinstance(train.source, Rows):
+            if isinstance(train, Feed) and not isinstance(train.source, ArraySource):
                 raise ValueError(
                     f"validation_split got {validation_split} for a stream that has no last rows; wants 0: "
                     "give validation_data"
@@ -502,15 +501,15 @@ class Sequential:
         """x, y and weights, checked."""
         return self._wanted(class_weight).data(Chunk(x, y, sample_weight, name))
 
-    def _wanted(self, class_weight: Any = None, target: bool = True) -> Wanted:
+    def _wanted(self, class_weight: Any = None, target: bool = True) -> Requirements:
         """What this model wants of rows."""
         if not target:
-            return Wanted(self._inputs, dtype=self.dtype, target=False)
+            return Requirements(self._inputs, dtype=self.dtype, target=False)
         assert self.loss is not None
         plan = self._loss_plan or self._loss_plan_of(self.loss)
         units = [layer.units for layer in self._layers if isinstance(layer, Dense)]
         outputs = units[-1] if units else 0
-        return Wanted(
+        return Requirements(
             self._inputs,
             outputs,
             self.dtype,
@@ -541,7 +540,7 @@ class Sequential:
         x: Any,
         y: Any,
         sample_weight: Any,
-        wanted: Wanted,
+        wanted: Requirements,
         name: str = "",
         batch_size: int | None = None,
         steps: int | None = None,
@@ -776,7 +775,7 @@ class Sequential:
         if metadata is not None:
             json.dumps(metadata)  # raises before anything is changed
             self.metadata = dict(metadata)
-        saving.save(path, *self._contents())
+        model_file.save(path, *self._contents())
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """All that makes the model: what JSON can hold, and the arrays."""
@@ -834,7 +833,7 @@ class Sequential:
         OSError
             The file cannot be written.
         """
-        saving.save_tensors(path, self._named_weights())
+        model_file.save_tensors(path, self._named_weights())
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read weights from a file in the safetensors format, all or none, by the names that `save_weights` gives.
@@ -846,7 +845,7 @@ class Sequential:
         """
         self._built()
         own = self._weight_shapes()
-        tensors = saving.load_tensors(path)
+        tensors = model_file.load_tensors(path)
         try:
             if set(tensors) != set(own):
                 raise ValueError(f"it holds {sorted(tensors)}; wants {sorted(own)}")
@@ -908,7 +907,7 @@ def load_model(
         Not a model file, truncated, corrupt, or of a newer format.
     """
     lookup(backend, ["auto", *BACKENDS], "backend")
-    document, arrays = saving.load(path)
+    document, arrays = model_file.load(path)
     scope = custom_object_scope(custom_objects)
     try:
         with scope:

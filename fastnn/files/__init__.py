@@ -1,0 +1,1 @@
+"""Files: how they are written, a name a format."""
