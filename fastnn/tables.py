@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .extras import require
-from .files.model_file import replacing
+from .files.atomic import replacing
 
 __all__ = [
     "TableError",

@@ -1,1 +1,1 @@
-"""Files: how they are written, a name a format."""
+"""Formats of files, and how a file is written whole or not at all."""

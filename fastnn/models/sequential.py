@@ -17,6 +17,7 @@ from fastnn.data import ArraySource, Chunk, Feed, Requirements, evaluate, stream
 from fastnn.engine import BACKENDS, DTYPES, Data, Engine, LayerPlan, load, noise_of_alpha_dropout, noise_of_dropout
 from fastnn.errors import ModelFileError
 from fastnn.files import model_file
+from fastnn.files import tensors as tensor_file
 from fastnn.layers import (
     Activation,
     AlphaDropout,
@@ -833,7 +834,7 @@ class Sequential:
         OSError
             The file cannot be written.
         """
-        model_file.save_tensors(path, self._named_weights())
+        tensor_file.save(path, self._named_weights())
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read weights from a file in the safetensors format, all or none, by the names that `save_weights` gives.
@@ -845,7 +846,7 @@ class Sequential:
         """
         self._built()
         own = self._weight_shapes()
-        tensors = model_file.load_tensors(path)
+        tensors = tensor_file.load(path)
         try:
             if set(tensors) != set(own):
                 raise ValueError(f"it holds {sorted(tensors)}; wants {sorted(own)}")
