@@ -29,7 +29,18 @@ from fastnn.kernels.numpy_backend import mixed, shuffled
 from .functions import Function
 from .team import Crew, processors
 
-__all__ = ["ACTIVATIONS", "LOSSES", "OPTIMIZERS", "Engine", "LayerPlan", "Training", "describe", "warmup"]
+__all__ = [
+    "ACTIVATIONS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "SELU_ALPHA",
+    "SELU_SCALE",
+    "Engine",
+    "LayerPlan",
+    "Training",
+    "describe",
+    "warmup",
+]
 
 Array = npt.NDArray[Any]
 Run = Callable[[int, int, int], int]
@@ -239,24 +250,6 @@ class LayerPlan(NamedTuple):
     def trained(self) -> bool:
         """Whether it has parameters."""
         return self.dense or (self.scales and (self.use_bias or self.use_gamma))
-
-
-def noise_of_dropout(rate: float) -> dict[str, float]:
-    """Constants of dropout: what is kept is scaled so that the mean stays."""
-    return {"threshold": _threshold(rate), "scale": 1 / (1 - rate), "shift": 0.0, "dropped": 0.0}
-
-
-def noise_of_alpha_dropout(rate: float) -> dict[str, float]:
-    """Constants of dropout to selu's lower end, after which mean 0 and variance 1 are restored."""
-    low = -SELU_ALPHA * SELU_SCALE
-    scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5
-    shift = -scale * low * rate
-    return {"threshold": _threshold(rate), "scale": scale, "shift": shift, "dropped": scale * low + shift}
-
-
-def _threshold(rate: float) -> float:
-    """Below it are as many of the multiples of 2**-23 as below the rate; float32 has it exactly."""
-    return math.ceil(rate * 2**23) / 2**23
 
 
 class Average(NamedTuple):

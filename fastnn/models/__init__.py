@@ -1,6 +1,7 @@
 """Models: layers, compiled into an engine, trained, and kept in files."""
 
-from .sequential import Sequential, load_model
+from .loading import load_model
+from .sequential import Sequential
 
 __all__ = ["Sequential", "load_model"]
 

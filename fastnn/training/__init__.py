@@ -1,9 +1,10 @@
 """The loop of fit, its rules and reports, and the ways in which its steps are taken."""
 
 from .descent import gradient_descent
-from .loop import Loop, run
+from .lbfgs import Minimizer
+from .loop import Loop
 from .reports import Reporter, named
 from .rules import Rule
-from .stream import StreamTraining
+from .stream import Steps, StreamTraining
 
-__all__ = ["Loop", "Reporter", "Rule", "StreamTraining", "gradient_descent", "named", "run"]
+__all__ = ["Loop", "Minimizer", "Reporter", "Rule", "Steps", "StreamTraining", "gradient_descent", "named"]

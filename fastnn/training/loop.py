@@ -7,62 +7,19 @@ twenty times a second for Ctrl-C and progress; otherwise a compiled run goes on 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fastnn.data import Feed
-from fastnn.engine import SLICE_SECONDS, Data, Engine, Training
-from fastnn.optimizers import LBFGS
+from fastnn.engine import SLICE_SECONDS, Data, Training
 
 from . import divergence
-from .lbfgs import Minimizer
 from .reports import Logs, Reporter, named
 from .stream import Steps, StreamTraining
 
 if TYPE_CHECKING:
-    from fastnn.callbacks import CallbackList
-    from fastnn.metrics import Metric
     from fastnn.optimizers import Optimizer
 
-__all__ = ["Loop", "run"]
-
-
-def run(
-    engine: Engine,
-    optimizer: Optimizer,
-    metrics: Sequence[Metric],
-    data: Data | Feed,
-    validation: Data | Feed | None,
-    *,
-    batch_size: int,
-    epochs: range,
-    shuffle: bool,
-    seed: int,
-    callbacks: CallbackList,
-    stopping: Callable[[], bool],
-    timed: Callable[[list[float], int], object] = lambda seconds, rows: None,
-    look: Callable[[], None] | None = None,
-) -> bool:
-    """Train over data in memory or a stream; the arguments are those of `Reporter` and `Loop`, and of the steps.
-
-    Returns whether Ctrl-C ended it.
-    """
-    reporter = Reporter(engine, metrics, validation, epochs, callbacks, timed)
-    loop: Loop | Minimizer
-    if isinstance(optimizer, LBFGS):
-        assert isinstance(data, Data)
-        loop = Minimizer(optimizer, data, reporter, stopping)
-    elif isinstance(data, Feed):
-        steps = StreamTraining(engine, data, len(epochs), shuffle, seed)
-        loop = Loop(steps, optimizer, reporter, stopping=stopping)
-    else:
-        training = engine.train(data, batch_size, len(epochs), shuffle, seed)
-        training.unseen = look is not None
-        loop = Loop(training, optimizer, reporter, stopping=stopping, nan_check=look)
-    interrupted = loop.run()
-    if interrupted:
-        reporter.tell_interrupted()
-    return interrupted
+__all__ = ["Loop"]
 
 
 class Loop:

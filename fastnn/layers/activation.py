@@ -1,0 +1,34 @@
+"""Activation: an activation as a layer of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn import activations
+from fastnn.engine import LayerPlan
+
+from .base import Layer
+
+__all__ = ["Activation"]
+
+
+class Activation(Layer):
+    """An activation as a layer of its own.
+
+    Parameters
+    ----------
+    activation : str or activations.Activation
+    name : str, optional
+    """
+
+    def __init__(self, activation: str | activations.Activation, name: str | None = None) -> None:
+        super().__init__(name)
+        self.activation = activations.get(activation)
+
+    def plan(self, inputs: int, number: int) -> LayerPlan:
+        """The activation alone."""
+        return LayerPlan(inputs, self.activation.name, self.activation.parameter, False, "activation")
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON can hold them."""
+        return super().get_config() | {"activation": activations.serialize(self.activation)}

@@ -1,0 +1,128 @@
+"""Dense: every unit sees every input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastnn import activations, initializers, regularizers
+from fastnn.data import positive_integer, real_number
+from fastnn.engine import Engine, LayerPlan
+from fastnn.names import serialize
+
+from .base import Weights, only_size
+from .weighted import Weighted
+
+__all__ = ["Dense"]
+
+
+class Dense(Weighted):
+    """Every unit sees every input: output = activation(input @ kernel + bias).
+
+    Parameters
+    ----------
+    units : int
+        How many outputs the layer has.
+    activation : str or activations.Activation, optional
+        Default: linear.
+    use_bias : bool
+    kernel_initializer, bias_initializer : str or initializers.Initializer
+    kernel_regularizer, bias_regularizer : str or regularizers.Regularizer, optional
+        Penalties on the weights.
+    kernel_rate, bias_rate : float
+        What the optimizer's steps of the kernel, and of the bias, are multiplied by, weight decay with them; at least
+        0, and 0 leaves them as they are.
+    name : str, optional
+    input_shape : tuple of int, optional
+        (inputs,), for the first layer of a model; or `input_dim`.
+    input_dim : int, optional
+
+    Attributes
+    ----------
+    kernel : ndarray, (inputs, units)
+    bias : ndarray, (units,), or None
+        Views of the model's weights, there once the model is built.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | activations.Activation | None = None,
+        use_bias: bool = True,
+        kernel_initializer: str | initializers.Initializer = "glorot_uniform",
+        bias_initializer: str | initializers.Initializer = "zeros",
+        kernel_regularizer: str | regularizers.Regularizer | None = None,
+        bias_regularizer: str | regularizers.Regularizer | None = None,
+        kernel_rate: float = 1.0,
+        bias_rate: float = 1.0,
+        name: str | None = None,
+        input_shape: Sequence[int] | None = None,
+        input_dim: int | None = None,
+    ) -> None:
+        super().__init__(name)
+        if not isinstance(use_bias, bool):
+            raise TypeError(f"use_bias got {use_bias!r}; wants True or False")
+        self.units = positive_integer(units, "units")
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
+        self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
+        self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
+        self.bias_regularizer = regularizers.get(bias_regularizer, "bias_regularizer")
+        self.kernel_rate = real_number(kernel_rate, "kernel_rate", least=0)
+        self.bias_rate = real_number(bias_rate, "bias_rate", least=0)
+        if input_shape is not None:
+            self.input_size = only_size(input_shape, "input_shape")
+        if input_dim is not None:
+            dim = positive_integer(input_dim, "input_dim")
+            if self.input_size not in (None, dim):
+                raise ValueError(f"input_dim got {dim}, but input_shape says {self.input_size}")
+            self.input_size = dim
+
+    @property
+    def kernel(self) -> Weights:
+        """The weights, (inputs, units): a view."""
+        return self._built()["kernel"]
+
+    @property
+    def bias(self) -> Weights | None:
+        """The bias, (units,): a view; None where there is none."""
+        return self._view("bias")
+
+    def output_size(self, inputs: int | None) -> int:
+        """The units."""
+        return self.units
+
+    def plan(self, inputs: int, number: int) -> LayerPlan:
+        """A matrix and an activation, with the rates and penalties of the weights."""
+        constants = {"kernel_rate": self.kernel_rate, "bias_rate": self.bias_rate}
+        for part, regularizer in (("kernel", self.kernel_regularizer), ("bias", self.bias_regularizer)):
+            if regularizer is not None:
+                constants |= {"penalized": 1, f"{part}_l1": regularizer.l1, f"{part}_l2": regularizer.l2}
+        activation = self.activation
+        return LayerPlan(self.units, activation.name, activation.parameter, self.use_bias, constants=constants)
+
+    def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """The kernel's, and the bias's where there is one."""
+        return {"kernel": (inputs, self.units), **({"bias": (self.units,)} if self.use_bias else {})}
+
+    def views(self, engine: Engine, place: int, vector: Weights | None = None) -> dict[str, Weights]:
+        """The kernel's, and the bias's where there is one."""
+        bias = engine.bias(place, vector)
+        return {"kernel": engine.kernel(place, vector), **({} if bias is None else {"bias": bias})}
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON can hold them."""
+        return {
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": serialize(self.kernel_initializer),
+            "bias_initializer": serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_rate": self.kernel_rate,
+            "bias_rate": self.bias_rate,
+            "name": self.name,
+            "input_dim": self.input_size,
+        }

@@ -1,0 +1,177 @@
+"""What fit does: its data, and one call of it from the callbacks to the loop of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastnn import data
+from fastnn.callbacks import CallbackList, History, ProgressBar
+from fastnn.data import ArraySource, Chunk, Feed, streams
+from fastnn.engine import Data
+from fastnn.optimizers import LBFGS, Optimizer
+from fastnn.training import Loop, Minimizer, Reporter, Steps, StreamTraining
+
+from . import datasets
+
+if TYPE_CHECKING:
+    from .sequential import Sequential
+
+__all__ = ["Fit", "split", "steps_find_nan", "training_data", "validation_data"]
+
+
+# --- Data ---
+
+
+def steps_find_nan(model: Sequential) -> bool:
+    """Whether steps of training can look for NaN in x: nothing of the user's own may see one before."""
+    engine, optimizer = model._engine, model.optimizer
+    if engine is None or engine.backend == "numpy" or engine.functions:
+        return False
+    return optimizer is not None and not optimizer.full_batch
+
+
+def training_data(
+    model: Sequential, chunk: Chunk, class_weight: Any, batch_size: int | None, steps: int | None, lazy: bool
+) -> tuple[Data | Feed, bool]:
+    """What to train on, and whether steps still have to look for NaN in it, which ``lazy`` allows."""
+    rows = datasets.rows(model, chunk, class_weight, batch_size, steps, x_finite=lazy)
+    if isinstance(rows, Feed):
+        if model.optimizer is not None and model.optimizer.full_batch:
+            raise ValueError("x got a stream, but LBFGS takes all rows at once; wants arrays, or another optimizer")
+        return rows, False
+    if lazy and not rows.direct:
+        data.check_finite(rows.x, "x", model.dtype)
+        return rows, False
+    return rows, lazy
+
+
+def validation_data(model: Sequential, given: Any, steps: int | None, width: int) -> Data | Feed:
+    """What to validate with, of as many columns as x has."""
+    if streams.find(given, None, None) is not None:
+        given = (given, None)
+    if not 2 <= len(given) <= 3:
+        raise ValueError(f"validation_data got {len(given)} parts; wants (x, y) or (x, y, weights)")
+    x, y, *weight = given
+    rows = datasets.rows(model, Chunk(x, y, weight[0] if weight else None, "validation_data"), steps=steps)
+    if rows.width != width:
+        raise ValueError(f"validation_data got {rows.width} columns; wants {width}, as x has")
+    return rows
+
+
+def split(rows: Data | Feed, fraction: float) -> tuple[Data | Feed, Data | Feed]:
+    """The rows to train on, and this part of them, the last ones, to validate with."""
+    if isinstance(rows, Feed) and not isinstance(rows.source, ArraySource):
+        raise ValueError(
+            f"validation_split got {fraction} for a stream that has no last rows; wants 0: give validation_data"
+        )
+    return rows.split(data.validation_split(fraction, len(rows)))
+
+
+# --- Training ---
+
+
+@dataclass
+class Fit:
+    """One call of `Sequential.fit`, its arguments checked.
+
+    Attributes
+    ----------
+    model : Sequential
+    train : Data or Feed
+    validation : Data, Feed or None
+    batch_size : int
+        Rows a step.
+    epochs : range
+        Numbers of the epochs, from 0.
+    shuffle : bool
+    lazy_nan_check : bool
+        Nobody has looked for NaN in x: steps of training are to do so.
+    given : list of Callback
+    verbosity : {0, 1, 2}
+    """
+
+    model: Sequential
+    train: Data | Feed
+    validation: Data | Feed | None
+    batch_size: int
+    epochs: range
+    shuffle: bool
+    lazy_nan_check: bool
+    given: list[Any]
+    verbosity: int
+
+    def run(self) -> History:
+        """Train."""
+        model, train, history = self.model, self.train, History()
+        callbacks = self._callbacks(history)
+        engine = model._built(train.width)
+        optimizer = model._set_optimizer(engine)
+        check_x = self._check_of_x() if self.lazy_nan_check else None
+        model.stop_training = False
+        model.history = history
+        history.samples = len(train) if isinstance(train, Data) else 0
+
+        def timed(seconds: list[float], rows: int) -> None:
+            history.seconds.extend(seconds)
+            history.samples = rows
+
+        reporter = Reporter(engine, model._metrics, self.validation, self.epochs, callbacks, timed)
+        callbacks.on_train_begin()
+        try:
+            history.interrupted = self._loop(optimizer, reporter, check_x).run()
+            if history.interrupted:
+                reporter.tell_interrupted()
+            if self.epochs:
+                engine.use_average()
+        finally:
+            callbacks.on_train_end()
+        return history
+
+    def _loop(self, optimizer: Optimizer, reporter: Reporter, check_x: Callable[[], None] | None) -> Loop | Minimizer:
+        """What trains: L-BFGS, or the loop over steps, over rows in memory or a stream."""
+        model, train, engine, epochs = self.model, self.train, reporter.engine, len(self.epochs)
+        seed = int(model._rng.integers(2**61))
+        if isinstance(optimizer, LBFGS):
+            assert isinstance(train, Data)
+            return Minimizer(optimizer, train, reporter, lambda: model.stop_training)
+        if isinstance(train, Feed):
+            steps: Steps = StreamTraining(engine, train, epochs, self.shuffle, seed)
+        else:
+            steps = engine.train(train, self.batch_size, epochs, self.shuffle, seed)
+            steps.unseen = check_x is not None
+        return Loop(steps, optimizer, reporter, stopping=lambda: model.stop_training, nan_check=check_x)
+
+    def _callbacks(self, history: History) -> CallbackList:
+        """The history, a bar where one is wanted, and those that were given, if they suit the data."""
+        train = self.train
+        bars = []
+        if self.verbosity and not any(isinstance(callback, ProgressBar) for callback in self.given):
+            bars = [ProgressBar(self.verbosity)]
+        steps = train.steps_per_epoch if isinstance(train, Feed) else -(-len(train) // self.batch_size)
+        params = {"epochs": self.epochs.stop, "steps": steps, "verbose": self.verbosity}
+        callbacks = CallbackList([history, *bars, *self.given], self.model, params)
+        for backup in callbacks.backups:
+            if isinstance(train, Feed):
+                train.check_backup(backup.every_n_steps)
+            if isinstance(self.validation, Feed):
+                self.validation.check_backup()
+        if callbacks.backups and self.model.optimizer is not None and self.model.optimizer.full_batch:
+            raise ValueError("callbacks got a backup, but LBFGS begins anew with each fit; wants none beside it")
+        return callbacks
+
+    def _check_of_x(self) -> Callable[[], None]:
+        """A function that looks for NaN in x, and leaves the model as it was before fit where it raises for one."""
+        model, train = self.model, self.train
+        history, draws = model.history, model._rng.bit_generator.state
+
+        def check() -> None:
+            assert isinstance(train, Data)
+            try:
+                data.check_finite(train.x, "x", model.dtype)
+            except ValueError:
+                model.history, model._rng.bit_generator.state = history, draws
+                raise
+
+        return check
