@@ -9,8 +9,6 @@ from fastnn.engine import LayerPlan
 
 from .base import Layer
 
-__all__ = ["Activation"]
-
 
 class Activation(Layer):
     """An activation as a layer of its own.

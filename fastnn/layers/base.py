@@ -12,8 +12,6 @@ from fastnn.engine import Engine, LayerPlan
 from fastnn.names import Configurable, snake_case, unique
 from fastnn.names import deserialize as from_description
 
-__all__ = ["Layer", "Weights", "deserialize", "only_size", "unique_names"]
-
 Weights = NDArray[Any]
 
 
@@ -46,15 +44,9 @@ class Layer(Configurable):
         raise NotImplementedError
 
     def views(self, engine: Engine, place: int, vector: Weights | None = None) -> dict[str, Weights]:
-        """The weights by name, in the order of `get_weights`, as views that are not to be written.
+        """The weights by name, in the order of `get_weights`: read-only views, by the place of the layer's plan.
 
-        Parameters
-        ----------
-        engine : Engine
-        place : int
-            The layer's plan among the engine's.
-        vector : ndarray, optional
-            A gradient, laid out like the engine's parameters: then views of it, of what is learned alone.
+        With a vector, a gradient laid out like the engine's parameters, views of it: of what is learned alone.
         """
         return {}
 

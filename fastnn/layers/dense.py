@@ -13,8 +13,6 @@ from fastnn.names import serialize
 from .base import Weights, only_size
 from .weighted import Weighted
 
-__all__ = ["Dense"]
-
 
 class Dense(Weighted):
     """Every unit sees every input: output = activation(input @ kernel + bias).

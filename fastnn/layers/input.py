@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from .base import Layer, only_size
 
-__all__ = ["Input"]
-
 
 class Input(Layer):
     """How many inputs the model has; may stand first in a model.

@@ -9,8 +9,6 @@ from fastnn.engine import SELU_ALPHA, SELU_SCALE, LayerPlan
 
 from .base import Layer
 
-__all__ = ["AlphaDropout", "Dropout", "GaussianNoise", "Noise"]
-
 
 class Noise(Layer):
     """Base of the layers that change what passes at random, in training only.

@@ -13,8 +13,6 @@ from fastnn.engine import Engine, LayerPlan
 from .base import Weights
 from .weighted import Weighted
 
-__all__ = ["BatchNormalization", "LayerNormalization", "Normalization"]
-
 MOVING = ("moving_mean", "moving_variance")
 
 

@@ -9,8 +9,6 @@ from fastnn.engine import Engine, LayerPlan
 from .base import Weights
 from .weighted import Weighted
 
-__all__ = ["Scaling"]
-
 
 class Scaling(Weighted):
     """Multiplies each unit by a weight of its own: output = input * gamma.

@@ -14,8 +14,6 @@ from fastnn.names import serialize
 
 from .base import Layer, Weights
 
-__all__ = ["Weighted"]
-
 
 class Weighted(Layer):
     """Base of the layers that have weights, each drawn by the initializer of its name: kernel by kernel_initializer.
@@ -25,7 +23,7 @@ class Weighted(Layer):
     """
 
     _views: dict[str, Weights] | None = None
-    _assign: Callable[[Sequence[Weights]], None] | None = None
+    _assign: Callable[[Sequence[Weights]], None]  # there with the views
 
     def attach(self, engine: Engine, place: int) -> None:
         """Let the layer's weights be those of an engine, at the place of its plan."""
@@ -35,7 +33,7 @@ class Weighted(Layer):
     def draw_weights(self, inputs: int, rng: np.random.Generator) -> None:
         """Set the weights to what training starts from."""
         shapes = self.weight_shapes(inputs).items()
-        self._assign_all([getattr(self, f"{name}_initializer")(shape, rng) for name, shape in shapes])
+        self._assign([getattr(self, f"{name}_initializer")(shape, rng) for name, shape in shapes])
 
     def checked(self, weights: Sequence[ArrayLike]) -> list[Weights]:
         """New weights as arrays, if they are of the right number and shapes, and finite."""
@@ -57,7 +55,8 @@ class Weighted(Layer):
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Replace the layer's weights, in the order of get_weights; all or none."""
-        self._assign_all(self.checked(weights))
+        arrays = self.checked(weights)  # first, for it says where the model is not built
+        self._assign(arrays)
 
     def count_params(self) -> int:
         """How many numbers the layer learns."""
@@ -74,16 +73,8 @@ class Weighted(Layer):
     def _built(self) -> dict[str, Weights]:
         """The views, once the model is built."""
         if self._views is None:
-            raise self._not_built()
+            raise RuntimeError(
+                f"the layer {self.name!r} has no weights before its model is built: "
+                "call model.build(inputs) or model.fit, or begin the model with Input"
+            )
         return self._views
-
-    def _assign_all(self, arrays: Sequence[Weights]) -> None:
-        if self._assign is None:
-            raise self._not_built()
-        self._assign(arrays)
-
-    def _not_built(self) -> RuntimeError:
-        return RuntimeError(
-            f"the layer {self.name!r} has no weights before its model is built: "
-            "call model.build(inputs) or model.fit, or begin the model with Input"
-        )

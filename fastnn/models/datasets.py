@@ -41,18 +41,7 @@ def rows(
     steps: int | None = None,
     x_finite: bool = False,
 ) -> Data | Feed:
-    """x, y and weights, in memory and checked, or to be streamed.
-
-    Parameters
-    ----------
-    model : Sequential
-    chunk : Chunk
-        What the user has given.
-    class_weight, batch_size, steps
-        As in `Sequential.fit`.
-    x_finite : bool
-        Take x for finite, without a look.
-    """
+    """x, y and weights, in memory and checked, or to be streamed; ``x_finite``: take x for finite, without a look."""
     asked = wanted(model, class_weight)
     stream = feed(chunk, asked, batch_size, steps)
     return asked.data(chunk, x_finite=x_finite) if stream is None else stream

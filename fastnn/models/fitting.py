@@ -1,4 +1,4 @@
-"""What fit does: its data, and one call of it from the callbacks to the loop of training."""
+"""What fit and train_on_batch do: data, callbacks, the loop of training, or a single step."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastnn import data
+import numpy.typing as npt
+
+from fastnn import data, quick
 from fastnn.callbacks import CallbackList, History, ProgressBar
 from fastnn.data import ArraySource, Chunk, Feed, streams
-from fastnn.engine import Data
+from fastnn.engine import Data, Engine
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.training import Loop, Minimizer, Reporter, Steps, StreamTraining
 
@@ -18,7 +20,9 @@ from . import datasets
 if TYPE_CHECKING:
     from .sequential import Sequential
 
-__all__ = ["Fit", "split", "steps_find_nan", "training_data", "validation_data"]
+__all__ = ["Fit", "split", "step", "steps_find_nan", "training_data", "validation_data"]
+
+Array = npt.NDArray[Any]
 
 
 # --- Data ---
@@ -74,32 +78,16 @@ def split(rows: Data | Feed, fraction: float) -> tuple[Data | Feed, Data | Feed]
 
 @dataclass
 class Fit:
-    """One call of `Sequential.fit`, its arguments checked.
-
-    Attributes
-    ----------
-    model : Sequential
-    train : Data or Feed
-    validation : Data, Feed or None
-    batch_size : int
-        Rows a step.
-    epochs : range
-        Numbers of the epochs, from 0.
-    shuffle : bool
-    lazy_nan_check : bool
-        Nobody has looked for NaN in x: steps of training are to do so.
-    given : list of Callback
-    verbosity : {0, 1, 2}
-    """
+    """One call of `Sequential.fit`, its arguments checked."""
 
     model: Sequential
     train: Data | Feed
     validation: Data | Feed | None
     batch_size: int
-    epochs: range
+    epochs: range  # counted from 0
     shuffle: bool
-    lazy_nan_check: bool
-    given: list[Any]
+    lazy_nan_check: bool  # nobody has looked for NaN in x: steps of training are to do so
+    given: list[Any]  # callbacks, as the user gave them
     verbosity: int
 
     def run(self) -> History:
@@ -175,3 +163,62 @@ class Fit:
                 raise
 
         return check
+
+
+# --- A single step ---
+
+
+def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Array:
+    """One step over all rows of x; the means of the loss before it and of the metrics.
+
+    Raises
+    ------
+    FloatingPointError
+        It made the loss or a weight NaN or infinite; all is as before.
+    """
+    assert model.optimizer is not None
+    if model.optimizer.full_batch:
+        raise RuntimeError("train_on_batch takes a single step, which LBFGS cannot; wants fit, or another optimizer")
+    batch = _plain_batch(model, x, y) if sample_weight is None and class_weight is None else None
+    batch = batch or datasets.in_memory(model, Chunk(x, y, sample_weight), class_weight)
+    engine = model._built(batch.width)
+    optimizer = model._set_optimizer(engine)
+    values = _step(engine, batch, optimizer.row)
+    optimizer.__dict__["iterations"] = engine.iterations  # it counts right: no need of a check
+    if values is None:
+        raise FloatingPointError(
+            "train_on_batch: the step made the loss or a weight NaN or infinite; the weights are as before. "
+            "Try a smaller learning_rate, or scaled inputs"
+        )
+    return values
+
+
+def _plain_batch(model: Sequential, x: Any, y: Any) -> Data | None:
+    """x and y as they are, where a glance shows that nothing is wrong with them."""
+    engine, plan = model._engine, model._loss_plan
+    if engine is None or plan is None or plan.labels or plan.domain or plan.outputs_a_target > 1:
+        return None
+    if not (quick.fits(x, engine.inputs, engine.dtype) and quick.fits(y, engine.outputs, engine.dtype)):
+        return None
+    return Data(x, y) if len(x) == len(y) and quick.finite(x) and quick.finite(y) else None
+
+
+def _step(engine: Engine, batch: Data, optimizer: str) -> Array | None:
+    """The means of the loss before the step and of the metrics; None if it diverged."""
+    rows = len(batch)
+    key = ("step", rows, optimizer)
+    prepared = engine.prepared.get(key)
+    if prepared is None and quick.Step.suits(engine, rows):
+        if len(engine.prepared) > 8:  # every batch another size: keep no more
+            engine.prepared.clear()
+        prepared = engine.prepared[key] = quick.Step(engine, rows, batch.labels)
+    if prepared is not None:
+        values: Array | None = prepared(batch)
+        return values
+    run = engine.train(batch, rows, 1, False, 0)
+    run.advance(1)
+    if run.diverged:
+        run.restore_good()
+        return None
+    means: Array = run.results[0] / rows
+    return means

@@ -18,7 +18,7 @@ from fastnn.files import model_file
 from fastnn.layers import Layer
 from fastnn.names import custom_object_scope, lookup
 
-from . import fitting, inference, saving, stepping
+from . import fitting, inference, saving
 from .structure import Structure, layer_plans
 
 __all__ = ["Sequential"]
@@ -251,7 +251,7 @@ class Sequential(Structure):
     ) -> Any:
         """One step over all rows of x; the loss before it (and metrics), as evaluate returns them."""
         self._check_compiled("train_on_batch")
-        return inference.scores(stepping.step(self, x, y, sample_weight, class_weight), self._metrics, return_dict)
+        return inference.scores(fitting.step(self, x, y, sample_weight, class_weight), self._metrics, return_dict)
 
     def evaluate(
         self,

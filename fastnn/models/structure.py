@@ -20,13 +20,7 @@ Array = npt.NDArray[Any]
 
 
 class Structure:
-    """Layers, one after the other, and the engine that is made of them; a derived class says what it is to do.
-
-    Parameters
-    ----------
-    layers, name, seed
-        See `Sequential`.
-    """
+    """Layers, one after the other, and the engine that is made of them; a derived class says what it is to do."""
 
     def __init__(self, layers: Sequence[Layer] | None, name: str, seed: int | None) -> None:
         self.name = name
