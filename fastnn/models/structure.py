@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from typing import Any, Self
 
 import numpy as np
@@ -88,7 +87,10 @@ class Structure:
     @property
     def _widths(self) -> list[int | None]:
         """The inputs of each layer, and the outputs of the last one; None where the width of x would say them."""
-        return list(accumulate(self._layers, lambda width, layer: layer.output_size(width), initial=self._inputs))
+        widths = [self._inputs]
+        for layer in self._layers:
+            widths.append(layer.output_size(widths[-1]))
+        return widths
 
     def _make_engine(self, weights: Sequence[Array] | None) -> None:
         """Make an engine with these weights; None draws some."""
