@@ -11,50 +11,24 @@ import importlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .data import positive_integer
-
-if TYPE_CHECKING:
-    from .keeping import BackupAndRestore, ModelCheckpoint
-    from .logs import CSVLogger, JSONLogger
-    from .watching import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau, TerminateOnNaN
+from fastnn.data import positive_integer
 
 __all__ = [
-    "BackupAndRestore",
-    "CSVLogger",
+    "Backup",
     "Callback",
     "CallbackList",
-    "EarlyStopping",
     "History",
-    "JSONLogger",
     "LambdaCallback",
-    "LearningRateScheduler",
-    "ModelCheckpoint",
+    "Logs",
     "ProgressBar",
-    "ReduceLROnPlateau",
-    "TerminateOnNaN",
     "format_logs",
     "format_seconds",
     "verbosity",
 ]
 
 Logs = dict[str, float]
-
-_MODULES = {
-    "keeping": ("BackupAndRestore", "ModelCheckpoint"),
-    "logs": ("CSVLogger", "JSONLogger"),
-    "watching": ("EarlyStopping", "LearningRateScheduler", "ReduceLROnPlateau", "TerminateOnNaN"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    """The callbacks that have a module of their own, which needs this one."""
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(importlib.import_module(f".{module}", __package__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
 
 # Keras calls these; here they would never be called, and silence would be a lie.
 UNSUPPORTED = (
@@ -193,7 +167,7 @@ class History(Callback):
         ValueError
             There is no epoch, or no such metric.
         """
-        from . import plot
+        from fastnn import plot
 
         return plot.history(self, ax, metric)
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .callbacks import Callback, Logs
-from .data import positive_integer, real_number
-from .names import lookup
+from fastnn.data import positive_integer, real_number
+from fastnn.names import lookup
+
+from .base import Callback, Logs
 
 __all__ = ["EarlyStopping", "LearningRateScheduler", "Monitor", "ReduceLROnPlateau", "TerminateOnNaN"]
 

@@ -11,10 +11,10 @@ from typing import Any, ClassVar, TypedDict, Unpack
 
 import numpy as np
 
-from . import schedules
-from .data import positive_integer, real_number
-from .engine import CLIPS, OPTIMIZERS, Average
-from .names import Configurable, resolve, serialize
+from fastnn import schedules
+from fastnn.data import positive_integer, real_number
+from fastnn.engine import CLIPS, OPTIMIZERS, Average
+from fastnn.names import Configurable, resolve, serialize
 
 __all__ = [
     "LBFGS",

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .callbacks import Backup, Callback, Logs
-from .data import positive_integer
-from .errors import ModelFileError
-from .extras import require
-from .files import model_file
-from .locks import Claim
-from .watching import Monitor
+from fastnn.data import positive_integer
+from fastnn.errors import ModelFileError
+from fastnn.extras import require
+from fastnn.files import model_file
+from fastnn.locks import Claim
+
+from .base import Backup, Callback, Logs
+from .monitors import Monitor
 
 __all__ = ["BackupAndRestore", "ModelCheckpoint"]
 

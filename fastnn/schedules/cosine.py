@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .data import positive_integer, real_number
-from .names import Configurable, CustomObject, deserialize, serialize
+from fastnn.data import positive_integer, real_number
+from fastnn.names import Configurable, CustomObject, deserialize, serialize
 
 __all__ = [
     "Constant",

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from .callbacks import Callback, Logs
+from .base import Callback, Logs
 
 __all__ = ["CSVLogger", "JSONLogger"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from .data import real_number
-from .engine import LOSSES
-from .functions import BatchLoss, Function, ScalarLoss
-from .names import Configurable, CustomObject, resolve, snake_case
+from fastnn.data import real_number
+from fastnn.engine import LOSSES
+from fastnn.functions import BatchLoss, Function, ScalarLoss
+from fastnn.names import Configurable, CustomObject, resolve, snake_case
 
 __all__ = [
     "BinaryCrossentropy",
@@ -480,10 +480,3 @@ def get(identifier: object, argument: str = "loss") -> Loss:
     if callable(identifier) and not isinstance(identifier, type | Loss):
         return Custom(identifier)
     return resolve(identifier, Loss, _NAMES, argument)
-
-
-def __getattr__(name: str) -> type[Loss]:
-    """The classes by the names of Keras's functions: compile(loss=losses.mean_squared_error)."""
-    if name in _NAMES:
-        return _NAMES[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
