@@ -3,23 +3,17 @@
 In the equations w is a weight, g the gradient of the loss by it, and r the learning rate.
 """
 
-from fastnn import schedules
+from __future__ import annotations
 
-from .base import (
-    LBFGS,
-    SGD,
-    Adadelta,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamW,
-    Lion,
-    Nadam,
-    Optimizer,
-    RMSprop,
-    Rprop,
-    get,
-)
+from fastnn import schedules
+from fastnn.names import publish, resolve
+
+from .adam import Adam, Adamax, AdamW, Nadam
+from .adaptive import Adadelta, Adagrad, RMSprop
+from .base import Optimizer
+from .lbfgs import LBFGS
+from .sgd import SGD
+from .sign import Lion, Rprop
 
 __all__ = [
     "LBFGS",
@@ -37,3 +31,26 @@ __all__ = [
     "get",
     "schedules",
 ]
+
+_CLASSES: tuple[type[Optimizer], ...] = (
+    SGD,
+    Adagrad,
+    Adadelta,
+    RMSprop,
+    Adam,
+    AdamW,
+    Nadam,
+    Adamax,
+    Lion,
+    Rprop,
+    LBFGS,
+)
+_NAMES: dict[str, type[Optimizer]] = {found.__name__.lower(): found for found in _CLASSES}
+
+
+def get(identifier: object, argument: str = "optimizer") -> Optimizer:
+    """Make an optimizer of a name, a class or a configuration; an optimizer is returned as it is."""
+    return resolve(identifier, Optimizer, _NAMES, argument)
+
+
+publish(__name__)
