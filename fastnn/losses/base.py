@@ -8,8 +8,6 @@ from typing import ClassVar, NamedTuple
 from fastnn.functions import Function
 from fastnn.names import Configurable, snake_case
 
-__all__ = ["Loss", "LossPlan"]
-
 
 class LossPlan(NamedTuple):
     """What the kernels must know of a loss.

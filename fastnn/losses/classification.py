@@ -10,17 +10,6 @@ from fastnn.engine import LOSSES
 
 from .base import Loss, LossPlan
 
-__all__ = [
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "Hinge",
-    "KLDivergence",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-]
-
 
 class _Crossentropy(Loss):
     """Base of the losses of probabilities, which are computed from logits where that is possible.

@@ -10,8 +10,6 @@ from fastnn.names import CustomObject
 
 from .base import Loss, LossPlan
 
-__all__ = ["Custom"]
-
 
 class Custom(CustomObject, Loss):
     """A loss made of functions of your own: of single outputs, or of whole batches.

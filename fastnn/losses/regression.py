@@ -9,16 +9,6 @@ from fastnn.engine import LOSSES
 
 from .base import Loss, LossPlan
 
-__all__ = [
-    "HalfSquaredError",
-    "Huber",
-    "LogCosh",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "Poisson",
-    "Quantile",
-]
-
 
 class MeanSquaredError(Loss):
     """Mean over the outputs of (y - t)^2."""

@@ -32,20 +32,8 @@ __all__ = [
     "schedules",
 ]
 
-_CLASSES: tuple[type[Optimizer], ...] = (
-    SGD,
-    Adagrad,
-    Adadelta,
-    RMSprop,
-    Adam,
-    AdamW,
-    Nadam,
-    Adamax,
-    Lion,
-    Rprop,
-    LBFGS,
-)
-_NAMES: dict[str, type[Optimizer]] = {found.__name__.lower(): found for found in _CLASSES}
+_CLASSES: list[type[Optimizer]] = [SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Nadam, Adamax, Lion, Rprop, LBFGS]
+_NAMES = {found.__name__.lower(): found for found in _CLASSES}
 
 
 def get(identifier: object, argument: str = "optimizer") -> Optimizer:

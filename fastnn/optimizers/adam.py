@@ -6,8 +6,6 @@ from typing import Unpack
 
 from .base import DEFAULTS, AdamWOptions, Optimizer, Options, Rate
 
-__all__ = ["Adam", "AdamW", "Adamax", "Nadam"]
-
 
 class _Moments(Optimizer):
     """Base of this module's optimizers.  Their rows of the table of formulas have the same constants and defaults."""

@@ -6,8 +6,6 @@ from typing import Unpack
 
 from .base import DEFAULTS, Optimizer, Options, Rate
 
-__all__ = ["Adadelta", "Adagrad", "RMSprop"]
-
 
 class Adagrad(Optimizer):
     """Adagrad, Duchi et al., 2011: a <- a + g^2, and then w <- w - r g / sqrt(a + epsilon).

@@ -14,8 +14,6 @@ from fastnn.data import positive_integer, real_number
 from fastnn.engine import CLIPS, OPTIMIZERS, Average
 from fastnn.names import Configurable, serialize
 
-__all__ = ["DEFAULTS", "OPTIONS", "AdamWOptions", "Optimizer", "Options", "Rate"]
-
 DEFAULTS = {name: row.hyper for name, row in OPTIMIZERS.items()}  # of each row of the table of formulas
 
 Rate = float | schedules.LearningRateSchedule | Callable[[int], float]

@@ -9,8 +9,6 @@ from fastnn.data import positive_integer, real_number
 
 from .base import OPTIONS, Optimizer, Options
 
-__all__ = ["LBFGS"]
-
 
 class LBFGS(Optimizer):
     """Limited-memory BFGS, for few data: every step takes all rows.  It is SciPy's: `pip install "fastnn[scipy]"`.

@@ -6,8 +6,6 @@ from typing import Unpack
 
 from .base import DEFAULTS, Optimizer, Options, Rate
 
-__all__ = ["SGD"]
-
 
 class SGD(Optimizer):
     """Stochastic gradient descent.

@@ -11,8 +11,6 @@ from fastnn.data import real_number
 
 from .base import DEFAULTS, Optimizer, Options, Rate
 
-__all__ = ["Lion", "Rprop"]
-
 
 class Lion(Optimizer):
     """Lion, Chen et al., 2023: w <- w - r sign(beta_1 m + (1 - beta_1) g), and then m <- beta_2 m + (1 - beta_2) g.
