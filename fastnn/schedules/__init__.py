@@ -1,24 +1,18 @@
 """Learning rates that change with the step: Keras's schedules, and PyTorch's one-cycle policy.
 
-Steps are an optimizer's updates, counted from 0.  A schedule maps an array of them to as many rates, a table of which
-goes to the compiled run ahead of its steps.  Also `fastnn.optimizers.schedules`.
+Steps are an optimizer's updates, counted from 0.  A schedule maps an array of steps to an array of rates, and the
+compiled run is given a table of rates ahead of its steps.  Also `fastnn.optimizers.schedules`.
 """
 
-from .cosine import (
-    Constant,
-    CosineDecay,
-    CosineDecayRestarts,
-    CosineLog,
-    Custom,
-    ExponentialDecay,
-    InverseTimeDecay,
-    LearningRateSchedule,
-    OneCycle,
-    PiecewiseConstantDecay,
-    PolynomialDecay,
-    WarmUp,
-    get,
-)
+from __future__ import annotations
+
+from fastnn.names import publish
+
+from .base import Constant, Custom, LearningRateSchedule, get
+from .cosine import CosineDecay, CosineDecayRestarts, CosineLog
+from .decay import ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay
+from .one_cycle import OneCycle
+from .warm_up import WarmUp
 
 __all__ = [
     "Constant",
@@ -35,3 +29,5 @@ __all__ = [
     "WarmUp",
     "get",
 ]
+
+publish(__name__)
