@@ -1,4 +1,4 @@
-"""Callbacks that keep a model, or the whole run, in files."""
+"""Saving the whole run, so that it can go on after a crash."""
 
 from __future__ import annotations
 
@@ -14,149 +14,50 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.data import positive_integer
 from fastnn.errors import ModelFileError
-from fastnn.extras import require
 from fastnn.files import model_file
 from fastnn.locks import Claim
 
-from .base import Backup, Callback, Logs
-from .monitors import Monitor
-
-__all__ = ["BackupAndRestore", "ModelCheckpoint"]
+from .base import Backup, Callback, Logs, steps_of
 
 Array = npt.NDArray[Any]
 
 
-class ModelCheckpoint(Monitor):
-    """Saves the model after each epoch, or every so many steps.
-
-    A file that cannot be written ends fit with an OSError that names it and the reason.  The model is then as it was
-    trained so far, and ``model.history`` holds the epochs.
-
-    Parameters
-    ----------
-    filepath : path
-        May hold {epoch}, {batch} and names in the logs, as in "{epoch:02d}-{val_loss:.2f}.fastnn"; epochs and batches
-        are counted from 1 there.  Folders are made.
-    monitor : str
-        The score that says which model is the best.
-    verbose : {0, 1}
-        1 tells of each file.
-    save_best_only : bool
-        Save only where the score is better than any before.
-    save_weights_only : bool
-        Write a file for `Sequential.load_weights` (safetensors), not one for `load_model`.
-    mode : {"auto", "min", "max"}
-        See `Monitor`.
-    save_freq : "epoch" or int
-        After each epoch, or so many steps.
-    initial_value_threshold : float, optional
-        A score that the first model must beat.
-    """
-
-    def __init__(
-        self,
-        filepath: str | os.PathLike[str],
-        monitor: str = "val_loss",
-        verbose: int = 0,
-        save_best_only: bool = False,
-        save_weights_only: bool = False,
-        mode: str = "auto",
-        save_freq: int | str = "epoch",
-        initial_value_threshold: float | None = None,
-    ) -> None:
-        super().__init__(monitor, mode)
-        self.filepath = os.fspath(filepath)
-        self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
-        self.every_n_steps = _steps(save_freq)
-        self.best = self.initial_value_threshold = initial_value_threshold
-        self._epoch = 0
-        self._folders: set[Path] = set()
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        """See that files can be written.  The best score of a training before is kept, as in Keras."""
-        self._warned = False
-        if self.save_weights_only:
-            require("safetensors", "safetensors")
-
-    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Know the epoch."""
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Save."""
-        self._save(self._epoch, batch, logs)
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Save."""
-        if self.every_n_steps is None:
-            self._save(epoch, None, logs)
-
-    def _save(self, epoch: int, batch: int | None, logs: Logs | None) -> None:
-        value = None
-        if self.save_best_only:
-            value = self.current(logs)
-            if value is None or not self.improves(value, self.best):
-                return
-        path = self._path(epoch, batch, logs or {})
-        if path.parent not in self._folders:  # made once: one that has vanished since is worth an error
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._folders.add(path.parent)
-        if self.save_weights_only:
-            self.model.save_weights(path)
-        else:
-            self.model.save(path)
-        if self.save_best_only:
-            self.best = value
-        if self.verbose:
-            print(f"Epoch {epoch + 1}: saving model to {path}")
-
-    def _path(self, epoch: int, batch: int | None, logs: Logs) -> Path:
-        names: dict[str, Any] = {"epoch": epoch + 1, **({} if batch is None else {"batch": batch + 1}), **logs}
-        try:
-            return Path(self.filepath.format(**names))
-        except (KeyError, IndexError, ValueError) as error:
-            raise ValueError(f"filepath got {self.filepath!r}; wants no names but {', '.join(names)}") from error
-
-    def get_state(self) -> dict[str, Any]:
-        """The best score."""
-        return {"best": self.best}
-
-
 class BackupAndRestore(Backup):
-    """Keeps the run, so that fit, begun again after a crash with the same arguments, goes on where it was.
+    """Stores the run, so that after a crash fit can be called again with the same arguments, and goes on where it was.
 
-    It ends with the very bits that it would have ended with: weights, optimizer, history (of all epochs, unlike
-    Keras's), random numbers and the states of the other callbacks (`Callback.get_state`) are kept, and the order of the
-    rows follows from them.  That holds on the same backend and instruction set, for any number of threads.
+    Training ends with the very bits that it would have ended with.  Stored are the weights, the optimizer, the history
+    (of all epochs, unlike Keras's), the random numbers, from which the order of the rows follows, and the states of the
+    other callbacks (`Callback.get_state`).  The same bits are promised for the same backend and instruction set, with
+    any number of threads.
 
-    A backup is written aside and takes its name once it is on the disk, verified by checksums when it is read.  The one
-    before is kept too: should the newest be damaged, it is used, with a warning.  `load_model` reads backups as well.
-    After Ctrl-C a backup of the last step is kept; when training has come to its end, all are removed.  Begun
-    again with data, a model or a batch_size that differ from the interrupted run's, fit raises ValueError, and says
-    what differs, before anything is changed.  Another number of epochs is fine; learning_rate and the like are the kept
-    ones.
+    A backup gets its name once it is complete and on the disk, and is verified by checksums when it is read.  The
+    backup before it is stored too: it is used, with a warning, if the newest one is damaged.  `load_model` reads
+    backups as well.  After Ctrl-C there is a backup of the last step; when training has come to its end, all are
+    removed.  If fit is called again with data, a model or a batch_size that differ from the interrupted run's, it
+    raises ValueError and says what differs, before anything is changed.  The number of epochs may differ; learning_rate
+    and the like are taken from the backup.
 
-    Where a backup cannot be written (a full disk, a folder that is read-only or has vanished), fit ends with an OSError
-    that names the file and the reason: the model is as it was trained so far, ``model.history`` holds the epochs, and
-    the last backup is as it was.  While another fit keeps its backups in the folder, in whatever process, fit raises
-    BlockingIOError, and leaves the folder as it is; a process that was killed holds nothing.
+    If a backup cannot be written (a full disk, a folder that is read-only or has vanished), fit ends with an OSError
+    that names the file and the reason.  The model then is as trained so far, ``model.history`` holds its epochs, and
+    the last backup is untouched.  While another fit, in this process or another one, uses the folder, fit raises
+    BlockingIOError and leaves the folder untouched; a process that was killed no longer uses it.
 
     Parameters
     ----------
     backup_dir : path
-        A folder for the backups of this fit alone; it is made, and removed at the end if it is empty.
+        A folder for the backups of this fit alone.  It is made, and removed at the end if it is empty.
     save_freq : "epoch" or int
-        After each epoch, or so many steps.
+        When to write a backup: after each epoch, or every so many steps.
     delete_checkpoint : bool
-        Remove the backups when training has come to its end.  If they are kept, fit begun again has nothing to do, so
-        that not even a crash between fit and `Sequential.save` costs anything; remove them then.
+        Whether the backups are removed when training has come to its end.  If they are not, fit called again has
+        nothing left to do, so that not even a crash between fit and `Sequential.save` costs anything; remove them
+        yourself after that.
 
     Notes
     -----
-    Beside the model, a backup within an epoch holds the weights and optimizer state of the epoch's beginning, to go
-    back to if training diverges.  Callbacks whose states matter are those of fastnn's and those that write get_state;
+    A backup within an epoch also holds the weights and the optimizer's state at the epoch's beginning, to go back to if
+    training diverges.  The callbacks of fastnn go on from their states, and so do others that define get_state; all
     others begin anew.
     """
 
@@ -168,7 +69,7 @@ class BackupAndRestore(Backup):
     ) -> None:
         super().__init__()
         self.backup_dir = Path(backup_dir)
-        self.every_n_steps = _steps(save_freq)
+        self.every_n_steps = steps_of(save_freq)
         self.delete_checkpoint = delete_checkpoint
         self.path = self.backup_dir / "backup.fastnn"
         self.previous = self.backup_dir / "backup.previous.fastnn"
@@ -176,7 +77,7 @@ class BackupAndRestore(Backup):
         self._claim: Claim | None = None
 
     def restore(self, run: Any) -> None:
-        """Bring a kept run back, if there is one."""
+        """Bring the stored run back, if there is one."""
         self._run = run
         try:
             self.backup_dir.mkdir(parents=True, exist_ok=True)
@@ -196,7 +97,7 @@ class BackupAndRestore(Backup):
         model_file.save(self.path, document, arrays, self.previous)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Remove the backups, if training has come to its end."""
+        """Remove the backups if training has come to its end, and let others use the folder."""
         run, self._run = self._run, None
         ended = run is not None and run.completed and self.delete_checkpoint
         try:
@@ -235,6 +136,7 @@ class BackupAndRestore(Backup):
         return None
 
     def _contents(self, run: Any) -> tuple[dict[str, Any], dict[str, Array]]:
+        """What a backup holds: a model's document with the state of the run in "run", and all arrays."""
         document, arrays = self.model._contents()
         optimizer = {name: value for name, value in vars(self.model.optimizer).items() if _plain(value)}
         state = {
@@ -250,7 +152,7 @@ class BackupAndRestore(Backup):
         return document | {"run": state}, arrays
 
     def _description(self, run: Any) -> dict[str, Any]:
-        """What must be the same for a run to go on where another one was."""
+        """What must be equal for a run to go on with another one's backup."""
         description: dict[str, Any] = {
             "layers": self.model.get_config()["layers"],
             "dtype": self.model.dtype,
@@ -261,6 +163,7 @@ class BackupAndRestore(Backup):
         return json.loads(json.dumps(description))  # type: ignore[no-any-return]
 
     def _bring_back(self, run: Any, document: dict[str, Any], arrays: dict[str, Array]) -> None:
+        """Set the model, the run and the callbacks to the state that a backup holds."""
         kept, model = document["run"], self.model
         here = self._description(run)
         differing = [name for name in here if here[name] != kept["description"].get(name)]
@@ -286,17 +189,8 @@ class BackupAndRestore(Backup):
                 callback.set_state(_unpack(kept["callbacks"][name], arrays))
 
 
-def _steps(save_freq: int | str) -> int | None:
-    """How many steps; None for epochs."""
-    if isinstance(save_freq, str):
-        if save_freq != "epoch":
-            raise ValueError(f"save_freq got {save_freq!r}; wants 'epoch' or a number of steps")
-        return None
-    return positive_integer(save_freq, "save_freq")
-
-
 def _named(callbacks: list[Callback]) -> Iterator[tuple[str, Callback]]:
-    """Each with a name that is its own, and the same in a run with the same callbacks."""
+    """Each callback with a name of its own, such as History0, which is the same in a run with the same callbacks."""
     seen: Counter[str] = Counter()
     for callback in callbacks:
         kind = type(callback).__name__
@@ -305,11 +199,12 @@ def _named(callbacks: list[Callback]) -> Iterator[tuple[str, Callback]]:
 
 
 def _plain(value: object) -> bool:
+    """Whether JSON can hold a value as it is."""
     return value is None or isinstance(value, bool | int | float | str)
 
 
 def _pack(value: Any, arrays: dict[str, Array], name: str) -> Any:
-    """What JSON can hold of a state; its arrays are put among the others, under names that begin with this one."""
+    """Make a state one that JSON can hold: its arrays go to ``arrays``, under names that begin with ``name``."""
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {"array": name}
@@ -325,7 +220,7 @@ def _pack(value: Any, arrays: dict[str, Array], name: str) -> Any:
 
 
 def _unpack(value: Any, arrays: Mapping[str, Array]) -> Any:
-    """The state that `_pack` was given."""
+    """Make the state that `_pack` was given."""
     if isinstance(value, Mapping):
         if set(value) == {"array"}:
             return arrays[value["array"]].copy()

@@ -1,4 +1,4 @@
-"""Callbacks that write the scores of each epoch to a file, a line each."""
+"""Callbacks that write scores to a file, a line for each epoch."""
 
 from __future__ import annotations
 
@@ -12,24 +12,22 @@ from typing import Any
 
 from .base import Callback, Logs
 
-__all__ = ["CSVLogger", "JSONLogger"]
-
 
 class _Logger(Callback):
-    """Appends whole lines to a file, which is opened when there is something to write.
+    """Base of the loggers: appends whole lines to a file, which it opens for the first of them.
 
-    In a run that `BackupAndRestore` takes up again, the lines behind the state that was kept are cut off: they are
-    written again.
+    When `BackupAndRestore` goes on with a run, lines that were written after the backup are cut off, for the run writes
+    them again.
     """
 
     def __init__(self, filename: str | os.PathLike[str], append: bool) -> None:
         super().__init__()
         self.filename, self.append = os.fspath(filename), append
         self._file: io.FileIO | None = None
-        self._size: int | None = None  # of the file that is gone on with; None: it is replaced
+        self._size: int | None = None  # of the file so far, in bytes, to append behind; None: the file is replaced
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begin anew, unless a run that was kept says otherwise."""
+        """Begin a new file, or append if that was asked for; `set_state` may say otherwise after."""
         self._size = os.path.getsize(self.filename) if self.append and os.path.exists(self.filename) else None
         folder = os.path.dirname(os.path.abspath(self.filename))
         if not os.path.isdir(folder):
@@ -59,7 +57,7 @@ class _Logger(Callback):
         return self._file
 
     def get_state(self) -> dict[str, Any]:
-        """How long the file is."""
+        """How long the file is, in bytes."""
         return {"_size": self._size}
 
 
@@ -70,8 +68,9 @@ class CSVLogger(_Logger):
     ----------
     filename : path
     separator : str
+        One character.
     append : bool
-        Append to a file that is there, rather than replace it.
+        Whether to append to a file that exists, and not to replace it.
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
@@ -82,12 +81,12 @@ class CSVLogger(_Logger):
         self._columns: list[str] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begin anew."""
+        """Forget the columns of any earlier training."""
         super().on_train_begin(logs)
         self._columns = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Write a row, and before the first the names of the columns."""
+        """Write a row, and before the first one a row with the names of the columns."""
         logs = logs or {}
         rows: list[list[Any]] = []
         if self._columns is None:
@@ -100,20 +99,20 @@ class CSVLogger(_Logger):
         self._write(text.getvalue())
 
     def get_state(self) -> dict[str, Any]:
-        """How long the file is, and its columns."""
+        """How long the file is, in bytes, and its columns."""
         return super().get_state() | {"_columns": self._columns}
 
 
 class JSONLogger(_Logger):
-    """Writes the scores of each epoch as a line of JSON: {"epoch": 0, "loss": 0.25}.  What is not finite is null.
+    """Writes the scores of each epoch as a line of JSON, {"epoch": 0, "loss": 0.25}, with null for what is not finite.
 
     Parameters
     ----------
     filename : path
     append : bool
-        Append to a file that is there, rather than replace it.
+        Whether to append to a file that exists, and not to replace it.
     every_n_steps : int, optional
-        Write a line every so many steps too, with the scores of the epoch so far: {"epoch": 0, "batch": 99, ...}.
+        Also write a line every so many steps, with the epoch's scores so far: {"epoch": 0, "batch": 99, ...}.
     """
 
     def __init__(
@@ -124,15 +123,15 @@ class JSONLogger(_Logger):
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Know the epoch."""
+        """Remember the number of the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Write a line."""
+        """Write a line with the epoch's scores so far."""
         self._line({"epoch": self._epoch, "batch": batch}, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Write a line."""
+        """Write a line with the epoch's scores."""
         self._line({"epoch": epoch}, logs or {})
 
     def _line(self, place: Mapping[str, int], logs: Logs) -> None:
