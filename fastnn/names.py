@@ -184,7 +184,7 @@ def deserialize(description: Mapping[str, Any], kind: type[C], argument: str) ->
     """Make the object that `serialize` described; its class is ``kind`` or derived from it."""
     if set(description) != {"class_name", "config"} or not isinstance(description["config"], Mapping):
         raise ValueError(f"{argument} got {description!r}; wants {{'class_name': ..., 'config': {{...}}}}")
-    classes = {found.__name__: found for found in _family(kind)}
+    classes = {found.__name__: found for found in _family(kind) if not _is_private(found)}
     return lookup(description["class_name"], classes, argument).from_config(description["config"])
 
 
@@ -215,6 +215,11 @@ def publish(package: str) -> None:
     for name in module.__all__:
         if isinstance(found := getattr(module, name), type):
             found.__module__ = package
+
+
+def _is_private(kind: type) -> bool:
+    """Whether a class is a base within fastnn, of which nobody has an object."""
+    return kind.__name__.startswith("_") and kind.__module__.startswith("fastnn.")
 
 
 def _family(kind: type[C]) -> Iterator[type[C]]:

@@ -1,4 +1,4 @@
-"""What is built: the wheel holds fastnn and its packages and nothing else, the sdist all that a build needs."""
+"""What is built: the wheel holds three packages and nothing else, the sdist all that a build needs."""
 
 import importlib.metadata
 import os
@@ -18,6 +18,7 @@ import pytest
 import fastnn
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = sorted(str(path.parent.relative_to(ROOT)) for path in (ROOT / "fastnn").rglob("__init__.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
 BINARY = (".so", ".pyd")
@@ -64,20 +65,17 @@ def wheel(source, tmp_path_factory):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-PACKAGES = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "fastnn").rglob("__init__.py")}
-
-
 def sources(folder, *patterns):
     return {path.name for pattern in patterns for path in (ROOT / folder).glob(pattern)}
 
 
-def test_the_wheel_installs_fastnn_with_its_kernels_and_estimators_only(wheel):
+def test_the_wheel_installs_fastnn_with_its_packages_and_kernels_only(wheel):
     folders = {name.rpartition("/")[0] for name in wheel if ".dist-info" not in name}
-    assert folders == {"fastnn/kernels", *PACKAGES}
+    assert folders == {*PACKAGES, "fastnn/kernels"}
 
 
 def test_the_wheel_holds_every_module_and_nothing_generated(wheel):
-    expected = {f"{folder}/{name}" for folder in PACKAGES for name in sources(folder, "*.py", "py.typed")}
+    expected = {f"{package}/{name}" for package in PACKAGES for name in sources(package, "*.py", "py.typed")}
     expected |= {f"fastnn/kernels/{name}" for name in sources("kernels", "*.py", "*.h")}
     assert {name for name in wheel if ".dist-info" not in name and not name.endswith(BINARY)} == expected
     assert "fastnn/py.typed" in wheel
