@@ -4,8 +4,6 @@ Training runs many steps in one compiled call, so no callback is called for each
 `Callback.every_n_steps`.  `Callback.on_progress` is called some twenty times a second.
 """
 
-from __future__ import annotations
-
 from fastnn.names import publish
 
 from .backup import BackupAndRestore

@@ -117,18 +117,10 @@ class LambdaCallback(Callback):
         on_progress: Callable[..., Any] | None = None,
         every_n_steps: int | None = None,
     ) -> None:
+        functions = {name: value for name, value in locals().items() if name.startswith("on_")}
         super().__init__()
         if every_n_steps is not None:
             self.every_n_steps = every_n_steps
-        functions = {
-            "on_epoch_begin": on_epoch_begin,
-            "on_epoch_end": on_epoch_end,
-            "on_train_begin": on_train_begin,
-            "on_train_end": on_train_end,
-            "on_train_batch_begin": on_train_batch_begin,
-            "on_train_batch_end": on_train_batch_end,
-            "on_progress": on_progress,
-        }
         for name, function in functions.items():
             if function is None:
                 continue

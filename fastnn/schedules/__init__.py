@@ -4,8 +4,6 @@ Steps are an optimizer's updates, counted from 0.  A schedule maps an array of s
 compiled run is given a table of rates ahead of its steps.  Also `fastnn.optimizers.schedules`.
 """
 
-from __future__ import annotations
-
 from fastnn.names import publish
 
 from .base import Constant, Custom, LearningRateSchedule, get
