@@ -15,8 +15,7 @@ csv = pytest.importorskip("pyarrow.csv")
 
 from click.testing import CliRunner  # noqa: E402
 
-from fastnn import tables  # noqa: E402
-from fastnn.cli import commands  # noqa: E402
+from fastnn.cli import commands, tables  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import Sequential, gradient_descent, plot
-from .engine import load
-from .extras import require
-from .layers import Dense, Input
-from .optimizers import SGD, Adam
+from fastnn import plot
+from fastnn.engine import load
+from fastnn.extras import require
+from fastnn.layers import Dense, Input
+from fastnn.models import Sequential
+from fastnn.optimizers import SGD, Adam
+from fastnn.training import gradient_descent
 
 __all__ = ["SECTIONS", "run"]
 

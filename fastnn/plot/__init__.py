@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import data
-from .extras import require
-from .names import lookup
+from fastnn import data
+from fastnn.extras import require
+from fastnn.names import lookup
 
 __all__ = ["activations", "decision_boundary", "descent", "history", "likelihood", "network"]
 

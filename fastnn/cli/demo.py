@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import Sequential
-from .callbacks import format_seconds
-from .extras import require
-from .layers import Dense
-from .optimizers import SGD
+from fastnn.callbacks import format_seconds
+from fastnn.extras import require
+from fastnn.layers import Dense
+from fastnn.models import Sequential
+from fastnn.optimizers import SGD
 
 __all__ = ["run"]
 

@@ -15,8 +15,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from .callbacks import format_seconds
-from .errors import DivergenceWarning
+from fastnn.callbacks import format_seconds
+from fastnn.errors import DivergenceWarning
+
 from .tables import (
     Description,
     TableError,
@@ -181,11 +182,11 @@ def train(
 @click.option("--probabilities", is_flag=True, help="Add a column a class with its probability.")
 def predict(model_file: Path, data: Path, output: Path, probabilities: bool) -> None:
     """Predict the rows of DATA with a MODEL that `train` saved."""
-    import fastnn
+    from fastnn.models import load_model
 
     check_output(output)
     _can_write(output)
-    model = fastnn.load_model(model_file)
+    model = load_model(model_file)
     saved = (model.metadata or {}).get("table")
     if saved is None:
         raise TableError(f"{model_file} says nothing of a table: predict takes models that `fastnn train` saved")
@@ -223,7 +224,7 @@ def learn(sections: tuple[int, ...], output: Path, no_pictures: bool) -> None:
 
     Every number is computed while you read, and each section draws a picture.
     """
-    from .learn import run
+    from fastnn.learn import run
 
     run(sections, None if no_pictures else output, click.echo)
 
@@ -231,7 +232,7 @@ def learn(sections: tuple[int, ...], output: Path, no_pictures: bool) -> None:
 @commands.command()
 def info() -> None:
     """Show which backend is active, and why."""
-    from .engine import describe
+    from fastnn.engine import describe
 
     facts = describe()
     width = max(map(len, facts))
@@ -245,7 +246,7 @@ def warmup() -> None:
 
     The first run after that is as quick as any.
     """
-    from .engine import warmup as compile_all
+    from fastnn.engine import warmup as compile_all
 
     start = time.perf_counter()
     for compiled in compile_all():
@@ -282,8 +283,8 @@ def _tell_columns(columns: list[Description], target: Description) -> None:
 
 
 def _model(target: Description, hidden: tuple[int, ...], activation: str, seed: int) -> Any:
-    from . import Sequential
-    from .layers import Dense
+    from fastnn.layers import Dense
+    from fastnn.models import Sequential
 
     layers = [Dense(units, activation=activation) for units in hidden]
     if "classes" in target:
@@ -294,7 +295,7 @@ def _model(target: Description, hidden: tuple[int, ...], activation: str, seed: 
 
 
 def _optimizer(name: str, learning_rate: float | None) -> Any:
-    from .optimizers import SGD, Adam
+    from fastnn.optimizers import SGD, Adam
 
     kind = {"adam": Adam, "sgd": SGD}[name]
     return kind() if learning_rate is None else kind(learning_rate)
@@ -302,7 +303,7 @@ def _optimizer(name: str, learning_rate: float | None) -> Any:
 
 def _epoch_table(epochs: int) -> Any:
     """A callback that prints a line an epoch, or a line every few epochs."""
-    from .callbacks import Callback
+    from fastnn.callbacks import Callback
 
     every = -(-epochs // TABLE_LINES)
 

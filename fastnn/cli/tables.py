@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .extras import require
-from .files.atomic import replacing
+from fastnn.extras import require
+from fastnn.files.atomic import replacing
 
 __all__ = [
     "TableError",
