@@ -20,6 +20,7 @@ from fastnn.extras import require
 from fastnn.layers import Dense, Input
 from fastnn.models import Sequential
 from fastnn.optimizers import SGD, Adam
+from fastnn.plot.colours import BLUE, INK, ORANGE, PALE
 from fastnn.training import gradient_descent
 
 __all__ = ["SECTIONS", "run"]
@@ -119,11 +120,11 @@ def search(say: Say) -> Picture:
 
     def draw(axes: Sequence[Any]) -> None:
         left, right = axes
-        left.scatter(x, y, s=18, color=plot.PALE)
+        left.scatter(x, y, s=18, color=PALE)
         ends = np.array([-1.1, 2.1])
         for k, share in zip(kept, np.linspace(0.25, 1, len(kept)), strict=True):
             w, b = path[k]
-            left.plot(ends, w * ends + b, color=plot.BLUE, alpha=share, label=f"{k} steps")
+            left.plot(ends, w * ends + b, color=BLUE, alpha=share, label=f"{k} steps")
         left.set(title="Lines along the search", xlabel="x", ylabel="y")
         left.legend(frameon=False)
         plot.descent(np.array(path), loss_of, right)
@@ -188,9 +189,9 @@ def likelihood(say: Say) -> Picture:
         plot.likelihood(y, path, left)
         left.set_title("Three blue balls, two yellow")
         fine = np.linspace(-6, 6, 200)
-        right.plot(fine, neuron.predict(fine), color=plot.BLUE, linewidth=2)
-        right.axhline(0.5, color=plot.INK, linestyle="--", linewidth=1)
-        right.axvline(0, color=plot.INK, linestyle="--", linewidth=1)
+        right.plot(fine, neuron.predict(fine), color=BLUE, linewidth=2)
+        right.axhline(0.5, color=INK, linestyle="--", linewidth=1)
+        right.axvline(0, color=INK, linestyle="--", linewidth=1)
         right.set(title="The sigmoid", xlabel="z", ylabel="sigmoid(z)", ylim=(-0.03, 1.03))
         right.grid(alpha=0.25)
         right.spines[["top", "right"]].set_visible(False)
@@ -375,10 +376,10 @@ def loss(say: Say) -> Picture:
 
     def draw(axes: Sequence[Any]) -> None:
         fine = np.linspace(0.01, 1, 200)
-        axes[0].plot(fine, -np.log(fine), color=plot.BLUE, linewidth=2, label="cross-entropy, $-\\log p$")
-        axes[0].plot(fine, (1 - fine) ** 2, color=plot.ORANGE, linewidth=2, label="squared error, $(1 - p)^2$")
-        axes[0].plot(shares, costs["binary_crossentropy"], "o", color=plot.BLUE)
-        axes[0].plot(shares, costs["mse"], "s", color=plot.ORANGE)
+        axes[0].plot(fine, -np.log(fine), color=BLUE, linewidth=2, label="cross-entropy, $-\\log p$")
+        axes[0].plot(fine, (1 - fine) ** 2, color=ORANGE, linewidth=2, label="squared error, $(1 - p)^2$")
+        axes[0].plot(shares, costs["binary_crossentropy"], "o", color=BLUE)
+        axes[0].plot(shares, costs["mse"], "s", color=ORANGE)
         axes[0].set(title="What an answer costs", xlabel="p of the right class", ylabel="loss")
         axes[0].legend(frameon=False)
         axes[0].grid(alpha=0.25)
