@@ -8,7 +8,7 @@ from .extras import require
 
 
 def main() -> None:
-    """Run the command line, or say what it lacks."""
+    """Run the command line, or say which package it lacks."""
     try:
         require("click", "cli")
     except ModuleNotFoundError as error:

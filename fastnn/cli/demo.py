@@ -19,12 +19,12 @@ from fastnn.optimizers import SGD
 __all__ = ["run"]
 
 BATCH_SIZE = 32
-TURNS, TURN_SECONDS = 5, 0.2
+ROUNDS, ROUND_SECONDS = 5, 0.2  # in each round every backend is timed for so long
 Split = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 def digits() -> Split:
-    """1,797 digits of 8x8 pixels, scaled to 0..1: x and y to train on (80%), x and y to test with."""
+    """Return 1,797 digits of 8x8 pixels from 0 to 1: x and y to train on (80%), x and y to test with."""
     x, y = require("sklearn.datasets", "sklearn").load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(x))
     x, y, train = x[order] / 16, y[order], round(0.8 * len(x))
@@ -32,7 +32,7 @@ def digits() -> Split:
 
 
 def network(backend: str) -> Sequential:
-    """A compiled 64-128-10 network."""
+    """Return a compiled 64-128-10 network."""
     model = Sequential([Dense(128, activation="relu"), Dense(10, activation="softmax")], seed=0)
     model.compile(
         optimizer=SGD(learning_rate=0.1, momentum=0.9),
@@ -44,15 +44,15 @@ def network(backend: str) -> Sequential:
 
 
 def steps_per_second(backends: Sequence[str], x: NDArray[Any], y: NDArray[Any]) -> list[float]:
-    """Training steps a second: each backend's best epoch, compilation left out.
+    """Return the training steps a second of each backend's fastest epoch, without compilation.
 
-    They take turns, so that whatever else the machine does falls on all of them.
+    The backends take turns, so that whatever else the machine does falls on all of them.
     """
     models = [network(backend) for backend in backends]
     best = [np.inf] * len(models)
-    for _ in range(TURNS):
+    for _ in range(ROUNDS):
         for i, model in enumerate(models):
-            end = time.perf_counter() + TURN_SECONDS
+            end = time.perf_counter() + ROUND_SECONDS
             while (start := time.perf_counter()) < end:
                 model.fit(x, y, batch_size=BATCH_SIZE, verbose=0)
                 best[i] = min(best[i], time.perf_counter() - start)
@@ -60,7 +60,7 @@ def steps_per_second(backends: Sequence[str], x: NDArray[Any], y: NDArray[Any]) 
 
 
 def draw(history: dict[str, list[float]], picture: Path) -> None:
-    """Draw the loss of training and test, an epoch a point."""
+    """Draw the loss on the training and the test digits, an epoch a point."""
     figures = require("matplotlib.figure", "plot")
     figure = figures.Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
