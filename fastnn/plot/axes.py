@@ -1,4 +1,4 @@
-"""What the pictures share: axes to draw into, the path of a search, and checks of a model and of a message."""
+"""What the pictures share: axes to draw into, the path of a search, and what error messages need."""
 
 from __future__ import annotations
 
