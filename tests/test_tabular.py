@@ -18,8 +18,8 @@ from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from fastnn.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.sklearn._tables import TableEncoder, _kind_of, bin_edges, columns_of, quantiles  # noqa: E402
-from fastnn.sklearn._tabular import side_by_side  # noqa: E402
+from fastnn.sklearn.encoding import TableEncoder, _kind_of, bin_edges, columns_of, quantiles  # noqa: E402
+from fastnn.sklearn.tabular import side_by_side  # noqa: E402
 
 SMALL = {
     "hidden_layer_sizes": (16, 16),

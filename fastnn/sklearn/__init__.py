@@ -13,9 +13,9 @@ from fastnn.extras import require
 
 require("sklearn", "sklearn")
 
-from ._linear import LinearRegression, LogisticRegression  # noqa: E402
-from ._mlp import MLPClassifier, MLPRegressor  # noqa: E402
-from ._tabular import TabularClassifier, TabularRegressor  # noqa: E402
+from .base import MLPClassifier, MLPRegressor  # noqa: E402
+from .linear import LinearRegression, LogisticRegression  # noqa: E402
+from .tabular import TabularClassifier, TabularRegressor  # noqa: E402
 
 __all__ = [
     "LinearRegression",

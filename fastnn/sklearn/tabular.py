@@ -24,9 +24,9 @@ from fastnn.optimizers import Adam
 from fastnn.schedules import CosineLog
 from fastnn.team import Crew, processors
 
-from ._mlp import _keep
-from ._network import thread_limit
-from ._tables import Column, TableEncoder, columns_of
+from .base import _keep
+from .encoding import Column, TableEncoder, columns_of
+from .network import thread_limit
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
 

@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._mlp import MLPClassifier, MLPRegressor, _keep
-from ._network import Network
+from .base import MLPClassifier, MLPRegressor, _keep
+from .network import Network
 
 __all__ = ["LinearRegression", "LogisticRegression"]
 

@@ -41,7 +41,7 @@ from fastnn import activations, losses, optimizers
 from fastnn.callbacks import Callback, CallbackList, ProgressBar
 from fastnn.engine import SLICE_SECONDS, Data, Training
 
-from ._network import Network, activation_of, loss_of, optimizer_of, rows_of, thread_limit
+from .network import Network, activation_of, loss_of, optimizer_of, rows_of, thread_limit
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
