@@ -18,7 +18,10 @@ from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from fastnn.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.sklearn.encoding import TableEncoder, _kind_of, bin_edges, columns_of, quantiles  # noqa: E402
+from fastnn.sklearn.columns import kind_of  # noqa: E402
+from fastnn.sklearn.encoding import TableEncoder  # noqa: E402
+from fastnn.sklearn.quantiles import bin_edges, quantiles  # noqa: E402
+from fastnn.sklearn.tables import columns_of  # noqa: E402
 from fastnn.sklearn.tabular import side_by_side  # noqa: E402
 
 SMALL = {
@@ -144,7 +147,7 @@ def test_integers_that_became_floats_are_the_same_categories():
 def read(values):
     """A column's numbers, before they are scaled."""
     ((_, column),) = columns_of(TabularRegressor(), pd.DataFrame({"a": values}), reset=True)
-    return _kind_of(column)("a", 0).read(column)
+    return kind_of(column)("a", 0).read(column)
 
 
 @pytest.mark.parametrize("zone", [None, "UTC"])

@@ -13,8 +13,9 @@ from fastnn.extras import require
 
 require("sklearn", "sklearn")
 
-from .base import MLPClassifier, MLPRegressor  # noqa: E402
+from .classifier import MLPClassifier  # noqa: E402
 from .linear import LinearRegression, LogisticRegression  # noqa: E402
+from .regressor import MLPRegressor  # noqa: E402
 from .tabular import TabularClassifier, TabularRegressor  # noqa: E402
 
 __all__ = [

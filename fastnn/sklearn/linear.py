@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .base import MLPClassifier, MLPRegressor, _keep
+from .classifier import MLPClassifier
+from .lbfgs import Coordinates, StandardizedColumns
 from .network import Network
+from .parameters import set_parameters
+from .regressor import MLPRegressor
 
 __all__ = ["LinearRegression", "LogisticRegression"]
 
 Array = npt.NDArray[Any]
-
-BLOCK = 2**12  # rows
 
 
 class _Linear:
@@ -57,39 +56,8 @@ class _Linear:
         """From 0: there is one minimum."""
         return np.zeros((fan_in, fan_out)), np.zeros(fan_out) if self._use_bias else None
 
-    def _preconditioned(self, network: Network, x: Any, weight: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """As if the columns of x had mean 0 and deviation 1, which takes L-BFGS fewer steps to the same minimum.
-
-        A column of so small a deviation that the penalty curves the loss more than it does is scaled by the penalty.
-        """
-        dense = not hasattr(x, "tocsr")
-        if dense:
-            mean = np.average(x, axis=0, weights=weight)
-            blocks = [slice(start, start + BLOCK) for start in range(0, len(x), BLOCK)]
-            part = [np.ones(len(x[block])) if weight is None else weight[block] for block in blocks]
-            squares = [w @ np.square(x[block] - mean) for w, block in zip(part, blocks, strict=True)]
-            variance = np.sum(squares, axis=0) / np.sum([w.sum() for w in part])
-        else:
-            mean, variance = mean_variance_axis(x, axis=0, weights=weight)
-        if not (dense and self._use_bias):  # nothing is centred
-            mean, variance = np.zeros_like(mean), variance + np.square(mean)
-        rows = x.shape[0] if weight is None else np.sum(weight)
-        scale = np.sqrt(variance + 4 * self.alpha / rows, dtype=float)  # a logistic's curvature is at most 1/4
-        scale = np.where(scale > 1e-12 * (1 + np.abs(mean)), scale, 1.0)[:, np.newaxis]
-        inputs, outputs = network.coefs[0].shape
-        size = inputs * outputs
-
-        def there(packed: Array) -> Array:
-            w = packed[:size].reshape(inputs, outputs) / scale
-            return np.concatenate([w.ravel(), packed[size:] - mean @ w if self._use_bias else packed[size:]])
-
-        def back(gradient: Array) -> Array:
-            d = gradient[:size].reshape(inputs, outputs)
-            if self._use_bias:
-                d = d - np.outer(mean, gradient[size:])
-            return np.concatenate([(d / scale).ravel(), gradient[size:]])
-
-        return there, back
+    def _coordinates(self, network: Network, x: Any, weight: Array | None) -> Coordinates:
+        return StandardizedColumns(network.coefs[0].shape, self._use_bias, self.alpha, x, weight)
 
     def _lbfgs_options(self) -> dict[str, Any]:
         return {"maxls": 50, "ftol": 64 * np.finfo(float).eps}
@@ -151,7 +119,7 @@ class LogisticRegression(_Linear, MLPClassifier):
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
-        _keep(self, locals())
+        set_parameters(self, locals())
 
     @property
     def alpha(self) -> float:
@@ -225,7 +193,7 @@ class LinearRegression(_Linear, MLPRegressor):
         backend: str = "auto",
         threads: int | None = None,
     ) -> None:
-        _keep(self, locals())
+        set_parameters(self, locals())
 
     @property
     def coef_(self) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +15,31 @@ from fastnn import activations, layers, losses, optimizers
 from fastnn.engine import Data, Engine
 from fastnn.models import Sequential
 
-__all__ = ["Network", "activation_of", "loss_of", "optimizer_of", "rows_of", "thread_limit"]
+__all__ = [
+    "Architecture",
+    "Network",
+    "activation_of",
+    "loss_constant",
+    "loss_of",
+    "optimizer_of",
+    "rows_of",
+    "thread_limit",
+]
 
 Array = npt.NDArray[Any]
 
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
-"""scikit-learn's names that are others here."""
+"""fastnn's names of scikit-learn's activations, where they differ."""
 
-OUTPUTS = {"logistic": "sigmoid", "exp": "linear"}
-"""Of the last layer; "exp" is taken by the loss, and by predict."""
+OUTPUT_ACTIVATIONS = {**ACTIVATIONS, "exp": "linear"}
+"""Those of the last layer: the loss and predict take the exponential themselves."""
+
+BLOCK_BYTES = 2**23
+"""Bytes of inputs that are converted at a time for a gradient of all rows, where the kernels cannot read them."""
 
 
 class LogPoisson(losses.Loss):
-    """Half the Poisson deviance, of the logarithm of the mean, less what does not depend on the network."""
+    """Half the Poisson deviance of a network that predicts the logarithm of the mean, without `loss_constant`."""
 
     row: ClassVar[str] = "poisson_from_logarithm"
 
@@ -56,8 +68,17 @@ def loss_of(given: Any, out_activation: str) -> losses.Loss:
     return LogPoisson() if given == "poisson" else losses.get(given)
 
 
+def loss_constant(given: Any, targets: Any, weight: Array | None) -> float:
+    """What a loss that is reported has beyond what the kernels compute, because no weight depends on it."""
+    if given != "poisson":
+        return 0.0
+    t = np.asarray(targets, float)
+    rest = np.where(t > 0, t * np.log(np.where(t > 0, t, 1)), 0) - t
+    return float(np.average(rest, axis=0, weights=weight).sum())
+
+
 def optimizer_of(solver: Any, settings: Any) -> optimizers.Optimizer:
-    """The optimizer of a solver; scikit-learn's ones, and others by name, take their constants from the estimator."""
+    """The optimizer of a solver; scikit-learn's, and others by name, take their constants from the estimator."""
     rate = settings.learning_rate_init
     if solver == "sgd":
         return optimizers.SGD(rate, settings.momentum, bool(settings.nesterovs_momentum))
@@ -72,15 +93,18 @@ def optimizer_of(solver: Any, settings: Any) -> optimizers.Optimizer:
 
 
 def thread_limit(threads: int | None) -> int | None:
-    """One where joblib runs fits side by side on threads; its processes are limited by OMP_NUM_THREADS."""
+    """How many threads a network may have: one if joblib runs fits side by side on threads, unless ``threads`` says.
+
+    joblib limits its processes itself, by OMP_NUM_THREADS.
+    """
     alone = threading.current_thread() is threading.main_thread() or not get_active_backend()[0].nesting_level
     if threads is None and not alone:
         return 1
     return threads if threads is None else int(threads)
 
 
-class Rows:
-    """Rows of a CSR matrix that come to be dense a block at a time."""
+class DenseRows:
+    """Rows of a CSR matrix that are made dense as they are asked for, a block at a time."""
 
     dtype = np.dtype(object)  # none that the kernels read where it lies
     nbytes = 0
@@ -99,8 +123,30 @@ class Rows:
 
 
 def rows_of(x: Any) -> Any:
-    """What the engine reads: arrays where they lie, sparse matrices by rows."""
-    return Rows(x.tocsr()) if hasattr(x, "tocsr") else x
+    """What the engine reads of x: an array itself, a sparse matrix by rows."""
+    return DenseRows(x.tocsr()) if hasattr(x, "tocsr") else x
+
+
+class Architecture(NamedTuple):
+    """The layers of a network."""
+
+    inputs: int
+    units: Sequence[int]  # of each dense layer
+    activations: Sequence[activations.Activation]  # of each hidden layer
+    dropout: Sequence[float]  # the rate behind each hidden layer
+    out_activation: str  # as scikit-learn names it
+    use_bias: bool
+
+    def stack(self) -> list[layers.Layer]:
+        """The layers, with weights of 0."""
+        found: list[layers.Layer] = [layers.Input((self.inputs,))]
+        options: dict[str, Any] = {"kernel_initializer": "zeros", "use_bias": self.use_bias}
+        for units, activation, rate in zip(self.units[:-1], self.activations, self.dropout, strict=True):
+            found.append(layers.Dense(units, activation=activation, **options))
+            if rate:
+                found.append(layers.Dropout(rate))
+        last = OUTPUT_ACTIVATIONS.get(self.out_activation, self.out_activation)
+        return [*found, layers.Dense(self.units[-1], activation=last, **options)]
 
 
 class Network:
@@ -108,28 +154,18 @@ class Network:
 
     Parameters
     ----------
-    inputs : int
-    units : sequence of int
-        Of each dense layer.
-    hidden : sequence of activations
-        One a hidden layer.
-    dropout : sequence of float
-        Behind each hidden layer.
-    out_activation : str
-        scikit-learn's name of it.
+    architecture : Architecture
     loss, optimizer
+        fastnn's objects.
     dtype, backend, threads
+        As in `Sequential.compile`.
     seed : int
-    use_bias : bool
+        Of dropout.
     """
 
     def __init__(
         self,
-        inputs: int,
-        units: Sequence[int],
-        hidden: Sequence[activations.Activation],
-        dropout: Sequence[float],
-        out_activation: str,
+        architecture: Architecture,
         loss: losses.Loss,
         optimizer: optimizers.Optimizer,
         *,
@@ -137,18 +173,9 @@ class Network:
         backend: str,
         threads: int | None,
         seed: int,
-        use_bias: bool = True,
     ) -> None:
-        last = ACTIVATIONS.get(out_activation, OUTPUTS.get(out_activation, out_activation))
-        stack: list[layers.Layer] = [layers.Input((inputs,))]
-        options: dict[str, Any] = {"kernel_initializer": "zeros", "use_bias": use_bias}
-        for count, activation, rate in zip(units[:-1], hidden, dropout, strict=True):
-            stack.append(layers.Dense(count, activation=activation, **options))
-            if rate:
-                stack.append(layers.Dropout(rate))
-        stack.append(layers.Dense(units[-1], activation=last, **options))
-        self.seed = seed  # of dropout
-        self.model = Sequential(stack, seed=seed)
+        self.seed = seed
+        self.model = Sequential(architecture.stack(), seed=seed)
         self.model.compile(optimizer, loss, dtype=dtype, backend=backend, threads=threads)
         self.model.build()
         assert self.model._engine is not None
@@ -157,18 +184,25 @@ class Network:
         self.labels: bool = self.model._loss_plan.labels
         self.optimizer = optimizer
         if isinstance(loss, losses.BinaryCrossentropy):
-            self.engine.job.loss_scale = 1.0  # scikit-learn adds up the outputs
+            self.engine.job.loss_scale = 1.0  # scikit-learn adds up the outputs' losses
         if isinstance(loss, losses.HalfSquaredError):
-            self.engine.job.score_scale = 1 / units[-1]  # and tells the mean of them, though it follows their sum
-        self.coefs: list[Array] = []
-        self.intercepts: list[Array] = []
-        for number, plan in enumerate(self.engine.plans):
-            if plan.dense:
-                matrix = self.engine.matrix(number)
-                width = self.engine.layers[number].inputs
-                self.coefs.append(matrix[:width])
-                if plan.use_bias:
-                    self.intercepts.append(matrix[width])
+            self.engine.job.score_scale = 1 / architecture.units[-1]  # it trains on their sum, and reports their mean
+        self.coefs, self.intercepts = self._weights_in(self.engine.parameters)
+
+    def _weights_in(self, vector: Array) -> tuple[list[Array], list[Array]]:
+        """Views of the weights (inputs, units) and biases (units,) of each dense layer in a vector of parameters."""
+        coefs, intercepts = [], []
+        for number in self._dense:
+            matrix, width = self.engine.matrix(number, vector), self.engine.layers[number].inputs
+            coefs.append(matrix[:width])
+            if self.engine.plans[number].use_bias:
+                intercepts.append(matrix[width])
+        return coefs, intercepts
+
+    @property
+    def _dense(self) -> list[int]:
+        """The numbers of the dense layers."""
+        return [number for number, plan in enumerate(self.engine.plans) if plan.dense]
 
     @property
     def views(self) -> list[Array]:
@@ -183,7 +217,7 @@ class Network:
                 self.engine.changes += 1
 
     def touched(self) -> None:
-        """Whoever holds the views may have written: bring what follows from them in step."""
+        """Bring up to date what follows from the weights, after the views may have been written."""
         self.engine.changes += 1
         self.engine.refresh_all()
 
@@ -198,24 +232,22 @@ class Network:
         """Tell the engine of the optimizer's constants as they are now."""
         self.engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
 
+    def _slots(self) -> list[Array]:
+        """The optimizer's slots, a matrix for each slot and dense layer: views."""
+        vectors = self.engine.slots.reshape(-1, self.engine.parameter_count)
+        return [self.engine.matrix(number, vector) for vector in vectors for number in self._dense]
+
     def state(self) -> tuple[int, list[Array]]:
-        """The optimizer's count of steps and its slots, by what they belong to."""
-        engine = self.engine
-        vectors = engine.slots.reshape(-1, engine.parameter_count)
-        dense = [number for number, plan in enumerate(engine.plans) if plan.dense]
-        return engine.iterations, [engine.matrix(number, vector).copy() for vector in vectors for number in dense]
+        """The optimizer's count of steps and copies of its slots."""
+        return self.engine.iterations, [slot.copy() for slot in self._slots()]
 
     def restore(self, state: tuple[int, list[Array]]) -> None:
         """Go on from a state."""
-        engine = self.engine
         self.set_optimizer()
-        engine.iterations, matrices = state
-        self.optimizer.iterations = engine.iterations
-        vectors = engine.slots.reshape(-1, engine.parameter_count)
-        dense = [number for number, plan in enumerate(engine.plans) if plan.dense]
-        places = [(vector, number) for vector in vectors for number in dense]
-        for (vector, number), matrix in zip(places, matrices, strict=True):
-            engine.matrix(number, vector)[...] = matrix
+        self.engine.iterations, matrices = state
+        self.optimizer.iterations = self.engine.iterations
+        for slot, matrix in zip(self._slots(), matrices, strict=True):
+            slot[...] = matrix
 
     def predict(self, x: Any) -> Array:
         """The network's output, (rows, outputs)."""
@@ -232,20 +264,10 @@ class Network:
             count = max(1, BLOCK_BYTES // (engine.inputs * engine.dtype.itemsize))
         value, gradient = 0.0, np.zeros(engine.parameter_count)
         for start in range(0, len(data), count):
-            part = data if count >= len(data) else data.part(slice(start, start + count))
-            vector, mean = engine.gradient(part)
-            share = len(part) / total
-            value += mean * share
-            gradient += vector * share
-        coefs, intercepts = [], []
-        for number, plan in enumerate(engine.plans):
-            if plan.dense:
-                matrix, width = engine.matrix(number, gradient), engine.layers[number].inputs
-                coefs.append(matrix[:width])
-                if plan.use_bias:
-                    intercepts.append(matrix[width])
+            block = data if count >= len(data) else data.part(slice(start, start + count))
+            vector, mean = engine.gradient(block)
+            weight = len(block) / total
+            value += mean * weight
+            gradient += vector * weight
+        coefs, intercepts = self._weights_in(gradient)
         return value, [*coefs, *intercepts]
-
-
-BLOCK_BYTES = 2**23
-"""Of inputs that the kernels cannot read where they lie and that are converted at a time for a gradient of all rows."""

@@ -24,9 +24,10 @@ from fastnn.optimizers import Adam
 from fastnn.schedules import CosineLog
 from fastnn.team import Crew, processors
 
-from .base import _keep
-from .encoding import Column, TableEncoder, columns_of
+from .encoding import TableEncoder
 from .network import thread_limit
+from .parameters import set_parameters
+from .tables import Column, columns_of
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
@@ -302,7 +303,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
-        _keep(self, locals())
+        set_parameters(self, locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> TabularClassifier:
         """Train.
@@ -390,7 +391,7 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
-        _keep(self, locals())
+        set_parameters(self, locals())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
