@@ -20,9 +20,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 from fastnn.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
 from fastnn.sklearn.columns import kind_of  # noqa: E402
 from fastnn.sklearn.encoding import TableEncoder  # noqa: E402
+from fastnn.sklearn.ensemble import side_by_side, split  # noqa: E402
 from fastnn.sklearn.quantiles import bin_edges, quantiles  # noqa: E402
 from fastnn.sklearn.tables import columns_of  # noqa: E402
-from fastnn.sklearn.tabular import side_by_side  # noqa: E402
 
 SMALL = {
     "hidden_layer_sizes": (16, 16),
@@ -331,7 +331,7 @@ def test_copies_of_a_row_are_held_out_together(classes):
     rows = np.arange(40)
     x = (rows // 4)[:, np.newaxis].astype(np.float32)
     for seed in range(5):
-        (x_train, y_train, _), (x_held, y_held, _) = TabularRegressor()._split((x, rows, None), classes, seed)
+        (x_train, y_train, _), (x_held, y_held, _) = split((x, rows, None), 0.2, classes, seed)
         assert len(x_held) == 8
         assert not set(x_train.ravel()) & set(x_held.ravel())
         np.testing.assert_array_equal(np.sort(np.concatenate([y_train, y_held])), rows)

@@ -26,3 +26,6 @@ __all__ = [
     "TabularClassifier",
     "TabularRegressor",
 ]
+
+for _estimator in [globals()[name] for name in __all__]:
+    _estimator.__module__ = __name__  # pickles and skops files name it, wherever the class is defined

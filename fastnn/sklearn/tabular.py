@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted
 
-from fastnn.callbacks import Callback
-from fastnn.data import positive_integer, real_number
-from fastnn.initializers import RandomNormal
-from fastnn.layers import Dense, Dropout, Input, Layer, Scaling
-from fastnn.losses import Loss, MeanSquaredError, SparseCategoricalCrossentropy
-from fastnn.models import Sequential
-from fastnn.optimizers import Adam
-from fastnn.schedules import CosineLog
-from fastnn.team import Crew, processors
+from fastnn.data import positive_integer
+from fastnn.losses import MeanSquaredError, SparseCategoricalCrossentropy
 
 from .encoding import TableEncoder
+from .ensemble import FEW_ROWS, Ensemble, Rows, Task
 from .network import thread_limit
 from .parameters import set_parameters
 from .tables import Column, columns_of
@@ -32,25 +23,10 @@ from .tables import Column, columns_of
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
 Array = npt.NDArray[Any]
-Rows = tuple[Array, Array, Array | None]  # x, y, and weights
-
-FEW_ROWS = 100
-"""Up to here neither the order of rows matters, nor whether a whole weight is given or as many copies."""
 
 
-class _Task(NamedTuple):
-    """What the members of an ensemble have in common."""
-
-    outputs: int
-    activation: str  # of the outputs
-    loss: Loss
-    metrics: list[str]
-    score: str  # the entry of the logs that chooses the epoch
-    sign: int  # 1: more of it is better; -1: less
-
-
-class _Tabular(BaseEstimator):  # type: ignore[misc]
-    """What both have in common."""
+class BaseTabular(BaseEstimator):  # type: ignore[misc]
+    """What the classifier and the regressor share: columns and weights, the ensemble, its mean prediction."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -77,10 +53,11 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
             weight = weight[kept] * max(1.0, 1 / weight[kept].mean())
         return [(name, values[kept]) for name, values in table], y[kept], weight
 
-    def _fit(
-        self, task: _Task, table: list[Column], y: Array, weight: Array | None, X_val: Any, y_val: Array | None
-    ) -> None:
-        """Encode the table and train the members side by side.  y: (rows,) class numbers, or (rows, outputs)."""
+    def _fit(self, task: Task, table: list[Column], y: Array, weight: Array | None, given: tuple[Any, Any]) -> None:
+        """Encode the table and train the networks.
+
+        y: (rows,) class numbers, or (rows, outputs); ``given``: X_val, and y_val in the form of y, or None.
+        """
         members = positive_integer(self.n_ensemble, "n_ensemble")
         limit = thread_limit(self.threads if self.threads is None else positive_integer(self.threads, "threads"))
         encoder = TableEncoder(self.n_bins, self.max_categories, self.text_components)
@@ -90,112 +67,18 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
         if len(x) <= FEW_ROWS:
             order = np.lexsort(np.column_stack([x, y]).T)
             x, y, weight = x[order], y[order], None if weight is None else weight[order]
-        held: Rows | None = None
+        validation: Rows | None = None
+        X_val, y_val = given
         if y_val is not None:
-            held = encoder.transform(columns_of(self, X_val, reset=False)), y_val, None
-            check_consistent_length(held[0], y_val)
+            validation = encoder.transform(columns_of(self, X_val, reset=False)), y_val, None
+            check_consistent_length(validation[0], y_val)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=members)
-        done: dict[int, _Member] = {}
-        keep_on = _KeepOn()
-
-        def train(number: int, threads: int | None) -> None:
-            if keep_on:
-                verbose = self.verbose if number == 0 else 0
-                done[number] = self._train(task, (x, y, weight), held, int(seeds[number]), threads, verbose, keep_on)
-
-        if members == 1:
-            train(0, limit)
-        else:
-            side_by_side(train, members, limit or processors(), keep_on.stop)
+        done = Ensemble(self, task, (x, y, weight), validation).fit(seeds.tolist(), limit)
         self.encoder_ = encoder
-        self.models_ = [done[number].model for number in sorted(done)]
-        self.best_epochs_ = [done[number].best_epoch for number in sorted(done)]
-        self.loss_curves_ = [done[number].losses for number in sorted(done)]
-        self.validation_curves_ = [done[number].scores for number in sorted(done)]
-
-    def _train(
-        self, task: _Task, rows: Rows, held: Rows | None, seed: int, threads: int | None, verbose: int, keep_on: _KeepOn
-    ) -> _Member:
-        """One member, on a split of its own."""
-        if held is None:
-            rows, held = self._split(rows, rows[1] if task.activation == "softmax" else None, seed)
-        x, y, weight = rows
-        steps = max(1, round(len(x) / positive_integer(self.batch_size, "batch_size")))
-        epochs = positive_integer(self.epochs, "epochs")
-        model = Sequential(self._layers(x.shape[1], task), seed=seed)
-        schedule = CosineLog(real_number(self.learning_rate, "learning_rate", above=0), epochs * steps)
-        optimizer = Adam(schedule, beta_2=0.95, epsilon=1e-8)
-        model.compile(optimizer, task.loss, task.metrics, backend=self.backend, threads=threads)
-        best = _Best(task, epochs, keep_on)
-        history = model.fit(
-            x,
-            y,
-            batch_size=-(-len(x) // steps),  # batches as equal as can be: a small last one would count as much
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=[best],
-            validation_data=held,
-            sample_weight=weight,
-        )
-        if history.interrupted:
-            keep_on.stop()
-        trained = Sequential(self._layers(x.shape[1], task), seed=seed)  # without the optimizer's state, for pickles
-        trained.compile("sgd", backend=self.backend, threads=self.threads)
-        trained.build()
-        trained.set_weights(model.get_weights() if best.weights is None else best.weights)
-        return _Member(trained, best.epoch, history.history["loss"], best.scores)
-
-    def _split(self, rows: Rows, classes: Array | None, seed: int) -> tuple[Rows, Rows | None]:
-        """Rows to train on, and rows to choose the epoch by: none where there are too few.
-
-        Few rows are split with all copies on one side: an epoch is not chosen by what was trained on.
-        """
-        x, y, weight = rows
-        few, count = len(x) <= FEW_ROWS, len(x)
-        if few:
-            _, places, group = np.unique(x, axis=0, return_index=True, return_inverse=True)
-            group = group.ravel()  # NumPy 2.0.0 has a column
-            count, classes = len(places), None if classes is None else classes[places]
-        fraction = real_number(self.validation_fraction, "validation_fraction", least=0, below=1)
-        held = round(count * fraction)
-        if not 0 < held < count:
-            return rows, None
-        if classes is not None:
-            sizes = np.bincount(classes)
-            if sizes.min() < 2 or len(sizes) > min(held, count - held):
-                classes = None
-        parts = train_test_split(np.arange(count), test_size=held, random_state=seed, stratify=classes)
-        if few:
-            parts = [np.flatnonzero(np.isin(group, part)) for part in parts]
-        train, validation = ((x[part], y[part], None if weight is None else weight[part]) for part in parts)
-        return train, validation
-
-    def _layers(self, inputs: int, task: _Task) -> list[Layer]:
-        """The network.  A kernel of the NTK parametrisation is sqrt(inputs) times what it is here."""
-        layers: list[Layer] = [Input((inputs,)), Scaling(gamma_rate=6.0)]
-        hidden = np.atleast_1d(self.hidden_layer_sizes).tolist()
-        widths = [inputs, *(positive_integer(width, "hidden_layer_sizes") for width in hidden)]
-        for before, width in pairwise(widths):
-            layers.append(
-                Dense(
-                    width,
-                    self.activation,
-                    kernel_initializer=RandomNormal(stddev=before**-0.5),
-                    bias_initializer=RandomNormal(stddev=1.0),
-                    kernel_rate=before**-0.5,
-                    bias_rate=0.1,
-                )
-            )
-            if self.dropout:
-                layers.append(Dropout(self.dropout))
-        last = Dense(
-            task.outputs,
-            task.activation,
-            kernel_initializer="zeros",
-            kernel_rate=widths[-1] ** -0.5,
-            bias_rate=0.1,
-        )
-        return [*layers, last]
+        self.models_ = [member.model for member in done]
+        self.best_epochs_ = [member.best_epoch for member in done]
+        self.loss_curves_ = [member.losses for member in done]
+        self.validation_curves_ = [member.scores for member in done]
 
     def _mean_prediction(self, X: Any) -> Array:
         """The mean of what the members predict, (rows, outputs)."""
@@ -204,7 +87,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
         return np.asarray(np.mean([model.predict(x) for model in self.models_], axis=0, dtype=np.float64))
 
 
-class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
+class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
     """A classifier for tables whose defaults are good: RealMLP-TD-S, with numbers cut into bins, and bagged.
 
     ``fit(X, y)`` takes a data frame as it is: numbers, text, categories, booleans and dates, with values missing.
@@ -331,8 +214,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         loss = SparseCategoricalCrossentropy(label_smoothing=self.label_smoothing)
         accuracy = weight is None or X_val is not None  # weights count in the loss alone
         score = ("val_accuracy", 1) if accuracy else ("val_loss", -1)
-        task = _Task(len(self.classes_), "softmax", loss, ["accuracy"], *score)
-        self._fit(task, table, numbers, weight, X_val, numbers_val)
+        task = Task(len(self.classes_), "softmax", loss, ["accuracy"], *score)
+        self._fit(task, table, numbers, weight, (X_val, numbers_val))
         return self
 
     def predict_proba(self, X: Any) -> Array:
@@ -347,7 +230,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         return np.asarray(self.classes_[p.argmax(axis=1)])
 
 
-class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
+class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
     """A regressor for tables whose defaults are good: RealMLP-TD-S, with numbers cut into bins, and bagged.
 
     ``fit(X, y)`` takes a data frame as it is.  Three layers of 256 mish units are trained for the squared error of
@@ -416,11 +299,11 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
         self._mean = np.average(values, axis=0, weights=weight)
         deviation = np.sqrt(np.average(np.square(values - self._mean), axis=0, weights=weight))
         self._deviation = np.where(deviation > 0, deviation, 1.0)
-        held = None
+        values_val = None
         if X_val is not None:
-            held = self._standardised(_values(y_val, "y_val", self).reshape(-1, values.shape[1]))
-        task = _Task(values.shape[1], "linear", MeanSquaredError(), [], "val_loss", -1)
-        self._fit(task, table, self._standardised(values), weight, X_val, held)
+            values_val = self._standardised(_values(y_val, "y_val", self).reshape(-1, values.shape[1]))
+        task = Task(values.shape[1], "linear", MeanSquaredError(), [], "val_loss", -1)
+        self._fit(task, table, self._standardised(values), weight, (X_val, values_val))
         return self
 
     def _standardised(self, values: Array) -> Array:
@@ -430,67 +313,6 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
         """The expected y of each row, (rows,) or (rows, outputs)."""
         y = self._mean_prediction(X) * self._deviation + self._mean
         return np.asarray(y[:, 0] if self._flat else y)
-
-
-# --- Training --------------------------------------------------------------------------------------------------------
-
-
-class _Member(NamedTuple):
-    model: Sequential
-    best_epoch: int
-    losses: list[float]
-    scores: list[float]
-
-
-class _KeepOn:
-    """True until it is told to stop."""
-
-    def __init__(self) -> None:
-        self._on = True
-
-    def __bool__(self) -> bool:
-        return self._on
-
-    def stop(self) -> None:
-        self._on = False
-
-
-class _Best(Callback):
-    """Keeps the weights of the best epoch, the last of equals."""
-
-    def __init__(self, task: _Task, epochs: int, keep_on: _KeepOn) -> None:
-        super().__init__()
-        self.task, self.keep_on = task, keep_on
-        self.weights: list[Array] | None = None
-        self.epoch = epochs
-        self.scores: list[float] = []
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep the weights if there are none as good."""
-        if not self.keep_on:
-            self.model.stop_training = True
-        if logs and self.task.score in logs:
-            score = logs[self.task.score]
-            self.scores.append(score)
-            if self.task.sign * score >= max(self.task.sign * np.array(self.scores)):
-                self.weights, self.epoch = self.model.get_weights(), epoch + 1
-
-
-def side_by_side(train: Callable[[int, int], None], members: int, threads: int, stop: Callable[[], None]) -> None:
-    """train(member, threads) for each: one a processor, and more for each of the last ones where they are fewer."""
-    abreast = members - members % threads if members > threads else 0
-    waiting = list(reversed(range(abreast)))
-
-    def train_some(_: int) -> None:
-        for _ in range(abreast // threads):
-            train(waiting.pop(), 1)
-
-    if abreast:
-        with Crew(threads) as crew:
-            crew.run(train_some, stop)
-    if rest := members - abreast:
-        with Crew(rest) as crew:
-            crew.run(lambda number: train(abreast + number, max(1, threads // rest)), stop)
 
 
 # --- Targets ---------------------------------------------------------------------------------------------------------
