@@ -18,11 +18,9 @@ from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from fastnn.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.sklearn.columns import kind_of  # noqa: E402
+from fastnn.sklearn.columns import bin_edges, columns_of, kind_of, quantiles  # noqa: E402
 from fastnn.sklearn.encoding import TableEncoder  # noqa: E402
 from fastnn.sklearn.ensemble import side_by_side, split  # noqa: E402
-from fastnn.sklearn.quantiles import bin_edges, quantiles  # noqa: E402
-from fastnn.sklearn.tables import columns_of  # noqa: E402
 
 SMALL = {
     "hidden_layer_sizes": (16, 16),

@@ -1,4 +1,4 @@
-"""One column of a table, encoded by what it holds: numbers, dates, or categories."""
+"""The columns of a table: read from data frames and arrays, and encoded as numbers, dates, or categories."""
 
 from __future__ import annotations
 
@@ -6,28 +6,63 @@ import datetime
 import decimal
 import numbers
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import BaseEstimator
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils.validation import validate_data
 
-from .quantiles import bin_edges, center_and_spread
-from .tables import DAY
-
-__all__ = ["Categories", "ColumnEncoder", "Dates", "Numbers", "kind_of"]
+__all__ = ["Categories", "Column", "ColumnEncoder", "Dates", "Numbers", "center_and_spread", "columns_of", "kind_of"]
 
 Array = npt.NDArray[Any]
+Column = tuple[str, Array]  # its name and values
 
-MISSING = "\0"
-"""The text that stands for a missing category."""
+DAY = np.timedelta64(1, "D")
+
+MISSING = "\0"  # the text that stands for a missing category
+
+# --- Reading ---------------------------------------------------------------------------------------------------------
+
+
+def columns_of(estimator: BaseEstimator, X: Any, reset: bool) -> Iterator[Column]:
+    """Name and values of each column of a table or array, checked against what fit saw unless ``reset``."""
+    if hasattr(type(X), "collect"):
+        raise TypeError(f"X got a {type(X).__name__}; wants a table in memory: X.collect()")
+    if not hasattr(X, "columns") or isinstance(X, np.ndarray):
+        X = validate_data(estimator, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
+        return ((str(i), X[:, i]) for i in range(X.shape[1]))
+    validate_data(estimator, X, skip_check_array=True, reset=reset)
+    rows, count = X.shape
+    if rows == 0 or count == 0:
+        what = "sample" if rows == 0 else "feature"
+        raise ValueError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")
+    names = getattr(X, "column_names", X.columns)  # pyarrow's ``columns`` are the columns themselves
+    return ((repr(str(name)), _values(X, i)) for i, name in enumerate(names))
+
+
+def _values(table: Any, i: int) -> Array:
+    """The values of column ``i``: floats (durations in days), dates, or objects."""
+    if hasattr(table, "iloc"):
+        series = table.iloc[:, i]
+        kind = getattr(series.dtype, "kind", "O")
+        if kind in "biuf":
+            return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+        if kind == "M":
+            return np.asarray(series.to_numpy(dtype="datetime64[ns]"))
+        values = np.asarray(series.to_numpy(dtype=None if kind == "m" else object))
+    else:
+        values = np.asarray((table.to_series(i) if hasattr(table, "to_series") else table.column(i)).to_numpy())
+    return values / DAY if values.dtype.kind == "m" else values
+
+
+# --- Kinds of columns ------------------------------------------------------------------------------------------------
 
 
 class ColumnEncoder:
-    """Encodes a column of one kind as columns of numbers."""
-
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -36,7 +71,6 @@ class ColumnEncoder:
         raise NotImplementedError
 
     def transform(self, values: Array) -> Array:
-        """Encode values: (rows, columns) of float32."""
         raise NotImplementedError
 
 
@@ -48,7 +82,6 @@ class Numbers(ColumnEncoder):
         self.bins = bins
 
     def fit(self, values: Array, weight: Array | None) -> Array:
-        """Learn the median, the spread and the bins, and encode the values."""
         x = self.read(values)
         missing = np.isnan(x)
         self.gaps = bool(missing.any())
@@ -61,7 +94,6 @@ class Numbers(ColumnEncoder):
         return self.transform(values)
 
     def transform(self, values: Array) -> Array:
-        """Encode values; missing ones as the median."""
         x = self.read(values)
         missing = np.isnan(x)
         x = np.where(missing, self.median, x)
@@ -91,15 +123,12 @@ class Dates(ColumnEncoder):
         self.parts = [Numbers(f"{name} ({part})", bins) for part in ("days", "month", "weekday", "hour")]
 
     def fit(self, values: Array, weight: Array | None) -> Array:
-        """Learn from each of the four parts, and encode them."""
         return np.hstack([part.fit(x, weight) for part, x in zip(self.parts, self.read(values), strict=True)])
 
     def transform(self, values: Array) -> Array:
-        """Encode the four parts."""
         return np.hstack([part.transform(x) for part, x in zip(self.parts, self.read(values), strict=True)])
 
     def read(self, values: Array) -> list[Array]:
-        """The four parts as float64, NaN where a date is missing."""
         try:
             dates = values.astype("datetime64[s]")
         except (TypeError, ValueError):
@@ -120,7 +149,6 @@ class Categories(ColumnEncoder):
         self.most, self.components = most, components
 
     def fit(self, values: Array, weight: Array | None) -> Array:
-        """Learn which categories there are, the most frequent first, and encode them."""
         texts = self.read(values)
         counts: Counter[str] = Counter(texts)
         if weight is not None:
@@ -138,7 +166,6 @@ class Categories(ColumnEncoder):
         return self._encode(texts)
 
     def transform(self, values: Array) -> Array:
-        """Encode values; categories that fit did not see are of no column, or of the rarest ones' column."""
         return self._encode(self.read(values))
 
     def _fit_reducer(self, texts: list[str], weight: Array | None) -> None:
@@ -215,3 +242,44 @@ def _text(value: Any, name: str) -> str:
     if isinstance(value, numbers.Real) and float(value).is_integer():
         value = int(value)  # integers are floats where others are missing
     return str(value)
+
+
+# --- Quantiles -------------------------------------------------------------------------------------------------------
+
+
+def quantiles(x: Array, q: Array | list[float], weight: Array | None) -> Array:
+    """Quantiles of a vector, or of each column of a matrix, interpolated as by np.quantile; the shape is (q, ...).
+
+    A row of weight k counts as k equal rows.
+    """
+    if weight is None:
+        return np.asarray(np.quantile(x, q, axis=0))
+    if x.ndim == 2:
+        return np.stack([quantiles(column, q, weight) for column in x.T], axis=1)
+    order = np.argsort(x)
+    x, ends = x[order], np.cumsum(weight[order])
+    place = np.multiply(q, max(ends[-1] - 1, 0))
+    before = np.floor(place)
+    low, high = (x[np.minimum(np.searchsorted(ends, at, side="right"), len(x) - 1)] for at in (before, before + 1))
+    part = place - before
+    return np.asarray(np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part)))
+
+
+def center_and_spread(x: Array, weight: Array | None) -> tuple[Array, Array]:
+    """The median, and the difference of the quartiles, or, where that is 0, half the range; of each column."""
+    low, center, high = quantiles(x, [0.25, 0.5, 0.75], weight)
+    return center, np.where(high > low, high - low, (x.max(axis=0) - x.min(axis=0)) / 2)
+
+
+def bin_edges(x: Array, bins: int, weight: Array | None = None) -> Array:
+    """Edges of at most ``bins`` bins with about the same number of rows in each.
+
+    A value that more rows have than a bin holds is an edge itself; the other edges are chosen without its rows.
+    """
+    different, places = np.unique(x, return_inverse=True)
+    if len(different) <= bins + 1:
+        return different
+    counts = np.bincount(places, weight)
+    often = counts * bins > counts.sum()
+    ends = quantiles(different[~often], np.linspace(0, 1, bins + 1 - often.sum()), counts[~often])
+    return np.union1d(different[often], ends)

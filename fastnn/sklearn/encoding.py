@@ -8,21 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .columns import Categories, ColumnEncoder, Dates, Numbers, kind_of
-from .quantiles import center_and_spread
-from .tables import Column
+from .columns import Categories, Column, ColumnEncoder, Dates, Numbers, center_and_spread, kind_of
 
 __all__ = ["TableEncoder"]
 
 Array = npt.NDArray[Any]
 
-CLIP = 3.0
-"""The limit of smooth clipping."""
-MOST_BINS = 1000
-"""The most bins of all columns together: with many columns each has fewer."""
+CLIP = 3.0  # the limit of smooth clipping
+MOST_BINS = 1000  # of all columns together: with many columns each has fewer
 ROWS_A_BIN = 100
-LEAST_BINS = 8
-"""If more bins than these are asked for, but fewer are possible, there are none."""
+LEAST_BINS = 8  # where more are asked for, but fewer are possible, there are none
 
 
 class TableEncoder:
@@ -53,7 +48,10 @@ class TableEncoder:
         read = list(table)
         rows = len(read[0][1]) if weight is None else int(weight.sum())
         kinds = [kind_of(values) for _, values in read]
-        bins = self._bins_a_column(sum({Numbers: 1, Dates: 4}.get(kind, 0) for kind in kinds), rows)
+        numeric = sum({Numbers: 1, Dates: 4}.get(kind, 0) for kind in kinds)
+        bins = min(self.bins, MOST_BINS // max(numeric, 1), rows // ROWS_A_BIN)
+        if bins < LEAST_BINS < self.bins:
+            bins = 0
         makers: dict[type[ColumnEncoder], Callable[[str], ColumnEncoder]] = {
             Numbers: lambda name: Numbers(name, bins),
             Dates: lambda name: Dates(name, bins),
@@ -71,11 +69,6 @@ class TableEncoder:
     def transform(self, table: Iterable[Column]) -> Array:
         """Encode a table: (rows, inputs) of float32."""
         return self._scaled(np.hstack([c.transform(x) for c, (_, x) in zip(self.columns, table, strict=True)]))
-
-    def _bins_a_column(self, numeric: int, rows: int) -> int:
-        """How many bins each of ``numeric`` columns has."""
-        bins = min(self.bins, MOST_BINS // max(numeric, 1), rows // ROWS_A_BIN)
-        return 0 if bins < LEAST_BINS < self.bins else bins
 
     def _scaled(self, encoded: Array) -> Array:
         x = encoded[:, self.varies]

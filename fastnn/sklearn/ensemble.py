@@ -54,17 +54,9 @@ class Member(NamedTuple):
 
 
 class Ensemble:
-    """Trains the networks of an estimator.
+    """Trains the networks of an estimator, whose parameters are its ``settings``.
 
-    Parameters
-    ----------
-    settings : BaseTabular
-        The estimator, for its parameters.
-    task : Task
-    rows : tuple
-        x, y and weights of the rows to train on.
-    validation : tuple, optional
-        The rows to choose the epoch by; None: each network holds out some of ``rows``.
+    ``validation`` are the rows to choose the epoch by; None: each network holds out some of ``rows``.
     """
 
     def __init__(self, settings: BaseTabular, task: Task, rows: Rows, validation: Rows | None) -> None:

@@ -25,8 +25,7 @@ __all__ = ["Coordinates", "StandardizedColumns", "fit_lbfgs", "value_and_gradien
 
 Array = npt.NDArray[Any]
 
-BLOCK = 2**12
-"""Rows of x that are squared at a time."""
+BLOCK = 2**12  # rows of x that are squared at a time
 
 
 class Coordinates:
@@ -46,16 +45,7 @@ class StandardizedColumns(Coordinates):
 
     L-BFGS comes to the same minimum in fewer steps.  A column whose deviation is so small that the penalty curves the
     loss more than it does is scaled by the penalty.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Inputs and outputs of the layer.
-    use_bias : bool
-    alpha : float
-        Strength of the penalty.
-    x : (rows, inputs) array or sparse matrix
-    weight : (rows,) array, optional
+    ``shape``: the layer's inputs and outputs; ``alpha``: strength of the penalty; ``x``: rows as they are, also sparse.
     """
 
     def __init__(self, shape: tuple[int, int], use_bias: bool, alpha: float, x: Any, weight: Array | None) -> None:
@@ -70,12 +60,10 @@ class StandardizedColumns(Coordinates):
         self.scale = np.where(scale > 1e-12 * (1 + np.abs(mean)), scale, 1.0)[:, np.newaxis]
 
     def weights(self, point: Array) -> Array:
-        """The weights of the layer on x as it is."""
         w, bias = point[: self.size].reshape(self.shape) / self.scale, point[self.size :]
         return np.concatenate([w.ravel(), bias - self.mean @ w if self.use_bias else bias])
 
     def gradient(self, gradient: Array) -> Array:
-        """The gradient by the weights of the layer on standardised columns."""
         d, bias = gradient[: self.size].reshape(self.shape), gradient[self.size :]
         if self.use_bias:
             d = d - np.outer(self.mean, bias)

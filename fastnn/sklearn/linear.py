@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -22,26 +23,10 @@ Array = npt.NDArray[Any]
 
 
 class _Linear:
-    """What both have that a perceptron has not, and what is a choice there and none here."""
+    """What sets a linear model apart from a perceptron, whose other parameters are here constants, its defaults."""
 
     hidden_layer_sizes: ClassVar[Any] = ()
     activation: ClassVar[Any] = "identity"
-    learning_rate: ClassVar[Any] = "constant"
-    power_t: ClassVar[Any] = 0.5
-    shuffle: ClassVar[Any] = True
-    momentum: ClassVar[Any] = 0.9
-    nesterovs_momentum: ClassVar[Any] = True
-    early_stopping: ClassVar[Any] = False
-    validation_fraction: ClassVar[Any] = 0.1
-    beta_1: ClassVar[Any] = 0.9
-    beta_2: ClassVar[Any] = 0.999
-    epsilon: ClassVar[Any] = 1e-8
-    max_fun: ClassVar[Any] = 15000
-    dropout: ClassVar[Any] = 0.0
-    stop_on: ClassVar[Any] = None
-    max_time: ClassVar[Any] = None
-    reset_optimizer: ClassVar[Any] = True
-    progress_bar: ClassVar[Any] = False
 
     fit_intercept: bool
     alpha: Any
@@ -53,7 +38,7 @@ class _Linear:
         return bool(self.fit_intercept)
 
     def _drawn(self, fan_in: int, fan_out: int, activation: str) -> tuple[Array, Array | None]:
-        """From 0: there is one minimum."""
+        """Initial weights of 0, for there is one minimum."""
         return np.zeros((fan_in, fan_out)), np.zeros(fan_out) if self._use_bias else None
 
     def _coordinates(self, network: Network, x: Any, weight: Array | None) -> Coordinates:
@@ -63,8 +48,13 @@ class _Linear:
         return {"maxls": 50, "ftol": 64 * np.finfo(float).eps}
 
 
+for _name, _parameter in signature(MLPRegressor).parameters.items():
+    if not hasattr(_Linear, _name):
+        setattr(_Linear, _name, _parameter.default)
+
+
 def _constraints(perceptron: Any, *names: str) -> dict[str, Any]:
-    """What parameters may be: the perceptron's of these names, and of those that both have."""
+    """What parameters may be, as a perceptron says: of these names, and of those that both linear models have."""
     names += ("solver", "tol", "max_iter", "random_state", "verbose", "warm_start", "batch_size", "learning_rate_init")
     names += ("n_iter_no_change", "callbacks", "dtype", "backend", "threads")
     return {name: perceptron._parameter_constraints[name] for name in names} | {"fit_intercept": ["boolean"]}

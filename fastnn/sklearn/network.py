@@ -34,8 +34,7 @@ ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
 OUTPUT_ACTIVATIONS = {**ACTIVATIONS, "exp": "linear"}
 """Those of the last layer: the loss and predict take the exponential themselves."""
 
-BLOCK_BYTES = 2**23
-"""Bytes of inputs that are converted at a time for a gradient of all rows, where the kernels cannot read them."""
+BLOCK_BYTES = 2**23  # of inputs that are converted at a time for a gradient, where the kernels cannot read them
 
 
 class LogPoisson(losses.Loss):

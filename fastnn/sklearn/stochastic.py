@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
+from fastnn.callbacks import Callback, CallbackList, ProgressBar
 from fastnn.engine import SLICE_SECONDS, Data, Training
 
 from .network import Network, loss_constant, rows_of
-from .observers import Observers
 from .stopping import ImprovementRule, Rule, StopOnRule, TimeRule, monitored
 from .validation import Validation, given_validation, split
 from .warning import warn
@@ -25,24 +24,8 @@ __all__ = ["fit_stochastic"]
 
 Array = npt.NDArray[Any]
 
-ORDERED = 2**20
-"""Rows whose order is drawn ahead of a run of several epochs, at most."""
-EPOCHS = 1000
-"""Epochs of such a run, at most."""
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """What is trained on."""
-
-    data: Data
-    chosen: Array | None  # the numbers of the rows; None: all
-    batch_size: int
-
-    @property
-    def count(self) -> int:
-        """How many rows an epoch visits."""
-        return len(self.data) if self.chosen is None else len(self.chosen)
+ORDERED = 2**20  # rows whose order is drawn ahead of a run of several epochs, at most
+EPOCHS = 1000  # epochs of such a run, at most
 
 
 def fit_stochastic(
@@ -54,17 +37,9 @@ def fit_stochastic(
     given: tuple[Any, Any, Any],
     incremental: bool,
 ) -> None:
-    """Train by steps over batches of rows.
+    """Train by steps over batches of rows, which have been checked.
 
-    Parameters
-    ----------
-    estimator, network
-    x, y, weight
-        The rows and their weights, checked.
-    given : tuple
-        X_val, y_val and sample_weight_val, as they were given to fit.
-    incremental : bool
-        One epoch, for ``partial_fit``: without callbacks and the end by a rule.
+    ``given``: X_val, y_val and sample_weight_val; ``incremental``: one epoch without callbacks, for ``partial_fit``.
     """
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
@@ -76,24 +51,22 @@ def fit_stochastic(
     if validation is None and set(monitored(estimator)) - {"loss"}:
         chosen, validation = split(estimator, network, x, y, weight)
     targets = estimator._targets(y, network.labels)
-    batch_size = _batch_size(estimator.batch_size, len(targets) if chosen is None else len(chosen))
-    rows = TrainingRows(Data(rows_of(x), targets, network.labels, weight), chosen, batch_size)
-    observers = None if incremental else Observers(estimator, network, -(-rows.count // batch_size))
-    loop = Loop(estimator, network, rows, validation, observers or None, incremental)
-    if observers is not None:
-        observers.begin(x, y)
+    chosen = np.arange(len(targets)) if chosen is None else chosen
+    batch_size = _batch_size(estimator.batch_size, len(chosen))
+    data = Data(rows_of(x), targets, network.labels, weight)
+    observers = Observers(estimator, network, -(-len(chosen) // batch_size), incremental)
+    loop = Loop(estimator, network, data, chosen, batch_size, validation, observers, incremental)
+    observers.begin(x, y)
     try:
         loop.run()
     except KeyboardInterrupt:
         warn("Training interrupted by user.")
     finally:
-        if observers is not None:
-            observers.end_training()
+        observers.end_training()
     if loop.best is not None:
         network.take(loop.best)
         network.touched()
-    if observers is not None:
-        observers.end_fit(x, y)
+    observers.end_fit(x, y)
 
 
 def _batch_size(given: int | str, rows: int) -> int:
@@ -106,29 +79,97 @@ def _batch_size(given: int | str, rows: int) -> int:
     return int(given)
 
 
+class Observers:
+    """The callbacks of a fit: fastnn's (``callbacks``, ``progress_bar``) and scikit-learn's (``set_callbacks``)."""
+
+    def __init__(self, estimator: BaseMLP, network: Network, steps: int, incremental: bool) -> None:
+        self.estimator, self.model = estimator, network.model
+        self.callbacks: CallbackList | None = None
+        self.context: Any = None  # scikit-learn's, of the fit
+        self.task: Any = None  # scikit-learn's, of the epoch at hand
+        if incremental:
+            return
+        given = [] if estimator.callbacks is None else estimator.callbacks
+        given = [given] if isinstance(given, Callback) else list(given)
+        if estimator.progress_bar:
+            given = [ProgressBar(1), *given]
+        if given:
+            self.model.stop_training = False
+            params = {"epochs": estimator.max_iter, "steps": steps, "verbose": 0}
+            self.callbacks = CallbackList(given, self.model, params)
+        if "_skl_callbacks" in estimator.__dict__ or hasattr(estimator, "_parent_callback_ctx"):
+            self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+
+    def __bool__(self) -> bool:
+        return self.callbacks is not None or self.context is not None
+
+    @property
+    def need_progress(self) -> bool:
+        """Whether one wants to be called within epochs."""
+        return self.callbacks is not None and self.callbacks.needs_progress
+
+    def begin(self, x: Any, y: Any) -> None:
+        if self.context is not None:
+            self.context.call_on_fit_task_begin(estimator=self.estimator, X=x, y=y)
+        if self.callbacks is not None:
+            self.callbacks.on_train_begin()
+
+    def begin_epoch(self) -> None:
+        if self.callbacks is not None:
+            self.callbacks.on_epoch_begin(self.estimator.n_iter_)
+        if self.context is not None:
+            self.task = self.context.subcontext(task_name="epoch")
+            self.task.call_on_fit_task_begin(estimator=self.estimator)
+
+    def progress(self, step: int, steps: int, logs: dict[str, float]) -> None:
+        if self.callbacks is not None:
+            self.callbacks.on_progress(self.estimator.n_iter_, step, steps, logs)
+
+    def end_epoch(self, logs: dict[str, float]) -> bool:
+        """Tell them what an epoch brought.  Returns whether one of them ends training."""
+        stop = False
+        if self.callbacks is not None:
+            self.callbacks.on_epoch_end(self.estimator.n_iter_ - 1, logs)
+            stop = self.model.stop_training
+        if self.task is not None:
+            weights = self.estimator._weights_now
+            asked = self.task.call_on_fit_task_end(estimator=self.estimator, reconstruction_attributes=weights)
+            stop = stop or bool(asked)
+        return stop
+
+    def end_training(self) -> None:
+        if self.callbacks is not None:
+            self.callbacks.on_train_end()
+
+    def end_fit(self, x: Any, y: Any) -> None:
+        if self.context is not None:
+            weights = self.estimator._weights_now
+            self.context.call_on_fit_task_end(estimator=self.estimator, X=x, y=y, reconstruction_attributes=weights)
+
+
 class Loop:
     """The epochs of one fit.
 
     Compiled runs go over as many epochs as cannot end training before the last of them: a rule that wants n epochs
     without improvement is not fulfilled sooner.  A run is of one epoch if callbacks or validation need each.
-
-    Attributes
-    ----------
-    best : list of array, or None
-        The weights to keep instead of the last ones.
+    It trains on the rows of ``data`` whose numbers are ``chosen``.  In the end ``best``, where it is not None, has the
+    weights to keep instead of the last ones.
     """
 
     def __init__(
         self,
         estimator: BaseMLP,
         network: Network,
-        rows: TrainingRows,
+        data: Data,
+        chosen: Array,
+        batch_size: int,
         validation: Validation | None,
-        observers: Observers | None,
+        observers: Observers,
         incremental: bool,
     ) -> None:
-        self.estimator, self.network, self.rows = estimator, network, rows
+        self.estimator, self.network, self.data, self.batch_size = estimator, network, data, batch_size
         self.validation, self.observers, self.incremental = validation, observers, incremental
+        self.index, self.count = chosen, len(chosen)
         self.best: list[Array] | None = None
         if estimator.early_stopping:
             self._keep()
@@ -137,11 +178,10 @@ class Loop:
             kept = name == "validation_loss" and not estimator.early_stopping
             self.rules.append(StopOnRule(estimator, name, self._keep if kept else None))
         self.rules.append(TimeRule(estimator.max_time))
-        self.constant = loss_constant(estimator.loss, rows.data.y, rows.data.weight)
+        self.constant = loss_constant(estimator.loss, data.y, data.weight)
         self.scales_rate = estimator.solver == "sgd" and estimator.learning_rate == "invscaling"
-        self.each_epoch = validation is not None or observers is not None or incremental or self.scales_rate
+        self.each_epoch = validation is not None or bool(observers) or incremental or self.scales_rate
         self.epochs = 1 if incremental else estimator.max_iter
-        self.index = np.arange(rows.count) if rows.chosen is None else rows.chosen
         if validation is not None and getattr(estimator, "validation_loss_curve_", None) is None:
             estimator.validation_loss_curve_ = []
 
@@ -153,12 +193,14 @@ class Loop:
             if training is None or training.finished:
                 epochs = min(EPOCHS, self.epochs - estimator.n_iter_)
                 engine, seed = self.network.engine, self.network.seed
-                training = Training(
-                    engine, self.rows.data, self.rows.batch_size, epochs, False, seed, rows=self.rows.count
-                )
+                training = Training(engine, self.data, self.batch_size, epochs, False, seed, rows=self.count)
             stop = self._run_epochs(training)
-            if training.diverged:
-                self._warn_of_divergence()
+            if training.diverged and self.best is not None:  # without weights to keep fit raises an error
+                warn(
+                    "training diverged: the loss or a weight became infinite. The best weights before are kept; try a "
+                    "smaller learning_rate_init, or scaled data",
+                    ConvergenceWarning,
+                )
             if stop or training.diverged or self.incremental:
                 return
             if self.each_epoch:
@@ -175,14 +217,13 @@ class Loop:
         count = min(training.steps // training.steps_per_epoch - first, self._epochs_at_once())
         order = self._order(count)
         training.lay_down(order, self._row_weights(order, count))
-        if self.observers is not None:
-            self.observers.begin_epoch()
+        self.observers.begin_epoch()
         if self.each_epoch:
             self.network.set_optimizer()  # a callback or a rule may have changed it
         self._advance(training, training.end_of(first + count))
         stop = False
         for epoch in range(first, training.diverged or first + count):
-            stop = self._end_epoch(float(training.results[epoch, 0] / self.rows.count + self.constant))
+            stop = self._end_epoch(float(training.results[epoch, 0] / self.count + self.constant))
         self.network.optimizer.iterations = self.network.engine.iterations
         return stop
 
@@ -191,14 +232,14 @@ class Loop:
         if self.each_epoch:
             return 1
         patience = min(rule.patience for rule in self.rules)
-        return int(max(1, min(patience, EPOCHS, ORDERED // self.rows.count)))
+        return int(max(1, min(patience, EPOCHS, ORDERED // self.count)))
 
     def _order(self, epochs: int) -> Array | None:
         """The numbers of the rows as the next epochs visit them, (epochs, rows), shuffled as scikit-learn does.
 
-        None: all rows as they are.
+        None: all rows as they lie.
         """
-        count = self.rows.count
+        count = self.count
         if self.estimator.shuffle:
             order, start = np.empty((epochs, count), np.int64), np.arange(count)
             for row in order:
@@ -206,15 +247,15 @@ class Loop:
                 self.estimator._random_state.shuffle(places)
                 self.index = row[:] = self.index[places]
             return order
-        return None if self.rows.chosen is None else np.broadcast_to(self.index, (epochs, count)).copy()
+        return None if count == len(self.data) else np.broadcast_to(self.index, (epochs, count)).copy()
 
     def _row_weights(self, order: Array | None, epochs: int) -> Array | None:
         """What each step multiplies the weights of its rows by, (epochs, steps), so that they add up to 1."""
-        weight, count = self.rows.data.weight, self.rows.count
+        weight, count = self.data.weight, self.count
         if weight is None:
             return None
         visited = np.broadcast_to(weight[np.arange(count) if order is None else order], (epochs, count))
-        sums = np.add.reduceat(visited, np.arange(0, count, self.rows.batch_size), axis=1)
+        sums = np.add.reduceat(visited, np.arange(0, count, self.batch_size), axis=1)
         if not (sums > 0).all():
             raise ZeroDivisionError("sample_weight adds up to 0 in a batch; wants a batch_size that avoids it")
         return np.asarray(1 / sums)
@@ -225,10 +266,10 @@ class Loop:
             begin, first = time.perf_counter(), training.step
             training.advance(min(last, first + max(1, int(SLICE_SECONDS / training.seconds_a_step))))
             training.seconds_a_step = max(1e-9, (time.perf_counter() - begin) / max(1, training.step - first))
-            if self.observers is not None and self.observers.need_progress and not training.diverged:
+            if self.observers.need_progress and not training.diverged:
                 epoch = (training.step - 1) // training.steps_per_epoch
                 step = training.step - epoch * training.steps_per_epoch
-                loss = training.results[epoch, 0] / min(step * self.rows.batch_size, self.rows.count)
+                loss = training.results[epoch, 0] / min(step * self.batch_size, self.count)
                 self.observers.progress(step, training.steps_per_epoch, {"loss": loss})
 
     def _end_epoch(self, loss: float) -> bool:
@@ -236,7 +277,7 @@ class Loop:
         estimator = self.estimator
         estimator.n_iter_ += 1
         estimator.loss_ = loss
-        estimator.t_ += self.rows.count
+        estimator.t_ += self.count
         estimator.loss_curve_.append(loss)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
@@ -246,7 +287,7 @@ class Loop:
             estimator.validation_loss_curve_.append(logs["val_loss"])
         for rule in self.rules:
             rule.update(logs)
-        stop = self.observers is not None and self.observers.end_epoch(logs)
+        stop = self.observers.end_epoch(logs)
         if self.scales_rate:
             rate = float(estimator.learning_rate_init) / (estimator.t_ + 1) ** estimator.power_t
             self.network.optimizer.learning_rate = rate
@@ -256,11 +297,3 @@ class Loop:
     def _keep(self) -> None:
         """Keep the weights as the best ones."""
         self.best = [view.copy() for view in self.network.views]
-
-    def _warn_of_divergence(self) -> None:
-        if self.best is not None:  # else fit raises an error
-            warn(
-                "training diverged: the loss or a weight became infinite. The best weights before are kept; try a "
-                "smaller learning_rate_init, or scaled data",
-                ConvergenceWarning,
-            )

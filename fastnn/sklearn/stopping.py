@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from .network import Network
 
@@ -21,8 +21,7 @@ __all__ = ["MONITORED", "ImprovementRule", "Rule", "StopOnRule", "TimeRule", "mo
 MONITORED = {"loss": ("loss", 1.0), "validation_loss": ("val_loss", 1.0), "validation_score": ("val_score", -1.0)}
 """For each value that training may stop on its name in the logs, and the sign by which lower is better."""
 
-LEAST_RATE = 1e-6
-"""An adaptive learning rate that is not above this is not divided any more."""
+LEAST_RATE = 1e-6  # an adaptive learning rate is divided while it is above
 
 
 def monitored(estimator: BaseMLP) -> tuple[str, ...]:
@@ -36,18 +35,18 @@ def monitored(estimator: BaseMLP) -> tuple[str, ...]:
     return tuple(dict.fromkeys((first, *asked)))
 
 
-class Rule(Protocol):
+class Rule:
     """Says after each epoch whether training ends."""
 
-    @property
-    def patience(self) -> float:
-        """How many epochs pass at least until the rule can end training."""
+    patience: float = 1
+    """How many epochs pass at least until the rule can end training."""
 
     def update(self, logs: dict[str, float]) -> None:
         """Take note of an epoch."""
 
     def ends(self) -> bool:
         """Whether training ends with the epoch that was told last."""
+        raise NotImplementedError
 
 
 class Plateau:
@@ -59,9 +58,7 @@ class Plateau:
     def update(self, value: float) -> bool:
         """Take the value of an epoch.  Returns whether it is the lowest so far."""
         self.count = self.count + 1 if value > self.lowest - self.tol else 0
-        lowest = value < self.lowest
-        if lowest:
-            self.lowest = value
+        lowest, self.lowest = value < self.lowest, min(self.lowest, value)
         return lowest
 
     @property
@@ -70,17 +67,12 @@ class Plateau:
         return self.count > self.limit
 
 
-class ImprovementRule:
+class ImprovementRule(Rule):
     """scikit-learn's rule: the training loss, or with ``early_stopping`` the validation score, must improve by ``tol``.
 
     After more than ``n_iter_no_change`` epochs in which it did not, training ends, or an adaptive learning rate is
     divided by 5.  The counts are the estimator's, for ``warm_start`` and ``partial_fit`` go on with them.
-
-    Parameters
-    ----------
-    estimator, network
-    keep : callable
-        Keeps the weights of the best validation score.
+    ``keep`` keeps the weights of the best validation score.
     """
 
     def __init__(self, estimator: BaseMLP, network: Network, keep: Callable[[], None]) -> None:
@@ -89,12 +81,10 @@ class ImprovementRule:
         self.plateau = Plateau(estimator.tol, estimator.n_iter_no_change, lowest, estimator._no_improvement_count)
 
     @property
-    def patience(self) -> float:
-        """Epochs until there can have been more than ``n_iter_no_change`` without improvement."""
+    def patience(self) -> float:  # type: ignore[override]
         return self.plateau.limit + 1 - self.plateau.count
 
     def update(self, logs: dict[str, float]) -> None:
-        """Count the epoch, and keep what scikit-learn keeps of it."""
         estimator = self.estimator
         if estimator.early_stopping:
             score = logs["val_score"]
@@ -109,47 +99,31 @@ class ImprovementRule:
         estimator._no_improvement_count = self.plateau.count
 
     def ends(self) -> bool:
-        """Whether training ends for want of improvement."""
         if not self.plateau.reached:
             return False
-        estimator = self.estimator
-        what = "Validation score" if estimator.early_stopping else "Training loss"
-        message = f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} "
-        ends = self._rate_is_last(message + "consecutive epochs.")
-        if not ends:
-            estimator._no_improvement_count = self.plateau.count = 0
-        return ends
-
-    def _rate_is_last(self, message: str) -> bool:
-        """Whether the learning rate stays; an adaptive one that is large enough is divided by 5."""
         estimator, optimizer = self.estimator, self.network.optimizer
         rate: float = getattr(optimizer, "learning_rate", 0.0)
-        adaptive = estimator.solver == "sgd" and estimator.learning_rate == "adaptive"
-        last = not adaptive or rate <= LEAST_RATE
-        if not last:
+        small = rate <= LEAST_RATE
+        ends = small or not (estimator.solver == "sgd" and estimator.learning_rate == "adaptive")
+        if ends:
+            then = "Learning rate too small. Stopping." if small else "Stopping."
+        else:
+            then = f"Setting learning rate to {rate / 5.0:f}"
             optimizer.learning_rate = rate / 5.0
             self.network.set_optimizer()
-            message += f" Setting learning rate to {rate / 5.0:f}"
-        else:
-            message += " Learning rate too small. Stopping." if rate <= LEAST_RATE else " Stopping."
+            estimator._no_improvement_count = self.plateau.count = 0
         if estimator.verbose:
-            print(message)
-        return last
+            what = "Validation score" if estimator.early_stopping else "Training loss"
+            epochs = f"{estimator.n_iter_no_change} consecutive epochs"
+            print(f"{what} did not improve more than tol={estimator.tol:f} for {epochs}. {then}")
+        return ends
 
 
-class StopOnRule:
+class StopOnRule(Rule):
     """``stop_on``: training ends when a further value has not improved for more than ``n_iter_no_change`` epochs.
 
-    Parameters
-    ----------
-    estimator
-    name : str
-        The value, one of `MONITORED`.
-    keep : callable, optional
-        Keeps the weights of the lowest value.
+    ``name`` is the value's, of `MONITORED`; ``keep`` keeps the weights of the best value, if they are to be kept.
     """
-
-    patience = 1
 
     def __init__(self, estimator: BaseMLP, name: str, keep: Callable[[], None] | None) -> None:
         self.estimator, self.name, self.keep = estimator, name, keep
@@ -158,18 +132,16 @@ class StopOnRule:
         self.plateau = Plateau(estimator.tol, estimator.n_iter_no_change, *begun)
 
     def update(self, logs: dict[str, float]) -> None:
-        """Count the epoch."""
         if self.plateau.update(self.sign * logs[self.key]) and self.keep is not None:
             self.keep()
         counted = {self.name: (self.plateau.lowest, self.plateau.count)}
         self.estimator._others = self.estimator._others | counted  # a copy of the estimator may have the old ones
 
     def ends(self) -> bool:
-        """Whether the value has not improved for too long."""
         return self.plateau.reached
 
 
-class TimeRule:
+class TimeRule(Rule):
     """``max_time``: training ends when so many seconds have passed."""
 
     patience = math.inf
@@ -177,9 +149,5 @@ class TimeRule:
     def __init__(self, seconds: float | None) -> None:
         self.deadline = math.inf if seconds is None else time.monotonic() + seconds
 
-    def update(self, logs: dict[str, float]) -> None:
-        """An epoch's logs do not matter."""
-
     def ends(self) -> bool:
-        """Whether the time is over."""
         return time.monotonic() > self.deadline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,11 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 from fastnn.data import positive_integer
 from fastnn.losses import MeanSquaredError, SparseCategoricalCrossentropy
 
+from .columns import Column, columns_of
 from .encoding import TableEncoder
 from .ensemble import FEW_ROWS, Ensemble, Rows, Task
 from .network import thread_limit
 from .parameters import set_parameters
-from .tables import Column, columns_of
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
@@ -53,11 +53,25 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
             weight = weight[kept] * max(1.0, 1 / weight[kept].mean())
         return [(name, values[kept]) for name, values in table], y[kept], weight
 
-    def _fit(self, task: Task, table: list[Column], y: Array, weight: Array | None, given: tuple[Any, Any]) -> None:
-        """Encode the table and train the networks.
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+        """Train.
 
-        y: (rows,) class numbers, or (rows, outputs); ``given``: X_val, and y_val in the form of y, or None.
+        Parameters
+        ----------
+        X : (rows, columns) data frame or array
+        y : (rows,) array-like of labels; for a regressor of numbers, also (rows, outputs)
+        sample_weight : (rows,) array-like, optional
+            A row of weight k counts as k rows in all that is learned: medians, bins, frequent categories, the loss.
+            Rows of weight 0 are left out.  Whole weights of up to 100 in all give exactly what as many copies give;
+            beyond, rows are held out and visited once an epoch whatever their weights.
+        X_val, y_val : optional
+            Rows to choose the epoch by, instead of held-out ones.
         """
+        table, y, weight = self._counted(X, self._checked(y, "y"), sample_weight)
+        task = self._task(y, weight, X_val is not None)
+        targets, targets_val = self._targets(y), None
+        if X_val is not None:
+            targets_val = self._targets(self._checked(y_val, "y_val"))
         members = positive_integer(self.n_ensemble, "n_ensemble")
         limit = thread_limit(self.threads if self.threads is None else positive_integer(self.threads, "threads"))
         encoder = TableEncoder(self.n_bins, self.max_categories, self.text_components)
@@ -65,20 +79,35 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         if weight is not None:
             weight = weight / weight.mean()
         if len(x) <= FEW_ROWS:
-            order = np.lexsort(np.column_stack([x, y]).T)
-            x, y, weight = x[order], y[order], None if weight is None else weight[order]
+            order = np.lexsort(np.column_stack([x, targets]).T)
+            x, targets, weight = x[order], targets[order], None if weight is None else weight[order]
         validation: Rows | None = None
-        X_val, y_val = given
-        if y_val is not None:
-            validation = encoder.transform(columns_of(self, X_val, reset=False)), y_val, None
-            check_consistent_length(validation[0], y_val)
+        if targets_val is not None:
+            validation = encoder.transform(columns_of(self, X_val, reset=False)), targets_val, None
+            check_consistent_length(validation[0], targets_val)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=members)
-        done = Ensemble(self, task, (x, y, weight), validation).fit(seeds.tolist(), limit)
+        done = Ensemble(self, task, (x, targets, weight), validation).fit(seeds.tolist(), limit)
         self.encoder_ = encoder
         self.models_ = [member.model for member in done]
         self.best_epochs_ = [member.best_epoch for member in done]
         self.loss_curves_ = [member.losses for member in done]
         self.validation_curves_ = [member.scores for member in done]
+        return self
+
+    def _checked(self, y: Any, name: str) -> Array:
+        """y as scikit-learn validates it."""
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target {name} is None")
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name=name, estimator=self)
+        return np.asarray(column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y)
+
+    def _task(self, y: Array, weight: Array | None, given: bool) -> Task:
+        """Learn from y what `_targets` needs, and say what is trained for; ``given``: X_val is given."""
+        raise NotImplementedError
+
+    def _targets(self, y: Array) -> Array:
+        """What the networks learn: (rows,) numbers of classes, or (rows, outputs)."""
+        raise NotImplementedError
 
     def _mean_prediction(self, X: Any) -> Array:
         """The mean of what the members predict, (rows, outputs)."""
@@ -188,35 +217,25 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
     ) -> None:
         set_parameters(self, locals())
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> TabularClassifier:
-        """Train.
+    def _checked(self, y: Any, name: str) -> Array:
+        if y is None:
+            return super()._checked(y, name)
+        y = column_or_1d(y, warn=True)
+        check_array(y, ensure_2d=False, dtype=None, input_name=name, estimator=self)
+        check_classification_targets(y)
+        return np.asarray(y)
 
-        Parameters
-        ----------
-        X : (rows, columns) data frame or array
-        y : (rows,) array-like of labels
-        sample_weight : (rows,) array-like, optional
-            A row of weight k is as k rows, to all that is learned: medians, bins, frequent categories, the loss.  Rows
-            of weight 0 are not there.  Whole weights of up to 100 in all give what as many copies give, exactly;
-            beyond, rows are held out and visited once an epoch whatever their weights.
-        X_val, y_val : optional
-            Rows to choose the epoch by, instead of held-out ones.
-        """
-        labels = _labels(y, "y", self)
-        table, labels, weight = self._counted(X, labels, sample_weight)
-        self.classes_, numbers = np.unique(labels, return_inverse=True)
-        numbers_val = None
-        if X_val is not None:
-            labels_val = _labels(y_val, "y_val", self)
-            if not np.isin(labels_val, self.classes_).all():
-                raise ValueError(f"y_val got labels that y has not: {sorted(set(labels_val) - set(self.classes_))}")
-            numbers_val = np.searchsorted(self.classes_, labels_val)
+    def _task(self, y: Array, weight: Array | None, given: bool) -> Task:
+        self.classes_ = np.unique(y)
         loss = SparseCategoricalCrossentropy(label_smoothing=self.label_smoothing)
-        accuracy = weight is None or X_val is not None  # weights count in the loss alone
+        accuracy = weight is None or given  # weights count in the loss alone
         score = ("val_accuracy", 1) if accuracy else ("val_loss", -1)
-        task = Task(len(self.classes_), "softmax", loss, ["accuracy"], *score)
-        self._fit(task, table, numbers, weight, (X_val, numbers_val))
-        return self
+        return Task(len(self.classes_), "softmax", loss, ["accuracy"], *score)
+
+    def _targets(self, y: Array) -> Array:
+        if not np.isin(y, self.classes_).all():
+            raise ValueError(f"y_val got labels that y has not: {sorted(set(y) - set(self.classes_))}")
+        return np.searchsorted(self.classes_, y)
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, (rows, classes)."""
@@ -281,59 +300,18 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> TabularRegressor:
-        """Train.
-
-        Parameters
-        ----------
-        X : (rows, columns) data frame or array
-        y : (rows,) or (rows, outputs) array-like
-        sample_weight : (rows,) array-like, optional
-            As of `TabularClassifier.fit`.
-        X_val, y_val : optional
-            Rows to choose the epoch by, instead of held-out ones.
-        """
-        values = _values(y, "y", self)
-        self._flat = values.ndim == 1
-        table, values, weight = self._counted(X, values.reshape(len(values), -1), sample_weight)
+    def _task(self, y: Array, weight: Array | None, given: bool) -> Task:
+        self._flat = y.ndim == 1
+        values = y.reshape(len(y), -1)
         self._mean = np.average(values, axis=0, weights=weight)
         deviation = np.sqrt(np.average(np.square(values - self._mean), axis=0, weights=weight))
         self._deviation = np.where(deviation > 0, deviation, 1.0)
-        values_val = None
-        if X_val is not None:
-            values_val = self._standardised(_values(y_val, "y_val", self).reshape(-1, values.shape[1]))
-        task = Task(values.shape[1], "linear", MeanSquaredError(), [], "val_loss", -1)
-        self._fit(task, table, self._standardised(values), weight, (X_val, values_val))
-        return self
+        return Task(values.shape[1], "linear", MeanSquaredError(), [], "val_loss", -1)
 
-    def _standardised(self, values: Array) -> Array:
-        return np.asarray((values - self._mean) / self._deviation, np.float32)
+    def _targets(self, y: Array) -> Array:
+        return np.asarray((y.reshape(-1, len(self._mean)) - self._mean) / self._deviation, np.float32)
 
     def predict(self, X: Any) -> Array:
         """The expected y of each row, (rows,) or (rows, outputs)."""
         y = self._mean_prediction(X) * self._deviation + self._mean
         return np.asarray(y[:, 0] if self._flat else y)
-
-
-# --- Targets ---------------------------------------------------------------------------------------------------------
-
-
-def _labels(y: Any, name: str, estimator: BaseEstimator) -> Array:
-    _given(y, name, estimator)
-    y = column_or_1d(y, warn=True)
-    check_array(y, ensure_2d=False, dtype=None, input_name=name, estimator=estimator)
-    check_classification_targets(y)
-    return np.asarray(y)
-
-
-def _values(y: Any, name: str, estimator: BaseEstimator) -> Array:
-    _given(y, name, estimator)
-    values = check_array(y, ensure_2d=False, dtype=np.float64, input_name=name, estimator=estimator)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = column_or_1d(values, warn=True)
-    return np.asarray(values)
-
-
-def _given(y: Any, name: str, estimator: BaseEstimator) -> None:
-    if y is None:
-        raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target {name} is None")
