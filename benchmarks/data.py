@@ -1,24 +1,46 @@
-"""Training from disk beside training in memory: rows a second and peak memory, each in a process of its own.
-
-Writes a file of 200 float32 columns, raw and as Parquet, into a temporary folder, and removes it afterwards.  In memory
-is as much of it as --memory-gb says; streamed is all of it, once.  The rounds alternate, and the best counts.
-"""
+"""What data cost: shuffled epochs beside those in order, and training from disk beside training in memory."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import fastnn
 from fastnn.layers import Dense, Input
+
+from . import machine
+from .cases import SHUFFLED
+from .peers import Fastnn
+from .report import line, number, titles
+from .timing import apart, by_turns, filling, once
+
+SECONDS = 0.5
+"""How long a turn of epochs takes, about."""
+
+
+def shuffling(backend: str = "auto", threads: int | None = None, rounds: int = 5) -> None:
+    """What a shuffled epoch costs beside one in order, where the data are a few rows and where no cache holds them.
+
+    In a shuffled epoch each row is read from a place of its own.  Both take turns in one process; a figure is the best
+    of the rounds.
+    """
+    print(f"On {machine.name()}, microseconds a step\n")
+    print("\n".join(titles(["network, batch", "MB of inputs", "in order", "shuffled", "ratio"])))
+    for case, rows in SHUFFLED:
+        x, y = case.rows(rows)
+        fit = partial(Fastnn(case, backend, threads).model.fit, x, y, batch_size=case.batch, verbose=0)
+        epochs = filling(lambda passes, fit=fit: fit(epochs=passes, shuffle=True), SECONDS)
+        turns = by_turns({mixed: partial(fit, epochs=epochs, shuffle=mixed) for mixed in (False, True)}, rounds, 0)
+        steps = epochs * rows / case.batch
+        times = [min(turn.min for turn in turns[mixed]) / steps * 1e6 for mixed in (False, True)]
+        cells = [f"{x.nbytes / 1e6:.2f}", *map(number, times), f"{times[1] / times[0]:.2f}"]
+        print(line([case.name, *cells]), flush=True)
+
 
 COLUMNS = 200
 WRITTEN_ROWS = 2**15
@@ -26,7 +48,7 @@ WRITTEN_ROWS = 2**15
 NAMES = [f"c{number}" for number in range(COLUMNS)]
 
 
-def write(folder: Path, rows: int, kinds: list[str]) -> None:
+def write(folder: Path, rows: int, kinds: tuple[str, ...]) -> None:
     """The same rows in each format: inputs, and a target that depends on them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -49,79 +71,68 @@ def write(folder: Path, rows: int, kinds: list[str]) -> None:
 
 def peak_megabytes() -> float:
     """The most memory that this process has had, mapped files included."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1e3
+    for entry in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if entry.startswith("VmHWM"):
+            return int(entry.split()[1]) / 1e3
     return float("nan")
 
 
-def child(options: argparse.Namespace) -> None:
-    """One way, in this process; prints what it found."""
-    folder = Path(options.folder)
-    model = fastnn.Sequential(
-        [Input((COLUMNS,)), *(Dense(int(units), activation="relu") for units in options.hidden.split(",")), Dense(1)],
-        seed=0,
-    )
-    model.compile("adam", "mse", backend=options.backend)
-    few = np.zeros((options.batch, COLUMNS), np.float32)
-    model.fit(few, few[:, 0], batch_size=options.batch, verbose=0)
+def streamed(kind: str, folder: Path, hidden: tuple[str, ...], options: dict[str, Any]) -> dict[str, float]:
+    """One way of reading the rows; what it does to this process."""
+    network = [Input((COLUMNS,)), *(Dense(int(units), activation="relu") for units in hidden), Dense(1)]
+    model = fastnn.Sequential(network, seed=0)
+    model.compile("adam", "mse", backend=options["backend"])
+    batch, block_bytes = options["batch"], options["block_mb"] * 2**20
+    few = np.zeros((batch, COLUMNS), np.float32)
+    model.fit(few, few[:, 0], batch_size=batch, verbose=0)
     x = np.memmap(folder / "x.raw", np.float32, "r").reshape(-1, COLUMNS)
     y = np.memmap(folder / "y.raw", np.float32, "r").reshape(-1, 1)
+    rows = len(x)
     given: tuple[object, ...]
-    if options.child == "memory":
-        rows = min(len(x), int(options.memory_gb * 1e9 / (4 * COLUMNS)))
+    if kind == "memory":
+        rows = min(rows, int(options["memory_gb"] * 1e9 / (4 * COLUMNS)))
         given = np.array(x[:rows]), np.array(y[:rows])
-    elif options.child == "memmap":
-        rows, given = len(x), (fastnn.data.stream(x, y, block_bytes=options.block_mb * 2**20),)
+    elif kind == "memmap":
+        given = (fastnn.data.stream(x, y, block_bytes=block_bytes),)
     else:
-        rows = len(x)
-        table = folder / "table.parquet"
-        given = (fastnn.data.open(table, target="target", block_bytes=options.block_mb * 2**20),)
+        given = (fastnn.data.open(folder / "table.parquet", target="target", block_bytes=block_bytes),)
     del x, y
-    begin = time.perf_counter()
-    history = model.fit(*given, batch_size=options.batch, verbose=0)
-    seconds = time.perf_counter() - begin
-    found = {"rows_a_second": rows / seconds, "peak_mb": peak_megabytes(), "loss": history.history["loss"][0]}
-    print(json.dumps(found))
+    seconds, history = once(lambda: model.fit(*given, batch_size=batch, verbose=0))
+    return {"rows_a_second": rows / seconds, "peak_mb": peak_megabytes(), "loss": history.history["loss"][0]}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gb", type=float, default=4.0, help="of the raw file")
-    parser.add_argument("--memory-gb", type=float, default=1.0, help="of it that is trained on in memory")
-    parser.add_argument(
-        "--hidden", action="append", help="units of the hidden layers (default 256,128); may be repeated"
-    )
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--block-mb", type=int, default=16)
-    parser.add_argument("--backend", default="auto")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--kinds", default="memory,memmap,parquet")
-    parser.add_argument("--folder", help="where the temporary folder is made")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child:
-        options.hidden = options.hidden[0]
-        child(options)
-        return
-    kinds = options.kinds.split(",")
-    folder = Path(tempfile.mkdtemp(prefix="fastnn-streaming-", dir=options.folder))
+def streaming(
+    gb: float = 4.0,
+    memory_gb: float = 1.0,
+    hidden: list[tuple[str, ...]] | None = None,
+    batch: int = 256,
+    block_mb: int = 16,
+    backend: str = "auto",
+    rounds: int = 2,
+    kinds: tuple[str, ...] = ("memory", "memmap", "parquet"),
+    folder: str | None = None,
+) -> None:
+    """Training from disk beside training in memory: rows a second and peak memory, each in a process of its own.
+
+    Writes a file of 200 float32 columns, raw and as Parquet, into a temporary folder, and removes it afterwards.  In
+    memory is as much of it as --memory-gb says; streamed is all of it, once.  The ways take turns;
+    the best round counts.
+    """
+    options = {"memory_gb": memory_gb, "batch": batch, "block_mb": block_mb, "backend": backend}
+    place = Path(tempfile.mkdtemp(prefix="fastnn-streaming-", dir=folder))
     try:
-        need = options.gb * 1e9 * (2.2 if "parquet" in kinds else 1.1)
-        if shutil.disk_usage(folder).free < need:
-            sys.exit(f"{folder} has no room for {need / 1e9:.1f} GB: choose --gb or --folder")
-        write(folder, int(options.gb * 1e9 / (4 * COLUMNS)), kinds)
-        for hidden in options.hidden or ["256,128"]:
+        need = gb * 1e9 * (2.2 if "parquet" in kinds else 1.1)
+        if shutil.disk_usage(place).free < need:
+            raise SystemExit(f"{place} has no room for {need / 1e9:.1f} GB: choose --gb or --folder")
+        write(place, int(gb * 1e9 / (4 * COLUMNS)), kinds)
+        for units in hidden or [("256", "128")]:
             best: dict[str, dict[str, float]] = {}
-            for _ in range(options.rounds):
+            for _ in range(rounds):
                 for kind in kinds:
-                    arguments = [sys.executable, __file__, *sys.argv[1:], "--child", kind, "--folder", str(folder)]
-                    keep = [a for a in arguments if a != "--hidden" and a not in (options.hidden or [])]
-                    output = subprocess.run([*keep, "--hidden", hidden], check=True, capture_output=True, text=True)
-                    found = json.loads(output.stdout)
+                    found = apart(streamed, kind, place, units, options)
                     if kind not in best or found["rows_a_second"] > best[kind]["rows_a_second"]:
                         best[kind] = found
-            print(f"{COLUMNS}-{hidden.replace(',', '-')}-1, batch {options.batch}, {options.gb:g} GB")
+            print(f"{COLUMNS}-{'-'.join(units)}-1, batch {batch}, {gb:g} GB")
             for kind, found in best.items():
                 ratio = found["rows_a_second"] / best[kinds[0]]["rows_a_second"]
                 print(
@@ -130,8 +141,4 @@ def main() -> None:
                     flush=True,
                 )
     finally:
-        shutil.rmtree(folder)
-
-
-if __name__ == "__main__":
-    main()
+        shutil.rmtree(place)

@@ -1,28 +1,40 @@
-"""Single functions of the kernels, compiled by Numba for this machine, to be measured by themselves."""
+"""All that benchmarks know of fastnn's private modules: whoever moves something there mends this file alone."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
-import numba
+import numpy as np
 
-from fastnn.kernels import render
+from fastnn.engine import ACTIVATIONS, JobRecord, address, aligned
 from fastnn.kernels.machine import instruction_set
-from fastnn.kernels.numba_backend import as_intrinsic
+from fastnn.kernels.plan import SYNCHRONISATION_WORDS
+from fastnn.team import Crew, processors
+
+from .scaling_model import Work
+
+__all__ = ["ACTIVATIONS", "address", "aligned", "processors"]
 
 ISA, INSTRUCTION_SET = instruction_set()
-LANES = INSTRUCTION_SET.vector_bytes // 4
-"""float32 values a vector."""
+TILE_ROWS, TILE_VECTORS = INSTRUCTION_SET.tile_rows, INSTRUCTION_SET.tile_vectors
 
 
-def lanes(dtype: str) -> int:
+def lanes(dtype: str = "float32") -> int:
     """Values a vector."""
-    return INSTRUCTION_SET.vector_bytes // (4 if dtype == "float32" else 8)
+    return int(INSTRUCTION_SET.vector_bytes // np.dtype(dtype).itemsize)
 
 
 def compiled(entry: str, *names: str, dtype: str = "float32") -> Callable[[int, int, int], int]:
     """The source of ``entry(a, b, c)``, all integers, which may call the vocabulary and the kernels of these names."""
+    import numba
+
+    from fastnn.kernels import render
+    from fastnn.kernels.numba_backend import as_intrinsic
+
     (function,) = render.functions(ast.parse(entry)).values()
     arguments = [(argument.arg, "integer") for argument in function.args.args]
     own = render.Rendered("entry", arguments, "integer", render.text(function.body))
@@ -34,3 +46,69 @@ def compiled(entry: str, *names: str, dtype: str = "float32") -> Callable[[int, 
         return call(a, b, c)
 
     return run
+
+
+@contextmanager
+def meeting(run: Callable[[int, int, int], int], threads: int) -> Iterator[Callable[[], None]]:
+    """A function that has threads call ``run(job, 0, 0)`` at once, where job is one whose barrier they can meet at."""
+    synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
+    with Crew(threads) as crew:
+        job = JobRecord(threads=crew.size, synchronisation=address(synchronisation))
+        place = ctypes.addressof(job)
+        yield lambda: crew.run(lambda _: run(place, 0, 0), _none)
+
+
+def on_two_threads(run: Callable[[int], Any]) -> None:
+    """Both call ``run(number of the thread)`` at once."""
+    with Crew(2) as crew:
+        crew.run(run, _none)
+
+
+def _none() -> None:
+    """Nobody is let out early: every thread meets every other one."""
+
+
+def update_of(model: Any) -> Callable[[], Any]:
+    """An update of all parameters of a compiled model by the same small gradient, which has no public name."""
+    engine = model._engine
+    gradient = np.full(engine.parameter_count, 1e-6, engine.dtype)
+    return lambda: engine.update(gradient)
+
+
+def chosen_threads(model: Any, batch: int) -> int:
+    """How many threads fastnn takes for a step."""
+    engine = model._engine
+    pieces = engine.chunks(batch) or batch
+    count: int = engine.thread_count(engine.row_operations * batch, pieces)
+    return count
+
+
+def work_of(model: Any, batch: int, seconds: float) -> Work:
+    """A training step of a model, of so many seconds on one thread, as the model of threads sees it."""
+    engine = model._engine
+    size = engine.dtype.itemsize
+    outputs = [record.output_stride for record in engine.layers]
+    first = engine.layers[0]
+    return Work(
+        seconds=seconds,
+        batch=batch,
+        chunks=engine.chunks(batch),
+        tile_rows=TILE_ROWS,
+        parameter_bytes=engine.parameter_count * size,
+        transposed_bytes=len(engine.transposed) * size,
+        delta_bytes=batch * sum(outputs) * size,
+        input_bytes=batch * (engine.input_stride + sum(outputs[:-1])) * size,
+        first_bytes=first.height * first.stride * size,
+        first_input_bytes=batch * engine.input_stride * size,
+        first_output_bytes=batch * outputs[0] * size,
+        by_units=frozenset(threads for threads in range(2, 65) if _divides_units(engine, batch, threads)),
+    )
+
+
+def _divides_units(engine: Any, batch: int, threads: int) -> bool:
+    """Whether that many threads, each on a processor of its own, share out the first layer's units."""
+    here, engine.processors = engine.processors, threads
+    try:
+        return not engine.chunks(batch) and engine.takes_data(batch) and engine.units_pay(batch, threads)
+    finally:
+        engine.processors = here

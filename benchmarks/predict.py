@@ -1,34 +1,27 @@
-"""Predicting with every case's network: fastnn beside PyTorch and ONNX Runtime, in one run.
+"""Predicting with every case's network: fastnn beside PyTorch and ONNX Runtime.
 
-Three kinds of work: a batch of the case's size, one of 10,000 rows, and one row a call. Each library, at all processors
-and at one, has a process of its own; they are measured in turn, and a figure is the median over the rounds of the best
-block, at the better number of threads. Every network ends in its softmax. The peers get what is best for them: PyTorch
-a tensor and inference_mode, ONNX Runtime the better of `run` and of buffers that were bound beforehand.
-A whole run is kept as inference.json.
+Each library, at all processors and at one, has a process of its own; they take turns, see timing.py. Every network ends
+in its softmax. The peers get what is best for them: PyTorch a tensor and inference_mode, ONNX Runtime the better of
+`run` and of buffers that were bound beforehand.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from contextlib import ExitStack
 from datetime import date
 from functools import partial
-from importlib.util import find_spec
-from statistics import geometric_mean
 from typing import Any
 
-import machine
 import numpy as np
-import results
-from cases import CASES, Case, chosen
-from interleaved import Found, Question, Worker, in_turn
-from report import line, number
 
-from fastnn.team import processors
+from . import machine, report
+from .cases import CASES, Case, chosen
+from .internals import processors
+from .peers import installed, is_ours, stack
+from .timing import ROOT, Question, in_turn, workers
 
-KEPT = results.ROOT / "benchmarks" / "inference.json"
+KEPT = ROOT / "benchmarks" / "predict.json"
 ROWS = 10_000
 
 Weights = list[tuple[Any, Any]]
@@ -47,13 +40,8 @@ def prepared(case: Case) -> tuple[Any, Weights]:
 
 class Fastnn:
     def __init__(self, case: Case, backend: str) -> None:
-        from fastnn import Sequential
-        from fastnn.layers import Dense, Input
-
         x, weights = prepared(case)
-        hidden = [Dense(units, activation=case.activation) for units in case.sizes[1:-1]]
-        output = Dense(case.sizes[-1], activation="softmax" if case.classes else "linear")
-        self.model = Sequential([Input((case.sizes[0],)), *hidden, output], seed=0)
+        self.model = stack(case)
         self.model.compile(loss="mse", backend=backend, dtype=case.dtype)
         self.model.set_weights([array for layer in weights for array in layer])
         self.x, self.x_batch, self.x_one = x[:ROWS], x[: case.batch].copy(), x[:1].copy()
@@ -154,14 +142,21 @@ def onnx_model(case: Case, weights: Weights) -> bytes:
     return content
 
 
-PEERS: dict[str, tuple[Any, list[str]]] = {
-    "fastnn numba": (partial(Fastnn, backend="numba"), ["numba"]),
-    "fastnn cython": (partial(Fastnn, backend="cython"), []),
-    "PyTorch": (Torch, ["torch"]),
-    "ONNX Runtime": (partial(OnnxRuntime, bound=False), ["onnxruntime", "onnx"]),
-    "ONNX Runtime bound": (partial(OnnxRuntime, bound=True), ["onnxruntime", "onnx"]),
+PEERS = {
+    "fastnn numba": partial(Fastnn, backend="numba"),
+    "fastnn cython": partial(Fastnn, backend="cython"),
+    "PyTorch": Torch,
+    "ONNX Runtime": partial(OnnxRuntime, bound=False),
+    "ONNX Runtime bound": partial(OnnxRuntime, bound=True),
 }
-"""What makes each, and the packages without which it is left out."""
+NEEDS = {
+    "fastnn numba": ["numba"],
+    "fastnn cython": [],
+    "PyTorch": ["torch"],
+    "ONNX Runtime": ["onnxruntime", "onnx"],
+    "ONNX Runtime bound": ["onnxruntime", "onnx"],
+}
+"""The packages without which a peer is left out."""
 
 WORKS = {"batch": "a batch", "many": f"{ROWS:,} rows", "one": "one row"}
 
@@ -170,83 +165,39 @@ def questions(work: str, peers: list[str]) -> list[Question]:
     """One row goes through `predict` and through a predictor too."""
     asked = [Question(peer, peer, work) for peer in peers]
     if work == "one":
-        asked += [Question(f"{peer} predictor", peer, "one_prepared") for peer in peers if results.is_ours(peer)]
+        asked += [Question(f"{peer} predictor", peer, "one_prepared") for peer in peers if is_ours(peer)]
     return asked
 
 
-def advantages(least: Found) -> dict[str, float]:
-    """By fastnn's columns: the best peer's time over its own."""
-    best = results.best(least)
-    peers = [time for column, time in best.items() if not results.is_ours(column)]
-    return {column: min(peers) / time for column, time in best.items() if peers and results.is_ours(column)}
-
-
-def measure(cases: list[Case], peers: list[str], rounds: int, seconds: float) -> results.Results:
+def measured(cases: list[Case], peers: tuple[str, ...], rounds: int, seconds: float) -> report.Results:
     """Of each work its rows, as a results file has them."""
     found: dict[str, Any] = {work: [] for work in WORKS}
-    with ExitStack() as stack:
-        workers = [
-            stack.enter_context(Worker(peer, PEERS[peer][0], threads))
-            for peer in peers
-            for threads in sorted({1, processors()})
-        ]
+    makers = installed(peers, PEERS, NEEDS)
+    with workers(makers, [1, processors()]) as started:
         for case in cases:
             print(case.name, file=sys.stderr)
             for work in WORKS:
-                least, middle, missing = in_turn(workers, (case,), questions(work, peers), rounds, seconds)
+                least, middle, missing = in_turn(started, (case,), questions(work, list(makers)), rounds, seconds)
                 for column, reason in missing.items():
                     print(f"{case.name}, {WORKS[work]}, {column}: {reason}", file=sys.stderr)
                 rows = {"batch": case.batch, "many": ROWS, "one": 1}[work]
                 flops = sum(2 * rows * a * b for a, b in case.shapes)
-                found[work].append({**results.row(case.name, flops, least), "medians": middle})
+                found[work].append({**report.row(case.name, flops, least), "medians": middle})
     facts = machine.facts((*machine.PACKAGES, "onnxruntime"))
     return {"machine": facts, "measured": str(date.today()), "rounds": rounds, **found}
 
 
-def table(found: results.Results, work: str) -> str:
-    """Microseconds a call, and how many times as long the best peer takes."""
-    rows = found[work]
-    columns = list(dict.fromkeys(column for row in rows for column in row["microseconds"]))
-    ours = [column for column in columns if results.is_ours(column)]
-    lines = [
-        f"Predicting {WORKS[work]}: microseconds a call, least (median of the blocks), at the better number of threads",
-        "",
-        line(["network, batch", *columns, *(f"best peer / {column}" for column in ours)]),
-        line(["---", *["---:"] * (len(columns) + len(ours))]),
-    ]
-    ratios: dict[str, list[float]] = {column: [] for column in ours}
-    for row in rows:
-        least, middle = results.best(row["microseconds"]), results.best(row["medians"])
-        cells = [f"{number(least.get(column))} ({number(middle.get(column))})" for column in columns]
-        advantage = advantages(row["microseconds"])
-        for column, ratio in advantage.items():
-            ratios[column].append(ratio)
-        lines.append(line([row["case"], *cells, *(ratio_cell(advantage.get(column)) for column in ours)]))
-    means = [ratio_cell(geometric_mean(ratios[column]) if ratios[column] else None) for column in ours]
-    return "\n".join([*lines, line(["geometric mean", *[""] * len(columns), *means])])
+def predict(
+    cases: str = "*", peers: tuple[str, ...] = tuple(PEERS), rounds: int = 3, seconds: float = 0.04, short: bool = False
+) -> None:
+    """Predicting a batch of the case's size, 10,000 rows, and one row a call, beside PyTorch and ONNX Runtime.
 
-
-def ratio_cell(ratio: float | None) -> str:
-    if ratio is None:
-        return "-"
-    return f"{ratio:.2f}" if ratio >= 1 else f"**{ratio:.2f}**"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="*", help='patterns of names, separated by commas: "784-*,* b1"')
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=0.04, help="for a case, a kind of work, a peer, a round")
-    parser.add_argument("--short", action="store_true", help="one round, a moment each; nothing is kept")
-    options = parser.parse_args()
-    rounds, seconds = (1, 0.02) if options.short else (options.rounds, options.seconds)
-    peers = [peer for peer, (_, needed) in PEERS.items() if all(map(find_spec, needed))]
-    found = measure(chosen(options.cases), peers, rounds, seconds)
-    for work in WORKS:
-        print(table(found, work), end="\n\n")
-    if not options.short and chosen(options.cases) == CASES:
-        results.save(found, KEPT)
-
-
-if __name__ == "__main__":
-    main()
+    A figure is the median over the rounds of the best block, at the better number of threads.  A whole run is kept as
+    predict.json.
+    """
+    found = measured(chosen(cases), peers, *((1, 0.02) if short else (rounds, seconds)))
+    for work, words in WORKS.items():
+        print(f"Predicting {words}: microseconds a call, least (median of the blocks), at the better number of threads")
+        print("", report.comparison(found[work]), "", sep="\n")
+    if not short and chosen(cases) == CASES and peers == tuple(PEERS):
+        report.save(found, KEPT)

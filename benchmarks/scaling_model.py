@@ -8,7 +8,6 @@ The way in which the kernels split a step is followed, see `Engine.chunks` and `
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -98,33 +97,3 @@ def limit(work: Work, machine: Machine, threads: int) -> str:
     """What most of the step is spent on."""
     spent = parts(work, machine, threads)
     return max(spent, key=lambda part: spent[part])
-
-
-def work_of(engine: Any, batch: int, seconds: float, tile_rows: int) -> Work:
-    """The step of an engine (fastnn.engine.Engine)."""
-    size = engine.dtype.itemsize
-    outputs = [record.output_stride for record in engine.layers]
-    first = engine.layers[0]
-    return Work(
-        seconds=seconds,
-        batch=batch,
-        chunks=engine.chunks(batch),
-        tile_rows=tile_rows,
-        parameter_bytes=engine.parameter_count * size,
-        transposed_bytes=len(engine.transposed) * size,
-        delta_bytes=batch * sum(outputs) * size,
-        input_bytes=batch * (engine.input_stride + sum(outputs[:-1])) * size,
-        first_bytes=first.height * first.stride * size,
-        first_input_bytes=batch * engine.input_stride * size,
-        first_output_bytes=batch * outputs[0] * size,
-        by_units=frozenset(threads for threads in range(2, 65) if divides_units(engine, batch, threads)),
-    )
-
-
-def divides_units(engine: Any, batch: int, threads: int) -> bool:
-    """Whether that many threads, each on a processor of its own, share out the first layer's units."""
-    here, engine.processors = engine.processors, threads
-    try:
-        return not engine.chunks(batch) and engine.takes_data(batch) and engine.units_pay(batch, threads)
-    finally:
-        engine.processors = here
