@@ -14,7 +14,7 @@ import fastnn
 from fastnn.layers import Dense, Input
 
 from . import machine
-from .cases import SHUFFLED
+from .cases import SHUFFLED, chosen
 from .peers import Fastnn
 from .report import line, number, titles
 from .timing import apart, by_turns, filling, once
@@ -23,7 +23,7 @@ SECONDS = 0.5
 """How long a turn of epochs takes, about."""
 
 
-def shuffling(backend: str = "auto", threads: int | None = None, rounds: int = 5) -> None:
+def shuffling(cases: str = "*", backend: str = "auto", threads: int | None = None, rounds: int = 5) -> None:
     """What a shuffled epoch costs beside one in order, where the data are a few rows and where no cache holds them.
 
     In a shuffled epoch each row is read from a place of its own.  Both take turns in one process; a figure is the best
@@ -31,7 +31,8 @@ def shuffling(backend: str = "auto", threads: int | None = None, rounds: int = 5
     """
     print(f"On {machine.name()}, microseconds a step\n")
     print("\n".join(titles(["network, batch", "MB of inputs", "in order", "shuffled", "ratio"])))
-    for case, rows in SHUFFLED:
+    for case in chosen(cases, list(SHUFFLED)):
+        rows = SHUFFLED[case]
         x, y = case.rows(rows)
         fit = partial(Fastnn(case, backend, threads).model.fit, x, y, batch_size=case.batch, verbose=0)
         epochs = filling(lambda passes, fit=fit: fit(epochs=passes, shuffle=True), SECONDS)

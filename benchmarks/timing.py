@@ -22,6 +22,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.machinery import PathFinder
 from inspect import signature
 from math import ceil
 from multiprocessing.connection import Connection
@@ -55,7 +56,7 @@ def _fixture(timer: Callable[[], float] | None, block: float = BLOCK) -> Any:
         "min_rounds": 1,
         "min_time": block,
         "max_time": 0.0,
-        "calibration_precision": 10,
+        "calibration_precision": 100,
         "warmup_iterations": 0,
         "add_stats": ignore,
         "logger": SimpleNamespace(debug=ignore, info=ignore, warning=ignore),
@@ -126,18 +127,20 @@ def _timing(stats: Any, steps: int) -> Timing:
 
 
 class _Checkout:
-    """Imports fastnn and fastnn.kernels from a folder, whatever is installed."""
+    """Imports fastnn with all that it consists of from a folder, whatever is installed."""
 
     def __init__(self, root: Path) -> None:
         self.folders = {"fastnn": root / "fastnn", "fastnn.kernels": root / "kernels"}
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name not in self.folders:
+        if folder := self.folders.get(name):
+            init = folder / "__init__.py"
+            return importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
+        if not name.startswith("fastnn."):
             return None
-        folder = self.folders[name]
-        return importlib.util.spec_from_file_location(
-            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
+        if found := PathFinder.find_spec(name, path):
+            return found
+        raise ModuleNotFoundError(f"No module named {name!r} in {self.folders['fastnn'].parent}", name=name)
 
 
 def serve(descriptor: int, checkout: str) -> None:
