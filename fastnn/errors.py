@@ -16,7 +16,8 @@ class ModelFileError(ValueError):
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the line that called fastnn, however deep inside of it this is called."""
+    inside = ("fastnn.", "sklearn.callback.")  # the latter lies between an estimator's fit and who called it
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastnn."):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(inside):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)

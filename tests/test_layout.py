@@ -28,8 +28,9 @@ def imported(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
-            if node.level:
-                base = ".".join(["fastnn", *path.relative_to(PACKAGE).parent.parts, base]).rstrip(".")
+            if node.level and path.is_relative_to(PACKAGE):
+                inside = path.relative_to(PACKAGE.parent).parts[: -node.level]
+                base = ".".join([*inside, base]).rstrip(".")
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         for name in names:
             if name.split(".")[0] == "fastnn" and "." in name:
@@ -37,11 +38,10 @@ def imported(path):
 
 
 def modules():
-    """The files of each module, and of each package but sklearn."""
+    """The files of each module or package right inside fastnn, by its name."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
-        found.setdefault(path.relative_to(PACKAGE).parts[0].removesuffix(".py"), []).append(path)
-    del found["sklearn"]
+        found.setdefault(path.relative_to(PACKAGE).with_suffix("").parts[0], []).append(path)
     return found
 
 

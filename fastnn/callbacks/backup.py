@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.errors import ModelFileError
+from fastnn.errors import ModelFileError, warn
 from fastnn.files import model_file
 from fastnn.locks import Claim
 
@@ -128,7 +127,7 @@ class BackupAndRestore(Backup):
                 damage = damage or error
                 continue
             if damage is not None:
-                warnings.warn(f"{damage}; training goes on from the backup before it, {path}", stacklevel=6)
+                warn(f"{damage}; training goes on from the backup before it, {path}")
                 self.path.unlink()  # else the next backup would push it into the place of the good one
             return document, arrays
         if damage is not None:

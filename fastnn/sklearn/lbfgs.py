@@ -14,9 +14,9 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from threadpoolctl import threadpool_limits
 
 from fastnn.engine import Data
+from fastnn.errors import warn
 
 from .network import Network, loss_constant, rows_of
-from .warning import warn
 
 if TYPE_CHECKING:
     from .base import BaseMLP

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fastnn.training import Rule
+
 from .network import Network
 
 if TYPE_CHECKING:
     from .base import BaseMLP
 
-__all__ = ["MONITORED", "ImprovementRule", "Rule", "StopOnRule", "TimeRule", "monitored"]
+__all__ = ["MONITORED", "ImprovementRule", "StopOnRule", "TimeRule", "monitored"]
 
 MONITORED = {"loss": ("loss", 1.0), "validation_loss": ("val_loss", 1.0), "validation_score": ("val_score", -1.0)}
 """For each value that training may stop on its name in the logs, and the sign by which lower is better."""
@@ -33,20 +35,6 @@ def monitored(estimator: BaseMLP) -> tuple[str, ...]:
         if name not in MONITORED:
             raise ValueError(f"stop_on got {name!r}; wants some of {', '.join(MONITORED)}")
     return tuple(dict.fromkeys((first, *asked)))
-
-
-class Rule:
-    """Says after each epoch whether training ends."""
-
-    patience: float = 1
-    """How many epochs pass at least until the rule can end training."""
-
-    def update(self, logs: dict[str, float]) -> None:
-        """Take note of an epoch."""
-
-    def ends(self) -> bool:
-        """Whether training ends with the epoch that was told last."""
-        raise NotImplementedError
 
 
 class Plateau:
@@ -81,7 +69,7 @@ class ImprovementRule(Rule):
         self.plateau = Plateau(estimator.tol, estimator.n_iter_no_change, lowest, estimator._no_improvement_count)
 
     @property
-    def patience(self) -> float:  # type: ignore[override]
+    def patience(self) -> float:
         return self.plateau.limit + 1 - self.plateau.count
 
     def update(self, logs: dict[str, float]) -> None:
@@ -125,6 +113,8 @@ class StopOnRule(Rule):
     ``name`` is the value's, of `MONITORED`; ``keep`` keeps the weights of the best value, if they are to be kept.
     """
 
+    each_epoch = True
+
     def __init__(self, estimator: BaseMLP, name: str, keep: Callable[[], None] | None) -> None:
         self.estimator, self.name, self.keep = estimator, name, keep
         self.key, self.sign = MONITORED[name]
@@ -143,8 +133,6 @@ class StopOnRule(Rule):
 
 class TimeRule(Rule):
     """``max_time``: training ends when so many seconds have passed."""
-
-    patience = math.inf
 
     def __init__(self, seconds: float | None) -> None:
         self.deadline = math.inf if seconds is None else time.monotonic() + seconds
