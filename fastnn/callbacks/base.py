@@ -1,7 +1,5 @@
 """The base of all callbacks, what callbacks are checked for, and a callback made of functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The progress bar, and how scores and times are written."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import sys

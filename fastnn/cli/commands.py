@@ -1,7 +1,5 @@
 """The commands: their names, options and help, and what each calls."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

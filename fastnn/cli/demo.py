@@ -1,7 +1,5 @@
 """The demo: scikit-learn's handwritten digits, learned in a few seconds, with a picture of the loss."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ What was learned of a table (names, means, scales, categories, classes) is plain
 model file's metadata. That description encodes any later table in the same way.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Sequence
 from typing import Any

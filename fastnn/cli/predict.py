@@ -1,7 +1,5 @@
 """``fastnn predict``: predict the rows of a table with a model that ``fastnn train`` saved."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

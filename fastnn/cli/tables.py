@@ -1,7 +1,5 @@
 """Tables for the command line: read them from files, and write them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``fastnn train``: train a network on a table, score it on rows held out, and save it."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import time

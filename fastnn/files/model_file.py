@@ -5,8 +5,6 @@ SHA-256 of every array and of the document; each array is a .npy file. A file ap
 complete and on the disk.  Checksums are verified where a file is read, in `_verify_checksum`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

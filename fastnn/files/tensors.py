@@ -1,7 +1,5 @@
 """Named arrays in the safetensors format, with checksums of ours among its metadata."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

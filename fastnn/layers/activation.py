@@ -1,7 +1,5 @@
 """Activation: an activation as a layer of its own."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastnn import activations

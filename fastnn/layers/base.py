@@ -1,7 +1,5 @@
 """What all layers have in common, and their names in a model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Dense: every unit sees every input."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Input: how many inputs a model has."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from .base import Layer, only_size

@@ -1,7 +1,5 @@
 """Layers that normalise: over the batch, or over the units of a row."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from numpy.typing import ArrayLike

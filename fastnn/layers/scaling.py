@@ -1,7 +1,5 @@
 """Scaling: a factor for each unit."""
 
-from __future__ import annotations
-
 from fastnn import initializers
 from fastnn.data import real_number
 from fastnn.engine import Engine, LayerPlan

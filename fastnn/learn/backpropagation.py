@@ -1,7 +1,5 @@
 """Section 7: one round of backpropagation, worked out, and many."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

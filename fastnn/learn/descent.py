@@ -1,7 +1,5 @@
 """Section 6: gradient descent on a saddle, on a curve, and at several rates."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from fastnn import plot

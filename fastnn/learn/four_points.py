@@ -1,7 +1,5 @@
 """Section 3: four points that no line divides, and a network that does."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from fastnn import plot

@@ -1,7 +1,5 @@
 """Section 2: five balls, and the probability that makes them likeliest."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from fastnn import plot

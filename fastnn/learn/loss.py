@@ -1,7 +1,5 @@
 """Section 5: what a loss charges for an answer, and how it falls in training."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The small models of the sections, of double precision and on one thread."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

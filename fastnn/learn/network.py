@@ -1,7 +1,5 @@
 """Section 4: a forward pass through a fully connected network."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from fastnn import plot

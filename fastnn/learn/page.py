@@ -1,7 +1,5 @@
 """What a section is told with: paragraphs and tables for a terminal, and a picture."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from textwrap import dedent, fill
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Section 1: learning is a search among lines for the one that fits best."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

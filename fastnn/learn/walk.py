@@ -1,7 +1,5 @@
 """Walk through the sections: print their text and write their pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path

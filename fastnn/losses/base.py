@@ -1,7 +1,5 @@
 """The base of all losses, and the plan that each makes for the kernels."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 

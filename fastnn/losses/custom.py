@@ -1,7 +1,5 @@
 """Losses made of the user's own functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

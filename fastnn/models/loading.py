@@ -1,7 +1,5 @@
 """load_model: a model made of its file."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Sequential: layers that are compiled, trained, asked and kept."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 In the equations w is a weight, g the gradient of the loss by it, and r the learning rate.
 """
 
-from __future__ import annotations
-
 from fastnn import schedules
 from fastnn.names import publish, resolve
 

@@ -1,7 +1,5 @@
 """Adagrad and its kin, whose steps are gradients divided by the root of their past squares, weight by weight."""
 
-from __future__ import annotations
-
 from typing import Unpack
 
 from .base import DEFAULTS, Optimizer, Options, Rate

@@ -1,7 +1,5 @@
 """The base of all optimizers: the options and the learning rate, which they have in common."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -1,7 +1,5 @@
 """L-BFGS: how it is chosen and configured.  It has a training loop of its own, which calls SciPy."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Unpack
 

@@ -1,7 +1,5 @@
 """Stochastic gradient descent, with momentum or without."""
 
-from __future__ import annotations
-
 from typing import Unpack
 
 from .base import DEFAULTS, Optimizer, Options, Rate

@@ -1,7 +1,5 @@
 """Lion and Rprop, whose steps follow the sign of gradients, and not their size."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Draw the activations of every layer as maps."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

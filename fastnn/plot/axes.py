@@ -1,7 +1,5 @@
 """What the pictures share: axes to draw into, the path of a search, and what error messages need."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The colours of all pictures, and scales made of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

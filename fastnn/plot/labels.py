@@ -1,7 +1,5 @@
 """Text in pictures of layers: their names, and numbers short enough for a cell or a circle."""
 
-from __future__ import annotations
-
 from typing import Any
 
 

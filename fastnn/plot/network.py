@@ -1,7 +1,5 @@
 """Draw a network: its units as circles, its weights as lines."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

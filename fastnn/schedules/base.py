@@ -1,7 +1,5 @@
 """The base of all schedules, a schedule of one rate, and one of the user's own function."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Rates along cosines: once, again and again, or in cycles that grow longer."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from fastnn.data import positive_integer, real_number

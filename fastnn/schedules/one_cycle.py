@@ -1,7 +1,5 @@
 """The one-cycle policy."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from fastnn.data import positive_integer, real_number

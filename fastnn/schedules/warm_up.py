@@ -1,7 +1,5 @@
 """A warm-up before another schedule."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

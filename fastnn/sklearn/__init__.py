@@ -7,8 +7,6 @@
 array(['low', 'high'], dtype='<U4')
 """
 
-from __future__ import annotations
-
 from fastnn.extras import require
 
 require("sklearn", "sklearn")

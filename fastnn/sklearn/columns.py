@@ -1,7 +1,5 @@
 """The columns of a table: read from data frames and arrays, and encoded as numbers, dates, or categories."""
 
-from __future__ import annotations
-
 import datetime
 import decimal
 import numbers

@@ -1,7 +1,5 @@
 """Tables as people have them, encoded as the inputs of a network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

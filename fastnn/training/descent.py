@@ -1,7 +1,5 @@
 """Gradient descent of a plain function, by the update that training uses."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any

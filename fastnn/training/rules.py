@@ -1,7 +1,5 @@
 """Rules of a run of training: what has a say, beside the callbacks, in the order of the rows and in when to stop."""
 
-from __future__ import annotations
-
 import math
 
 from .reports import Logs
