@@ -3,8 +3,6 @@
 import importlib
 from typing import Any
 
-__all__ = ["require"]
-
 
 def require(module: str, extra: str) -> Any:
     """Import ``module``; where it is missing, say which extra of fastnn brings it."""

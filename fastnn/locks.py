@@ -12,8 +12,6 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Claim", "lock"]
-
 
 def lock(file: IO[bytes]) -> bool | None:
     """Lock a file for as long as it is open: False where it is locked already, None where that cannot be known."""

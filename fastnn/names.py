@@ -9,19 +9,6 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar, overload
 
-__all__ = [
-    "Configurable",
-    "CustomObject",
-    "custom_object_scope",
-    "deserialize",
-    "lookup",
-    "publish",
-    "resolve",
-    "serialize",
-    "snake_case",
-    "unique",
-]
-
 T = TypeVar("T")
 C = TypeVar("C", bound="Configurable")
 

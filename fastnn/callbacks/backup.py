@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastnn.errors import ModelFileError, warn
 from fastnn.files import model_file
 from fastnn.locks import Claim
+from fastnn.typing import Array
 
 from .base import Backup, Callback, Logs, steps_of
-
-Array = npt.NDArray[Any]
 
 
 class BackupAndRestore(Backup):

@@ -4,10 +4,9 @@ import math
 import warnings
 from typing import Any
 
-import numpy.typing as npt
-
 from fastnn.data import positive_integer, real_number
 from fastnn.names import lookup
+from fastnn.typing import Array
 
 from .base import Callback, Logs
 
@@ -107,7 +106,7 @@ class EarlyStopping(Monitor):
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = positive_integer(start_from_epoch, "start_from_epoch", least=0)
         self.wait = self.best_epoch = self.stopped_epoch = 0
-        self.best_weights: list[npt.NDArray[Any]] | None = None
+        self.best_weights: list[Array] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Forget any earlier training."""

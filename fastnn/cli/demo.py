@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn.callbacks import format_seconds
 from fastnn.extras import require
 from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.optimizers import SGD
-
-__all__ = ["run"]
+from fastnn.typing import Array
 
 BATCH_SIZE = 32
 ROUNDS, ROUND_SECONDS = 5, 0.2  # in each round every backend is timed for so long
-Split = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+Split = tuple[Array, Array, Array, Array]
 
 
 def digits() -> Split:
@@ -41,7 +39,7 @@ def network(backend: str) -> Sequential:
     return model
 
 
-def steps_per_second(backends: Sequence[str], x: NDArray[Any], y: NDArray[Any]) -> list[float]:
+def steps_per_second(backends: Sequence[str], x: Array, y: Array) -> list[float]:
     """Return the training steps a second of each backend's fastest epoch, without compilation.
 
     The backends take turns, so that whatever else the machine does falls on all of them.

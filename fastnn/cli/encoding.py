@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.extras import require
+from fastnn.typing import Array
 
 from .tables import TableError
 
@@ -44,7 +45,7 @@ def describe_columns(table: Any, names: Sequence[str]) -> list[Description]:
     return descriptions
 
 
-def encode_columns(table: Any, descriptions: Sequence[Description], dtype: str = "float32") -> NDArray[Any]:
+def encode_columns(table: Any, descriptions: Sequence[Description], dtype: str = "float32") -> Array:
     """Return the network's inputs, (rows, inputs), made of a table's columns.
 
     A number becomes (value - mean) / scale, and 0 where it is missing. A text becomes one input a category, 1 for
@@ -114,7 +115,7 @@ def describe_target(column: Any, name: str, task: str = "auto") -> Description:
     return {"name": name, "task": task, "classes": classes}
 
 
-def encode_target(column: Any, target: Description) -> NDArray[Any]:
+def encode_target(column: Any, target: Description) -> Array:
     """Return the network's targets: class indices, (rows,), or standardised numbers, (rows, 1)."""
     if target["task"] == "regression":
         return np.asarray((_numbers(target["name"], column) - target["mean"]) / target["scale"])[:, np.newaxis]
@@ -124,7 +125,7 @@ def encode_target(column: Any, target: Description) -> NDArray[Any]:
     return _indices(column.cast(require("pyarrow", "cli").array(classes).type), classes)
 
 
-def decode_predictions(predictions: NDArray[Any], target: Description) -> NDArray[Any]:
+def decode_predictions(predictions: Array, target: Description) -> Array:
     """Turn the network's outputs, (rows, outputs), into classes or numbers as the table holds them, (rows,)."""
     if target["task"] == "regression":
         return np.asarray(predictions[:, 0].astype(np.float64) * target["scale"] + target["mean"])

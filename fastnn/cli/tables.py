@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn.extras import require
 from fastnn.files.atomic import replacing
+from fastnn.typing import Array
 
 BLOCK = 1 << 28  # bytes of CSV from which the columns' types are inferred: for most files all of it
 
@@ -95,7 +95,7 @@ def check_output(path: Path) -> None:
         raise TableError(f"{path}: its name must end in .csv, .parquet or .npz")
 
 
-def write_table(columns: Mapping[str, NDArray[Any]], path: Path) -> None:
+def write_table(columns: Mapping[str, Array], path: Path) -> None:
     """Write columns to a .csv, .parquet or .npz file, which replaces what stood there once all is written."""
     pa = require("pyarrow", "cli")
     check_output(path)

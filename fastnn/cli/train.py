@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn.callbacks import Callback, format_seconds
 from fastnn.errors import DivergenceWarning
+from fastnn.typing import Array
 
 from .encoding import (
     Description,
@@ -72,7 +72,7 @@ def train_on_table(options: TrainOptions) -> int:
     metadata = {"table": {"columns": columns, "target": target}}
     json.dumps(metadata)  # raises before the work, not after it
 
-    def encoded(part: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    def encoded(part: Any) -> tuple[Array, Array]:
         return encode_columns(part, columns, options.dtype), encode_target(part[options.target], target)
 
     x, y = encoded(train_table)
@@ -174,7 +174,7 @@ def _compiled_model(target: Description, options: TrainOptions) -> Any:
     return model
 
 
-def _score(model: Any, x: NDArray[Any], y: NDArray[Any], target: Description) -> str:
+def _score(model: Any, x: Array, y: Array, target: Description) -> str:
     """Report how good predictions are, beside those of someone who has not looked at the inputs."""
     predicted = model.predict(x)
     if "classes" in target:

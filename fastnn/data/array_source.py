@@ -6,13 +6,10 @@ import mmap
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
+
+from fastnn.typing import Array
 
 from .chunks import Chunk
-
-__all__ = ["ArraySource"]
-
-Array = npt.NDArray[Any]
 
 PAGE_BYTES = mmap.PAGESIZE
 

@@ -12,12 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn.team import Crew, processors
+from fastnn.typing import Array
 
 from .checks import positive_integer, real_number
-
-__all__ = ["as_array", "check_finite", "features", "read_by_rows", "targets", "weights"]
-
-Array = NDArray[Any]
 
 BLOCK_BYTES = 2**20  # checks go through an array by so much, which stays in cache and keeps temporaries small
 

@@ -7,8 +7,6 @@ import numpy as np
 
 from .chunks import Chunk
 
-__all__ = ["BatchSource"]
-
 
 class BatchSource:
     """Batches of an iterator, of something that begins anew whenever it is iterated, or of what a function returns.

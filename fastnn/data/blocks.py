@@ -10,9 +10,9 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastnn.engine import KIND_CODES, Data, Engine
+from fastnn.typing import Array
 
 from . import arrays, checks
 from .array_source import ArraySource
@@ -22,10 +22,6 @@ from .file_source import FileSource
 from .prefetch import Block, Buffer, End, Reader
 from .requirements import Requirements
 from .streams import Stream
-
-__all__ = ["Feed", "evaluate"]
-
-Array = npt.NDArray[Any]
 
 
 class Feed:

@@ -6,8 +6,6 @@ import operator
 
 import numpy as np
 
-__all__ = ["batch_size", "positive_integer", "real_number", "validation_split"]
-
 
 def positive_integer(value: object, name: str, least: int = 1) -> int:
     """An integer of at least 1, or of at least ``least``."""

@@ -5,8 +5,6 @@ A source is read by one thread at a time, from a beginning to an end; what it yi
 
 from typing import Any, NamedTuple
 
-__all__ = ["CHUNK_BYTES", "Chunk"]
-
 CHUNK_BYTES = 2**22
 """How much of a file is decoded at a time: what stays in cache until it stands in a block."""
 

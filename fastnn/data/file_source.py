@@ -6,15 +6,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from fastnn.extras import require
+from fastnn.typing import Array
 
 from .chunks import CHUNK_BYTES, Chunk
-
-__all__ = ["FileSource", "open_files"]
-
-Array = npt.NDArray[Any]
 
 
 class FileSource:

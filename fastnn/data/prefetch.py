@@ -10,13 +10,9 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastnn.engine import Data
-
-__all__ = ["BLOCKS", "Block", "Buffer", "End", "Reader"]
-
-Array = npt.NDArray[Any]
+from fastnn.typing import Array
 
 BLOCKS = 2
 """How many blocks there are at a time: one is trained on, one is read."""

@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from fastnn.engine import Data
+from fastnn.typing import Array
 
 from . import arrays
 from .chunks import CHUNK_BYTES, Chunk
-
-__all__ = ["Requirements"]
-
-Array = npt.NDArray[Any]
 
 
 class Requirements(NamedTuple):

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from fastnn.typing import Array
 
 from . import arrays, checks
 from .array_source import ArraySource
@@ -19,9 +20,6 @@ from .batch_source import BatchSource
 from .chunks import Chunk
 from .file_source import FileSource, open_files
 
-__all__ = ["Stream", "find", "open", "stream"]
-
-Array = npt.NDArray[Any]
 Source = ArraySource | BatchSource | FileSource
 
 BLOCK_BYTES = 2**24

@@ -11,8 +11,6 @@ from typing import IO
 
 from fastnn.locks import lock
 
-__all__ = ["replacing"]
-
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Iterator[IO[bytes]]:

@@ -17,15 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn.errors import ModelFileError
+from fastnn.typing import Array
 
 from .atomic import replacing
-
-__all__ = ["load", "save"]
-
-Array = NDArray[Any]
 
 FORMAT = 2  # 1 had no checksum of the document
 CONTENTS = "fastnn.json"

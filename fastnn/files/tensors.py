@@ -6,19 +6,14 @@ import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn.errors import ModelFileError
 from fastnn.extras import require
+from fastnn.typing import Array
 
 from .atomic import replacing
-
-__all__ = ["load", "save"]
-
-Array = NDArray[Any]
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:

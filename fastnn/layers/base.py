@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fastnn.data import positive_integer
 from fastnn.engine import Engine, LayerPlan
 from fastnn.names import Configurable, snake_case, unique
 from fastnn.names import deserialize as from_description
-
-Weights = NDArray[Any]
+from fastnn.typing import Array
 
 
 class Layer(Configurable):
@@ -41,7 +40,7 @@ class Layer(Configurable):
         """What the engine is to run, for that many inputs, as layer ``number`` of the model, counted from 0."""
         raise NotImplementedError
 
-    def views(self, engine: Engine, place: int, vector: Weights | None = None) -> dict[str, Weights]:
+    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
         """The weights by name, in the order of `get_weights`: read-only views, by the place of the layer's plan.
 
         With a vector, a gradient laid out like the engine's parameters, views of it: of what is learned alone.
@@ -65,7 +64,7 @@ class Layer(Configurable):
         """The names and shapes of what `get_weights` returns, for that many inputs."""
         return {}
 
-    def get_weights(self) -> list[Weights]:
+    def get_weights(self) -> list[Array]:
         """Copies of the layer's weights; none of a layer that has none."""
         return []
 

@@ -7,8 +7,9 @@ from fastnn import activations, initializers, regularizers
 from fastnn.data import positive_integer, real_number
 from fastnn.engine import Engine, LayerPlan
 from fastnn.names import serialize
+from fastnn.typing import Array
 
-from .base import Weights, only_size
+from .base import only_size
 from .weighted import Weighted
 
 
@@ -76,12 +77,12 @@ class Dense(Weighted):
             self.input_size = dim
 
     @property
-    def kernel(self) -> Weights:
+    def kernel(self) -> Array:
         """The weights, (inputs, units): a view."""
         return self._built()["kernel"]
 
     @property
-    def bias(self) -> Weights | None:
+    def bias(self) -> Array | None:
         """The bias, (units,): a view; None where there is none."""
         return self._view("bias")
 
@@ -102,7 +103,7 @@ class Dense(Weighted):
         """The kernel's, and the bias's where there is one."""
         return {"kernel": (inputs, self.units), **({"bias": (self.units,)} if self.use_bias else {})}
 
-    def views(self, engine: Engine, place: int, vector: Weights | None = None) -> dict[str, Weights]:
+    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
         """The kernel's, and the bias's where there is one."""
         bias = engine.bias(place, vector)
         return {"kernel": engine.kernel(place, vector), **({} if bias is None else {"bias": bias})}

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 from fastnn import initializers
 from fastnn.data import real_number
 from fastnn.engine import Engine, LayerPlan
+from fastnn.typing import Array
 
-from .base import Weights
 from .weighted import Weighted
 
 MOVING = ("moving_mean", "moving_variance")
@@ -42,12 +42,12 @@ class Normalization(Weighted):
         self.gamma_initializer = initializers.get(gamma_initializer, "gamma_initializer")
 
     @property
-    def gamma(self) -> Weights | None:
+    def gamma(self) -> Array | None:
         """The factors, (units,): a view; None where there are none."""
         return self._view("gamma")
 
     @property
-    def beta(self) -> Weights | None:
+    def beta(self) -> Array | None:
         """What is added, (units,): a view; None where nothing is."""
         return self._view("beta")
 
@@ -64,7 +64,7 @@ class Normalization(Weighted):
         """Those of gamma and beta, where there are such."""
         return {name: (inputs,) for name, there in (("gamma", self.scale), ("beta", self.center)) if there}
 
-    def views(self, engine: Engine, place: int, vector: Weights | None = None) -> dict[str, Weights]:
+    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
         """Those of gamma and beta, where there are such."""
         found = {"gamma": engine.gamma(place, vector), "beta": engine.bias(place, vector)}
         return {name: view for name, view in found.items() if view is not None}
@@ -118,12 +118,12 @@ class BatchNormalization(Normalization):
         self.moving_variance_initializer = initializers.get(moving_variance_initializer, "moving_variance_initializer")
 
     @property
-    def moving_mean(self) -> Weights:
+    def moving_mean(self) -> Array:
         """(units,): a view."""
         return self._built()["moving_mean"]
 
     @property
-    def moving_variance(self) -> Weights:
+    def moving_variance(self) -> Array:
         """(units,): a view."""
         return self._built()["moving_variance"]
 
@@ -134,12 +134,12 @@ class BatchNormalization(Normalization):
         """Those of gamma and beta, where there are such, and of the moving statistics."""
         return super().weight_shapes(inputs) | dict.fromkeys(MOVING, (inputs,))
 
-    def views(self, engine: Engine, place: int, vector: Weights | None = None) -> dict[str, Weights]:
+    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
         """Those of gamma and beta, where there are such, and of the moving statistics, which have no gradient."""
         moving = {} if vector is not None else dict(zip(MOVING, engine.moving(place), strict=True))
         return super().views(engine, place, vector) | moving
 
-    def checked(self, weights: Sequence[ArrayLike]) -> list[Weights]:
+    def checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
         """New weights as arrays, if they are of the right number and shapes, and finite; no variance is below 0."""
         arrays = super().checked(weights)
         if (arrays[-1] < 0).any():

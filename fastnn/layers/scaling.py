@@ -3,8 +3,8 @@
 from fastnn import initializers
 from fastnn.data import real_number
 from fastnn.engine import Engine, LayerPlan
+from fastnn.typing import Array
 
-from .base import Weights
 from .weighted import Weighted
 
 
@@ -37,7 +37,7 @@ class Scaling(Weighted):
         self.gamma_rate = real_number(gamma_rate, "gamma_rate", least=0)
 
     @property
-    def gamma(self) -> Weights:
+    def gamma(self) -> Array:
         """The factors, (units,): a view."""
         return self._built()["gamma"]
 
@@ -50,7 +50,7 @@ class Scaling(Weighted):
         rate = {"kernel_rate": self.gamma_rate}
         return LayerPlan(inputs, use_bias=False, kind="scaling", constants=rate, use_gamma=True)
 
-    def views(self, engine: Engine, place: int, vector: Weights | None = None) -> dict[str, Weights]:
+    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
         """That of gamma."""
         gamma = engine.gamma(place, vector)
         assert gamma is not None

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 from fastnn.data import as_array, check_finite
 from fastnn.engine import Engine
 from fastnn.names import serialize
+from fastnn.typing import Array
 
-from .base import Layer, Weights
+from .base import Layer
 
 
 class Weighted(Layer):
@@ -20,8 +21,8 @@ class Weighted(Layer):
     `views` where they are then.
     """
 
-    _views: dict[str, Weights] | None = None
-    _assign: Callable[[Sequence[Weights]], None]  # there with the views
+    _views: dict[str, Array] | None = None
+    _assign: Callable[[Sequence[Array]], None]  # there with the views
 
     def attach(self, engine: Engine, place: int) -> None:
         """Let the layer's weights be those of an engine, at the place of its plan."""
@@ -33,7 +34,7 @@ class Weighted(Layer):
         shapes = self.weight_shapes(inputs).items()
         self._assign([getattr(self, f"{name}_initializer")(shape, rng) for name, shape in shapes])
 
-    def checked(self, weights: Sequence[ArrayLike]) -> list[Weights]:
+    def checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
         """New weights as arrays, if they are of the right number and shapes, and finite."""
         wanted = self._built()
         if len(weights) != len(wanted):
@@ -47,7 +48,7 @@ class Weighted(Layer):
             arrays.append(array)
         return arrays
 
-    def get_weights(self) -> list[Weights]:
+    def get_weights(self) -> list[Array]:
         """Copies of the layer's weights, in order."""
         return [view.copy() for view in self._built().values()]
 
@@ -65,10 +66,10 @@ class Weighted(Layer):
         config = super().get_config()
         return config | {name: serialize(config[name]) for name in config if name.endswith("_initializer")}
 
-    def _view(self, name: str) -> Weights | None:
+    def _view(self, name: str) -> Array | None:
         return self._built().get(name)
 
-    def _built(self) -> dict[str, Weights]:
+    def _built(self) -> dict[str, Array]:
         """The views, once the model is built."""
         if self._views is None:
             raise RuntimeError(

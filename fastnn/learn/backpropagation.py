@@ -8,9 +8,10 @@ from fastnn import plot
 from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.optimizers import SGD
+from fastnn.typing import Array
 
 from .models import kernel, small_model
-from .page import Array, Axes, Page, Picture
+from .page import Axes, Page, Picture
 
 X, Y = np.array([[0.5, 1.0]]), np.array([0.8])
 

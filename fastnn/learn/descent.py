@@ -5,8 +5,9 @@ import numpy as np
 from fastnn import plot
 from fastnn.optimizers import SGD, Adam, Optimizer
 from fastnn.training import gradient_descent
+from fastnn.typing import Array
 
-from .page import Array, Axes, Page, Picture, decimals
+from .page import Axes, Page, Picture, decimals
 
 RATES = {
     0.001: "hardly moves",

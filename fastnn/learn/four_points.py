@@ -6,9 +6,10 @@ from fastnn import plot
 from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.optimizers import Adam
+from fastnn.typing import Array
 
 from .models import kernel, small_model
-from .page import Array, Axes, Page, Picture
+from .page import Axes, Page, Picture
 
 POINTS, CLASSES = np.array([[0.0, 0], [1, 1], [0, 1], [1, 0]]), np.array([0, 0, 1, 1])
 SEEDS = range(10)  # of the networks that are trained

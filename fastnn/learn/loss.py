@@ -9,9 +9,10 @@ from fastnn.layers import Dense
 from fastnn.optimizers import Adam
 from fastnn.plot.axes import with_grid
 from fastnn.plot.colours import BLUE, ORANGE
+from fastnn.typing import Array
 
 from .models import small_model
-from .page import Array, Axes, Page, Picture, decimals
+from .page import Axes, Page, Picture, decimals
 
 ANSWERS = np.array([0.99, 0.9, 0.5, 0.1, 0.01])  # probabilities given to the right class
 

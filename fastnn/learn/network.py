@@ -5,9 +5,10 @@ import numpy as np
 from fastnn import plot
 from fastnn.layers import Dense
 from fastnn.models import Sequential
+from fastnn.typing import Array
 
 from .models import kernel, small_model
-from .page import Array, Axes, Page, Picture, pair
+from .page import Axes, Page, Picture, pair
 
 
 def section(page: Page) -> Picture:

@@ -5,9 +5,9 @@ from textwrap import dedent, fill
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from fastnn.typing import Array
+
 Axes = Sequence[Any]  # a picture's matplotlib axes, from left to right
 Say = Callable[[str], Any]
 

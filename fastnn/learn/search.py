@@ -9,9 +9,10 @@ from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.optimizers import SGD
 from fastnn.plot.colours import BLUE, PALE
+from fastnn.typing import Array
 
 from .models import small_model
-from .page import Array, Axes, Page, Picture, decimals
+from .page import Axes, Page, Picture, decimals
 
 SHOWN = (0, 1, 5, 20, 60)  # steps of the search that the table and the picture show
 

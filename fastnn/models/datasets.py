@@ -11,8 +11,6 @@ from fastnn.engine import Data
 if TYPE_CHECKING:
     from .sequential import Sequential
 
-__all__ = ["feed", "in_memory", "inputs_wanted", "rows", "wanted"]
-
 
 def wanted(model: Sequential, class_weight: Any = None) -> Requirements:
     """What the model wants of rows that it is trained on or measured with."""

@@ -6,24 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
-
 from fastnn import data, quick
 from fastnn.callbacks import CallbackList, History, ProgressBar
 from fastnn.data import ArraySource, Chunk, Feed, streams
 from fastnn.engine import Data, Engine
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.training import Loop, Minimizer, Reporter, Steps, StreamTraining
+from fastnn.typing import Array
 
 from . import datasets
 
 if TYPE_CHECKING:
     from .sequential import Sequential
-
-__all__ = ["Fit", "split", "step", "steps_find_nan", "training_data", "validation_data"]
-
-Array = npt.NDArray[Any]
-
 
 # --- Data ---
 

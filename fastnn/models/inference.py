@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastnn import data, quick
 from fastnn.data import Chunk
 from fastnn.engine import Data
 from fastnn.metrics import Metric
 from fastnn.training import named
+from fastnn.typing import Array
 
 from . import datasets
 
 if TYPE_CHECKING:
     from .sequential import Sequential
-
-__all__ = ["evaluate", "forward", "gradients", "predict", "scores"]
-
-Array = npt.NDArray[Any]
 
 
 def predict(model: Sequential, x: Any, steps: int | None) -> Array:

@@ -12,8 +12,6 @@ from fastnn.names import custom_object_scope, lookup
 from .saving import rebuilt
 from .sequential import Sequential
 
-__all__ = ["load_model"]
-
 
 def load_model(
     path: str | os.PathLike[str],

@@ -9,20 +9,15 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
-
 from fastnn import data, losses, metrics, optimizers
 from fastnn.engine import DTYPES, Engine
 from fastnn.errors import ModelFileError
 from fastnn.files import tensors
 from fastnn.names import CustomObject, deserialize, lookup, serialize
+from fastnn.typing import Array
 
 if TYPE_CHECKING:
     from .sequential import Sequential
-
-__all__ = ["bring_back", "contents", "custom_objects", "load_weights", "rebuilt", "save_weights"]
-
-Array = npt.NDArray[Any]
 
 
 def contents(model: Sequential) -> tuple[dict[str, Any], dict[str, Array]]:

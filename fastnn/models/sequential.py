@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastnn import data, losses, metrics, optimizers, quick
 from fastnn.callbacks import History, verbosity
@@ -15,13 +14,10 @@ from fastnn.engine import BACKENDS, DTYPES, Engine, load
 from fastnn.files import model_file
 from fastnn.layers import Layer
 from fastnn.names import custom_object_scope, lookup
+from fastnn.typing import Array
 
 from . import fitting, inference, saving
 from .structure import Structure, layer_plans
-
-__all__ = ["Sequential"]
-
-Array = npt.NDArray[Any]
 
 
 class Sequential(Structure):

@@ -4,16 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from fastnn import data, utils
 from fastnn.engine import Engine, LayerPlan
 from fastnn.layers import Input, Layer, Weighted, deserialize, unique_names
 from fastnn.names import serialize
-
-__all__ = ["Structure", "layer_plans"]
-
-Array = npt.NDArray[Any]
+from fastnn.typing import Array
 
 
 class Structure:
@@ -122,7 +119,7 @@ class Structure:
         self._built()
         return [array for layer in self._layers for array in layer.get_weights()]
 
-    def set_weights(self, weights: Sequence[npt.ArrayLike]) -> None:
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set every kernel and bias, in the order of get_weights."""
         self._built()
         weighted = [layer for layer in self._layers if isinstance(layer, Weighted)]

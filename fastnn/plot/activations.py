@@ -4,16 +4,17 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from fastnn import data
+from fastnn.typing import Array
 
-from .axes import Array, axes_or_new, check_model
+from .axes import axes_or_new, check_model
 from .colours import INK, diverging
 from .labels import layer_text, number_text, units_text
 
 
-def activations(model: Any, x: npt.ArrayLike, ax: Any = None) -> Any:
+def activations(model: Any, x: ArrayLike, ax: Any = None) -> Any:
     """Draw the output of every unit for every row: one map a layer, side by side, rows downwards.
 
     Parameters

@@ -3,13 +3,11 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn.extras import require
+from fastnn.typing import Array
 
 from .colours import INK, RED
-
-Array = NDArray[Any]
 
 GRID = 200  # points along each axis of a picture, at which a function is evaluated
 

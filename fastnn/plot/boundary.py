@@ -3,17 +3,18 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike, NDArray
 
 from fastnn import data
+from fastnn.typing import Array
 
-from .axes import GRID, Array, axes_or_new, check_model, shortened, widened
+from .axes import GRID, axes_or_new, check_model, shortened, widened
 from .colours import COLOURS, INK, rgb
 
 MARKERS = "osD^vPX*"  # of the classes 0, 1, 2, ...
 
 
-def decision_boundary(model: Any, x: npt.ArrayLike, y: npt.ArrayLike, ax: Any = None) -> Any:
+def decision_boundary(model: Any, x: ArrayLike, y: ArrayLike, ax: Any = None) -> Any:
     """Draw the predictions of a classifier of two inputs over the plane, with points of known class on top.
 
     Parameters
@@ -88,7 +89,7 @@ def _draw_points(ax: Any, points: Array, labels: Array, values: Array) -> None:
             )
 
 
-def _classes(y: npt.ArrayLike, rows: int, outputs: int) -> tuple[Array, npt.NDArray[np.int64]]:
+def _classes(y: ArrayLike, rows: int, outputs: int) -> tuple[Array, NDArray[np.int64]]:
     """Return the values that stand for the classes, (classes,), and the index of each row's class, (rows,)."""
     labels = data.as_array(y, "y")
     if labels.ndim == 2 and labels.shape[1] == outputs > 1:

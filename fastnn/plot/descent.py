@@ -4,15 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from fastnn import data
+from fastnn.typing import Array
 
-from .axes import GRID, Array, axes_or_new, draw_path, widened, with_grid
+from .axes import GRID, axes_or_new, draw_path, widened, with_grid
 from .colours import INK, PALE, ramp
 
 
-def descent(path: npt.ArrayLike, f: Callable[[Array], float], ax: Any = None) -> Any:
+def descent(path: ArrayLike, f: Callable[[Array], float], ax: Any = None) -> Any:
     """Draw a path downhill: over the contours of a function of two variables, or along the curve of one.
 
     Parameters

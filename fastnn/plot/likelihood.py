@@ -3,15 +3,16 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from fastnn import data
+from fastnn.typing import Array
 
-from .axes import GRID, Array, axes_or_new, draw_path, shortened, with_grid
+from .axes import GRID, axes_or_new, draw_path, shortened, with_grid
 from .colours import BLUE, INK, YELLOW
 
 
-def likelihood(labels: npt.ArrayLike = (1, 1, 1, 0, 0), path: npt.ArrayLike | None = None, ax: Any = None) -> Any:
+def likelihood(labels: ArrayLike = (1, 1, 1, 0, 0), path: ArrayLike | None = None, ax: Any = None) -> Any:
     """Draw how likely some balls are, by the probability p of a blue one, and where that is greatest.
 
     L(p) = p^k (1 - p)^(n - k) with k ones of n labels, greatest at p = k / n.

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from fastnn import data
 from fastnn.extras import require
+from fastnn.typing import Array
 
-from .axes import Array, axes_or_new, check_model
+from .axes import axes_or_new, check_model
 from .colours import BLUE, GREY, INK, ORANGE, diverging, rgb
 from .labels import layer_text, number_text, units_text
 
@@ -28,7 +29,7 @@ class Column(NamedTuple):
     heights: Array  # their y coordinates, downwards
 
 
-def network(model: Any, ax: Any = None, x: npt.ArrayLike | None = None) -> Any:
+def network(model: Any, ax: Any = None, x: ArrayLike | None = None) -> Any:
     """Draw a network's units, and its weights as lines: blue above 0, orange below, the wider, the farther from 0.
 
     Parameters
@@ -89,7 +90,7 @@ def _column(number: int, size: int) -> Column:
     return Column(number, size, units, heights.mean() - heights)
 
 
-def _values(model: Any, x: npt.ArrayLike, dense: Sequence[int], inputs: int) -> list[Array]:
+def _values(model: Any, x: ArrayLike, dense: Sequence[int], inputs: int) -> list[Array]:
     """Return the input, and what each Dense layer and the layers between it and the next make of it."""
     row = data.as_array(x, "x").astype(float)
     row = row[np.newaxis] if row.ndim == 1 else row

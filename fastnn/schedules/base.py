@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fastnn.data import real_number
 from fastnn.names import Configurable, CustomObject, deserialize
-
-Array = NDArray[np.float64]
+from fastnn.typing import Array
 
 
 class LearningRateSchedule(Configurable):
@@ -30,7 +29,7 @@ class LearningRateSchedule(Configurable):
         rates: Array = self.rates(steps.ravel()).reshape(steps.shape)
         return rates if steps.ndim else float(rates)
 
-    def at(self, steps: NDArray[Any]) -> Array:
+    def at(self, steps: Array) -> Array:
         """The learning rates of steps, checked: `rates` may be the user's.
 
         Raises

@@ -3,8 +3,9 @@
 import numpy as np
 
 from fastnn.data import positive_integer, real_number
+from fastnn.typing import Array
 
-from .base import Array, LearningRateSchedule, checked_rate
+from .base import LearningRateSchedule, checked_rate
 
 
 class CosineDecay(LearningRateSchedule):

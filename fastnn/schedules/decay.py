@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastnn.data import positive_integer, real_number
+from fastnn.typing import Array
 
-from .base import Array, LearningRateSchedule, checked_flag, checked_rate
+from .base import LearningRateSchedule, checked_flag, checked_rate
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):

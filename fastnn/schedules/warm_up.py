@@ -7,8 +7,9 @@ import numpy as np
 
 from fastnn.data import positive_integer
 from fastnn.names import serialize
+from fastnn.typing import Array
 
-from .base import Array, Constant, LearningRateSchedule, checked_rate, get
+from .base import Constant, LearningRateSchedule, checked_rate, get
 
 
 class WarmUp(LearningRateSchedule):

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fastnn.typing import Array
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -34,10 +35,6 @@ from .stochastic import fit_stochastic
 
 if TYPE_CHECKING:
     from .validation import Validation
-
-__all__ = ["BaseMLP"]
-
-Array = npt.NDArray[Any]
 
 _lock = threading.Lock()
 

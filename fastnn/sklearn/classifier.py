@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import compute_sample_weight
@@ -13,15 +12,13 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
+from fastnn.typing import Array
+
 from .base import BaseMLP
 from .parameters import documented, set_parameters
 
 if TYPE_CHECKING:
     from .validation import Validation
-
-__all__ = ["MLPClassifier"]
-
-Array = npt.NDArray[Any]
 
 
 @documented

@@ -8,15 +8,13 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.validation import validate_data
 
-__all__ = ["Categories", "Column", "ColumnEncoder", "Dates", "Numbers", "center_and_spread", "columns_of", "kind_of"]
+from fastnn.typing import Array
 
-Array = npt.NDArray[Any]
 Column = tuple[str, Array]  # its name and values
 
 DAY = np.timedelta64(1, "D")

@@ -1,16 +1,12 @@
 """Tables as people have them, encoded as the inputs of a network."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from fastnn.typing import Array
 
 from .columns import Categories, Column, ColumnEncoder, Dates, Numbers, center_and_spread, kind_of
-
-__all__ = ["TableEncoder"]
-
-Array = npt.NDArray[Any]
 
 CLIP = 3.0  # the limit of smooth clipping
 MOST_BINS = 1000  # of all columns together: with many columns each has fewer

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
 from fastnn.callbacks import Callback
@@ -19,13 +18,11 @@ from fastnn.models import Sequential
 from fastnn.optimizers import Adam
 from fastnn.schedules import CosineLog
 from fastnn.team import Crew, processors
+from fastnn.typing import Array
 
 if TYPE_CHECKING:
     from .tabular import BaseTabular
 
-__all__ = ["FEW_ROWS", "Ensemble", "Rows", "Task", "side_by_side", "split"]
-
-Array = npt.NDArray[Any]
 Rows = tuple[Array, Array, Array | None]
 """x, y, and weights."""
 

@@ -8,22 +8,18 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from threadpoolctl import threadpool_limits
 
 from fastnn.engine import Data
 from fastnn.errors import warn
+from fastnn.typing import Array
 
 from .network import Network, loss_constant, rows_of
 
 if TYPE_CHECKING:
     from .base import BaseMLP
-
-__all__ = ["Coordinates", "StandardizedColumns", "fit_lbfgs", "value_and_gradient"]
-
-Array = npt.NDArray[Any]
 
 BLOCK = 2**12  # rows of x that are squared at a time
 

@@ -5,19 +5,16 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastnn.typing import Array
 
 from .classifier import MLPClassifier
 from .lbfgs import Coordinates, StandardizedColumns
 from .network import Network
 from .parameters import set_parameters
 from .regressor import MLPRegressor
-
-__all__ = ["LinearRegression", "LogisticRegression"]
-
-Array = npt.NDArray[Any]
 
 
 class _Linear:

@@ -6,25 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from joblib.parallel import get_active_backend
 
 from fastnn import activations, layers, losses, optimizers
 from fastnn.engine import Data, Engine
 from fastnn.models import Sequential
-
-__all__ = [
-    "Architecture",
-    "Network",
-    "activation_of",
-    "loss_constant",
-    "loss_of",
-    "optimizer_of",
-    "rows_of",
-    "thread_limit",
-]
-
-Array = npt.NDArray[Any]
+from fastnn.typing import Array
 
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
 """fastnn's names of scikit-learn's activations, where they differ."""

@@ -12,8 +12,6 @@ from fastnn.callbacks import Callback
 from .network import activation_of
 from .stopping import MONITORED
 
-__all__ = ["CONSTRAINTS", "documented", "dropout_rates", "hidden_activations", "hidden_sizes", "set_parameters"]
-
 CONSTRAINTS: dict[str, Any] = {
     "loss": [str, losses.Loss],
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],

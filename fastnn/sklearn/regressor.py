@@ -5,20 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
+
+from fastnn.typing import Array
 
 from .base import BaseMLP
 from .parameters import documented, set_parameters
 
 if TYPE_CHECKING:
     from .validation import Validation
-
-__all__ = ["MLPRegressor"]
-
-Array = npt.NDArray[Any]
 
 
 @documented

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from fastnn.callbacks import Callback, CallbackList, ProgressBar
 from fastnn.engine import Data, Training
 from fastnn.errors import warn
 from fastnn.training import Loop, Reporter, Rule
+from fastnn.typing import Array
 
 from .network import Network, loss_constant, rows_of
 from .stopping import ImprovementRule, StopOnRule, TimeRule, monitored
@@ -19,10 +19,6 @@ from .validation import Validation, given_validation, split
 
 if TYPE_CHECKING:
     from .base import BaseMLP
-
-__all__ = ["fit_stochastic"]
-
-Array = npt.NDArray[Any]
 
 ORDERED = 2**20  # rows whose order is drawn ahead of a run of several epochs, at most
 EPOCHS = 1000  # epochs of such a run, at most

@@ -18,8 +18,6 @@ from .network import Network
 if TYPE_CHECKING:
     from .base import BaseMLP
 
-__all__ = ["MONITORED", "ImprovementRule", "StopOnRule", "TimeRule", "monitored"]
-
 MONITORED = {"loss": ("loss", 1.0), "validation_loss": ("val_loss", 1.0), "validation_score": ("val_score", -1.0)}
 """For each value that training may stop on its name in the logs, and the sign by which lower is better."""
 

@@ -3,7 +3,6 @@
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -11,16 +10,13 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 
 from fastnn.data import positive_integer
 from fastnn.losses import MeanSquaredError, SparseCategoricalCrossentropy
+from fastnn.typing import Array
 
 from .columns import Column, columns_of
 from .encoding import TableEncoder
 from .ensemble import FEW_ROWS, Ensemble, Rows, Task
 from .network import thread_limit
 from .parameters import set_parameters
-
-__all__ = ["TabularClassifier", "TabularRegressor"]
-
-Array = npt.NDArray[Any]
 
 
 class BaseTabular(BaseEstimator):  # type: ignore[misc]

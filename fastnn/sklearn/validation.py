@@ -5,20 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight
 
 from fastnn.engine import Data
+from fastnn.typing import Array
 
 from .network import Network, loss_constant, rows_of
 
 if TYPE_CHECKING:
     from .base import BaseMLP
-
-__all__ = ["Validation", "given_validation", "split"]
-
-Array = npt.NDArray[Any]
 
 
 class Validation:

@@ -2,24 +2,20 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from fastnn import data as checks
 from fastnn import optimizers
 from fastnn.engine import Engine, LayerPlan
 from fastnn.optimizers import Optimizer
-
-__all__ = ["gradient_descent"]
-
-Array = npt.NDArray[Any]
+from fastnn.typing import Array
 
 
 def gradient_descent(
-    gradient: Callable[[Array], npt.ArrayLike],
-    x0: npt.ArrayLike,
+    gradient: Callable[[Array], ArrayLike],
+    x0: ArrayLike,
     learning_rate: float,
     steps: int,
     optimizer: str | Optimizer = "sgd",

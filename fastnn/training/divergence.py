@@ -11,8 +11,6 @@ from .stream import StreamTraining
 if TYPE_CHECKING:
     from .loop import Loop
 
-__all__ = ["refuse_data", "take_back", "warn_of_minimum"]
-
 
 def take_back(loop: Loop) -> None:
     """Back to the last good weights, with a warning; an input that is not finite is an error instead."""

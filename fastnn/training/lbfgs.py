@@ -6,18 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastnn.engine import Data
 from fastnn.extras import require
 from fastnn.optimizers import LBFGS
+from fastnn.typing import Array
 
 from . import divergence
 from .reports import Reporter
-
-__all__ = ["Minimizer"]
-
-Array = npt.NDArray[Any]
 
 
 class Minimizer:

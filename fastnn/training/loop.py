@@ -19,8 +19,6 @@ from .stream import Steps, StreamTraining
 if TYPE_CHECKING:
     from fastnn.optimizers import Optimizer
 
-__all__ = ["Loop"]
-
 
 class Loop:
     """Trains over the epochs of a fit, and has each reported.

@@ -5,22 +5,17 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from fastnn.data import Feed, evaluate
 from fastnn.engine import Data, Engine, Training
+from fastnn.typing import Array
 
 if TYPE_CHECKING:
     from fastnn.callbacks import CallbackList
     from fastnn.metrics import Metric
 
     from .rules import Rule
-
-__all__ = ["Logs", "Reporter", "named"]
-
-Array = npt.NDArray[Any]
 
 Logs = dict[str, float]
 

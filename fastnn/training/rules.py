@@ -5,8 +5,6 @@ import math
 from .reports import Logs
 from .stream import Steps
 
-__all__ = ["Rule"]
-
 
 class Rule:
     """Base of all rules: derive from it, and write the methods that are of interest.

@@ -5,16 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastnn.data import Block, End, Feed, Reader
 from fastnn.engine import Engine, Training
 from fastnn.errors import warn
 from fastnn.team import processors
-
-__all__ = ["Steps", "StreamTraining"]
-
-Array = npt.NDArray[Any]
+from fastnn.typing import Array
 
 SHARED_SECONDS = 0.004
 """How long the kernels leave a processor to a reader that has work, before they look whether it still does."""

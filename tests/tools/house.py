@@ -32,7 +32,7 @@ ORDER = [
     ["engine"],
     ["kernels"],
     ["files"],
-    ["errors", "extras", "locks", "names"],
+    ["errors", "extras", "locks", "names", "typing"],
 ]
 FOLDERS = {"fastnn": ["fastnn"], "kernels": ["fastnn", "kernels"]}
 FRONT = "fastnn"  # fastnn/__init__.py imports lazily what its users ask for, and no module imports from it
