@@ -142,11 +142,7 @@ class VarianceScaling(_Random):
     DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 
     def __init__(
-        self,
-        scale: float = 1.0,
-        mode: str = "fan_in",
-        distribution: str = "truncated_normal",
-        seed: int | None = None,
+        self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal", seed: int | None = None
     ) -> None:
         self.scale = real_number(scale, "scale", above=0)
         self.mode = lookup(mode, self.MODES, "mode")

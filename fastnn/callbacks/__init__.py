@@ -16,23 +16,4 @@ from .loggers import CSVLogger, JSONLogger
 from .monitors import EarlyStopping, TerminateOnNaN
 from .progress import ProgressBar, format_logs, format_seconds, verbosity
 
-__all__ = [
-    "BackupAndRestore",
-    "CSVLogger",
-    "Callback",
-    "CallbackList",
-    "EarlyStopping",
-    "History",
-    "JSONLogger",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "ModelCheckpoint",
-    "ProgressBar",
-    "ReduceLROnPlateau",
-    "TerminateOnNaN",
-    "format_logs",
-    "format_seconds",
-    "verbosity",
-]
-
 publish(__name__)

@@ -57,10 +57,7 @@ class BackupAndRestore(Backup):
     """
 
     def __init__(
-        self,
-        backup_dir: str | os.PathLike[str],
-        save_freq: int | str = "epoch",
-        delete_checkpoint: bool = True,
+        self, backup_dir: str | os.PathLike[str], save_freq: int | str = "epoch", delete_checkpoint: bool = True
     ) -> None:
         super().__init__()
         self.backup_dir = Path(backup_dir)

@@ -10,30 +10,3 @@ from .file_source import FileSource
 from .prefetch import Block, End, Reader
 from .requirements import Requirements
 from .streams import Stream, find, open, stream
-
-__all__ = [
-    "ArraySource",
-    "BatchSource",
-    "Block",
-    "Chunk",
-    "End",
-    "Feed",
-    "FileSource",
-    "Reader",
-    "Requirements",
-    "Stream",
-    "as_array",
-    "batch_size",
-    "check_finite",
-    "evaluate",
-    "features",
-    "find",
-    "open",
-    "positive_integer",
-    "read_by_rows",
-    "real_number",
-    "stream",
-    "targets",
-    "validation_split",
-    "weights",
-]

@@ -30,13 +30,7 @@ class ArraySource:
     kind: ClassVar[str] = "Rows"  # in a stream's repr
 
     def __init__(
-        self,
-        x: Any,
-        y: Any = None,
-        weight: Any = None,
-        first: int = 0,
-        last: int | None = None,
-        y_known: bool = False,
+        self, x: Any, y: Any = None, weight: Any = None, first: int = 0, last: int | None = None, y_known: bool = False
     ) -> None:
         self.x, self.y, self.weight = x, y, weight
         self.first, self.last = first, len(x) if last is None else last

@@ -28,10 +28,7 @@ CONTENTS = "fastnn.json"
 
 
 def save(
-    path: str | os.PathLike[str],
-    document: Mapping[str, Any],
-    arrays: Mapping[str, Array],
-    previous: Path | None = None,
+    path: str | os.PathLike[str], document: Mapping[str, Any], arrays: Mapping[str, Array], previous: Path | None = None
 ) -> None:
     """Write a model's file; one that stood there is replaced once all is written.
 

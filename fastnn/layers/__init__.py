@@ -1,6 +1,6 @@
 """Layers: what a model is built of."""
 
-from fastnn.names import serialize
+from fastnn.names import publish, serialize
 
 # Errors list the kinds of layers in the order in which they are defined.
 # isort: off
@@ -13,21 +13,4 @@ from .normalization import BatchNormalization, LayerNormalization, Normalization
 from .scaling import Scaling
 from .dense import Dense
 
-__all__ = [
-    "Activation",
-    "AlphaDropout",
-    "BatchNormalization",
-    "Dense",
-    "Dropout",
-    "GaussianNoise",
-    "Input",
-    "Layer",
-    "LayerNormalization",
-    "Noise",
-    "Normalization",
-    "Scaling",
-    "Weighted",
-    "deserialize",
-    "serialize",
-    "unique_names",
-]
+publish(__name__, "serialize")

@@ -4,5 +4,3 @@ It follows the article "How do we actually teach a machine to learn?" (2023).
 """
 
 from .walk import SECTIONS, run
-
-__all__ = ["SECTIONS", "run"]

@@ -20,28 +20,6 @@ from .classification import (
 from .custom import Custom
 from .regression import HalfSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 
-__all__ = [
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "Custom",
-    "HalfSquaredError",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "LogCosh",
-    "Loss",
-    "LossPlan",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "Poisson",
-    "Quantile",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "get",
-]
-
 _CLASSES: tuple[type[Loss], ...] = (
     MeanSquaredError,
     HalfSquaredError,

@@ -178,11 +178,7 @@ class Structure:
 
     def get_config(self) -> dict[str, Any]:
         """All but the weights, as JSON-able values."""
-        return {
-            "name": self.name,
-            "inputs": self._inputs,
-            "layers": [serialize(layer) for layer in self._layers],
-        }
+        return {"name": self.name, "inputs": self._inputs, "layers": [serialize(layer) for layer in self._layers]}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

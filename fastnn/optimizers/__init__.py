@@ -13,23 +13,6 @@ from .lbfgs import LBFGS
 from .sgd import SGD
 from .sign import Lion, Rprop
 
-__all__ = [
-    "LBFGS",
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Lion",
-    "Nadam",
-    "Optimizer",
-    "RMSprop",
-    "Rprop",
-    "get",
-    "schedules",
-]
-
 _CLASSES: list[type[Optimizer]] = [SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Nadam, Adamax, Lion, Rprop, LBFGS]
 _NAMES = {found.__name__.lower(): found for found in _CLASSES}
 
@@ -39,4 +22,4 @@ def get(identifier: object, argument: str = "optimizer") -> Optimizer:
     return resolve(identifier, Optimizer, _NAMES, argument)
 
 
-publish(__name__)
+publish(__name__, "schedules")

@@ -4,6 +4,8 @@ Without axes a function makes a new figure through pyplot. With axes it does not
 those of Okabe and Ito (2008), which colour-blind readers can tell apart.
 """
 
+from fastnn.names import publish
+
 from .activations import activations
 from .boundary import decision_boundary
 from .descent import descent
@@ -11,4 +13,4 @@ from .history import history
 from .likelihood import likelihood
 from .network import network
 
-__all__ = ["activations", "decision_boundary", "descent", "history", "likelihood", "network"]
+publish(__name__)

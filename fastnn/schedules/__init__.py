@@ -12,20 +12,4 @@ from .decay import ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, P
 from .one_cycle import OneCycle
 from .warm_up import WarmUp
 
-__all__ = [
-    "Constant",
-    "CosineDecay",
-    "CosineDecayRestarts",
-    "CosineLog",
-    "Custom",
-    "ExponentialDecay",
-    "InverseTimeDecay",
-    "LearningRateSchedule",
-    "OneCycle",
-    "PiecewiseConstantDecay",
-    "PolynomialDecay",
-    "WarmUp",
-    "get",
-]
-
 publish(__name__)

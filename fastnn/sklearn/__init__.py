@@ -8,6 +8,7 @@ array(['low', 'high'], dtype='<U4')
 """
 
 from fastnn.extras import require
+from fastnn.names import publish
 
 require("sklearn", "sklearn")
 
@@ -16,14 +17,4 @@ from .linear import LinearRegression, LogisticRegression  # noqa: E402
 from .regressor import MLPRegressor  # noqa: E402
 from .tabular import TabularClassifier, TabularRegressor  # noqa: E402
 
-__all__ = [
-    "LinearRegression",
-    "LogisticRegression",
-    "MLPClassifier",
-    "MLPRegressor",
-    "TabularClassifier",
-    "TabularRegressor",
-]
-
-for _estimator in [globals()[name] for name in __all__]:
-    _estimator.__module__ = __name__  # pickles and skops files name it, wherever the class is defined
+publish(__name__)

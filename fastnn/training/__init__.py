@@ -6,5 +6,3 @@ from .loop import Loop
 from .reports import Reporter, named
 from .rules import Rule
 from .stream import Steps, StreamTraining
-
-__all__ = ["Loop", "Minimizer", "Reporter", "Rule", "Steps", "StreamTraining", "gradient_descent", "named"]

@@ -167,7 +167,7 @@ class StreamTraining:
             self.finished = True
             warn(
                 f"x ran out of batches after {self.epoch} of {len(self.rows)} epochs, and training ends; wants "
-                "what begins anew each epoch, as a function that returns a generator does, or fewer epochs",
+                "what begins anew each epoch, as a function that returns a generator does, or fewer epochs"
             )
             return
         self.epoch += 1
