@@ -135,7 +135,6 @@ class Custom(CustomObject, Activation):
         self.name = "custom"
 
     def get_config(self) -> dict[str, Any]:
-        """The name alone: functions are not stored."""
         return CustomObject.get_config(self)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -69,7 +69,6 @@ class BackupAndRestore(Backup):
         self._claim: Claim | None = None
 
     def restore(self, run: Any) -> None:
-        """Bring the stored run back, if there is one."""
         self._run = run
         try:
             self.backup_dir.mkdir(parents=True, exist_ok=True)
@@ -84,7 +83,6 @@ class BackupAndRestore(Backup):
             self._bring_back(run, *kept)
 
     def keep(self, run: Any) -> None:
-        """Write a backup."""
         document, arrays = self._contents(run)
         model_file.save(self.path, document, arrays, self.previous)
 

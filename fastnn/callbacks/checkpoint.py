@@ -63,11 +63,9 @@ class ModelCheckpoint(Monitor):
             require("safetensors", "safetensors")
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Remember the number of the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Save within the epoch."""
         self._save(self._epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -102,5 +100,4 @@ class ModelCheckpoint(Monitor):
             raise ValueError(f"filepath got {self.filepath!r}; wants no names but {', '.join(names)}") from error
 
     def get_state(self) -> dict[str, Any]:
-        """The best score."""
         return {"best": self.best}

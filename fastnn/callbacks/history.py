@@ -63,7 +63,6 @@ class History(Callback):
         return plot.history(self, ax, metric)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Append an epoch."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
@@ -74,5 +73,4 @@ class History(Callback):
         return {"epoch": self.epoch + list(epochs), "history": {**self.history, **history}}
 
     def get_state(self) -> dict[str, Any]:
-        """All that is recorded."""
         return {name: value for name, value in vars(self).items() if name not in ("model", "params", "interrupted")}

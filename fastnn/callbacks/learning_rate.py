@@ -43,7 +43,6 @@ class LearningRateScheduler(Callback):
         _learning_rate(self)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Set the learning rate."""
         rate = self.schedule(epoch, _learning_rate(self)) if self._takes_rate else self.schedule(epoch)
         if isinstance(rate, np.ndarray) and rate.ndim == 0:
             rate = rate.item()
@@ -52,7 +51,6 @@ class LearningRateScheduler(Callback):
             print(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate:g}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Add the learning rate to the logs."""
         if logs is not None:
             logs["learning_rate"] = _learning_rate(self)
 
@@ -96,13 +94,11 @@ class ReduceLROnPlateau(Monitor):
         self.wait = self.cooldown_counter = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget any earlier training."""
         super().on_train_begin(logs)
         _learning_rate(self)
         self.wait = self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Compare the score with the best, and reduce the learning rate once patience is at its end."""
         rate = _learning_rate(self)
         value = self.current(logs)
         if logs is not None:
@@ -125,7 +121,6 @@ class ReduceLROnPlateau(Monitor):
                 self.wait = 0
 
     def get_state(self) -> dict[str, Any]:
-        """The best score, and how long ago it was."""
         return {name: getattr(self, name) for name in ("best", "cooldown_counter", "wait")}
 
 

@@ -32,7 +32,6 @@ class _Logger(Callback):
             raise FileNotFoundError(f"filename got {self.filename!r}, but there is no folder {folder}")
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -55,7 +54,6 @@ class _Logger(Callback):
         return self._file
 
     def get_state(self) -> dict[str, Any]:
-        """How long the file is, in bytes."""
         return {"_size": self._size}
 
 
@@ -79,7 +77,6 @@ class CSVLogger(_Logger):
         self._columns: list[str] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget the columns of any earlier training."""
         super().on_train_begin(logs)
         self._columns = None
 
@@ -121,15 +118,12 @@ class JSONLogger(_Logger):
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Remember the number of the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Write a line with the epoch's scores so far."""
         self._line({"epoch": self._epoch, "batch": batch}, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Write a line with the epoch's scores."""
         self._line({"epoch": epoch}, logs or {})
 
     def _line(self, place: Mapping[str, int], logs: Logs) -> None:

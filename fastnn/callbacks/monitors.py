@@ -39,7 +39,6 @@ class Monitor(Callback):
         self._warned = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget any earlier training."""
         self.best, self._warned = None, False
 
     def current(self, logs: Logs | None) -> float | None:
@@ -109,13 +108,11 @@ class EarlyStopping(Monitor):
         self.best_weights: list[Array] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget any earlier training."""
         super().on_train_begin(logs)
         self.wait = self.best_epoch = self.stopped_epoch = 0
         self.best_weights = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Compare the score with the best, and end training once patience is at its end."""
         value = self.current(logs)
         if value is None or epoch < self.start_from_epoch:
             return
@@ -141,7 +138,6 @@ class EarlyStopping(Monitor):
             self.model.set_weights(self.best_weights)
 
     def get_state(self) -> dict[str, Any]:
-        """The best epoch, its weights, and how long ago it was."""
         names = ("best", "best_epoch", "best_weights", "stopped_epoch", "wait")
         return {name: getattr(self, name) for name in names}
 

@@ -27,7 +27,6 @@ class ProgressBar(Callback):
         self._start = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Begin a bar."""
         self._start = time.perf_counter()
         if self._bars is not None:
             self._close()
@@ -42,14 +41,12 @@ class ProgressBar(Callback):
             )
 
     def on_progress(self, epoch: int, step: int, steps: int | None, logs: Logs | None = None) -> None:
-        """Move the bar forward."""
         if self._bar is not None:
             self._bar.total = steps
             self._bar.set_postfix_str(format_logs(logs), refresh=False)
             self._bar.update(step - self._bar.n)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """End the bar, or print the line."""
         if self._bar is not None:
             total = self._bar.total
             self.on_progress(epoch, self._bar.n if total is None else total, total, logs)

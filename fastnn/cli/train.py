@@ -105,7 +105,6 @@ class EpochTable(Callback):
         self.every = -(-epochs // EPOCH_LINES)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Print the epoch's loss and metrics."""
         logs = logs or {}
         if epoch == 0:
             click.echo("".join(f"{name:>14}" for name in ["epoch", *logs]))

@@ -22,9 +22,7 @@ class Activation(Layer):
         self.activation = activations.get(activation)
 
     def plan(self, inputs: int, number: int) -> LayerPlan:
-        """The activation alone."""
         return LayerPlan(inputs, self.activation.name, self.activation.parameter, False, "activation")
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON can hold them."""
         return super().get_config() | {"activation": activations.serialize(self.activation)}

@@ -87,7 +87,6 @@ class Dense(Weighted):
         return self._view("bias")
 
     def output_size(self, inputs: int | None) -> int:
-        """The units."""
         return self.units
 
     def plan(self, inputs: int, number: int) -> LayerPlan:
@@ -100,16 +99,13 @@ class Dense(Weighted):
         return LayerPlan(self.units, activation.name, activation.parameter, self.use_bias, constants=constants)
 
     def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
-        """The kernel's, and the bias's where there is one."""
         return {"kernel": (inputs, self.units), **({"bias": (self.units,)} if self.use_bias else {})}
 
     def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
-        """The kernel's, and the bias's where there is one."""
         bias = engine.bias(place, vector)
         return {"kernel": engine.kernel(place, vector), **({} if bias is None else {"bias": bias})}
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON can hold them."""
         return {
             "units": self.units,
             "activation": activations.serialize(self.activation),

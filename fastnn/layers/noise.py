@@ -53,7 +53,6 @@ class Dropout(Noise):
         self.rate = real_number(rate, "rate", least=0, below=1)
 
     def _constants(self) -> dict[str, float]:
-        """What is kept is scaled so that the mean stays."""
         return {"threshold": _threshold(self.rate), "scale": 1 / (1 - self.rate), "shift": 0.0, "dropped": 0.0}
 
 

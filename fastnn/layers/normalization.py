@@ -52,7 +52,6 @@ class Normalization(Weighted):
         return self._view("beta")
 
     def plan(self, inputs: int, number: int) -> LayerPlan:
-        """The normalisation, with a gamma and a beta where they are asked for."""
         constants = self._constants()
         return LayerPlan(inputs, use_bias=self.center, kind=self._kind, constants=constants, use_gamma=self.scale)
 

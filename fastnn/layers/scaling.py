@@ -42,16 +42,13 @@ class Scaling(Weighted):
         return self._built()["gamma"]
 
     def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
-        """That of gamma."""
         return {"gamma": (inputs,)}
 
     def plan(self, inputs: int, number: int) -> LayerPlan:
-        """A gamma alone."""
         rate = {"kernel_rate": self.gamma_rate}
         return LayerPlan(inputs, use_bias=False, kind="scaling", constants=rate, use_gamma=True)
 
     def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
-        """That of gamma."""
         gamma = engine.gamma(place, vector)
         assert gamma is not None
         return {"gamma": gamma}

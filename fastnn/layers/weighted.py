@@ -58,11 +58,9 @@ class Weighted(Layer):
         self._assign(arrays)
 
     def count_params(self) -> int:
-        """How many numbers the layer learns."""
         return sum(view.size for view in self._built().values())
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON can hold them."""
         config = super().get_config()
         return config | {name: serialize(config[name]) for name in config if name.endswith("_initializer")}
 

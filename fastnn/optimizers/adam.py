@@ -57,7 +57,6 @@ class Adam(_Moments):
 
     @property
     def row(self) -> str:
-        """Name of its formulas in the table of optimizers."""
         return "amsgrad" if self.amsgrad else "adam"
 
 

@@ -103,7 +103,6 @@ class RMSprop(Optimizer):
 
     @property
     def row(self) -> str:
-        """Name of its formulas in the table of optimizers."""
         if self.centered:
             return "rmsprop_centered"
         return "rmsprop_momentum" if self.momentum else "rmsprop"

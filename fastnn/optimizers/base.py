@@ -146,7 +146,6 @@ class Optimizer(Configurable):
         super().__setattr__(name, value)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON can hold them."""
         config = {name: getattr(self, name) for name in self._arguments()}
         return config if self.schedule is None else config | {"learning_rate": serialize(self.schedule)}
 

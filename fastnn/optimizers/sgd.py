@@ -36,7 +36,6 @@ class SGD(Optimizer):
 
     @property
     def row(self) -> str:
-        """Name of its formulas in the table of optimizers."""
         if self.momentum == 0:
             return "sgd"
         return "nesterov" if self.nesterov else "momentum"

@@ -78,5 +78,4 @@ class Rprop(Optimizer):
         self.step_sizes = step_sizes  # type: ignore[assignment]
 
     def hyper(self) -> list[Any]:
-        """The constants of its formulas, in the table's order, and the weight decay."""
         return [self.learning_rate, *self.etas, *self.step_sizes, self.weight_decay or 0.0]

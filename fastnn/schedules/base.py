@@ -62,7 +62,6 @@ class Constant(LearningRateSchedule):
         self.learning_rate = checked_rate(learning_rate, "learning_rate")
 
     def rates(self, steps: Array) -> Array:
-        """The same number for each step."""
         return np.full(steps.shape, self.learning_rate)
 
 
@@ -85,7 +84,6 @@ class Custom(CustomObject, LearningRateSchedule):
         super().__init__(name, function)
 
     def rates(self, steps: Array) -> Array:
-        """What the function returns for each step."""
         (function,) = self.functions
         return np.array([float(function(int(step))) for step in steps])
 

@@ -41,7 +41,6 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_steps = positive_integer(warmup_steps, "warmup_steps", least=0)
 
     def rates(self, steps: Array) -> Array:
-        """The learning rates of steps, by the equation of the class."""
         start, height = 0, self.initial_learning_rate
         if self.warmup_target is not None:
             start, height = self.warmup_steps, self.warmup_target
@@ -82,7 +81,6 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.alpha = real_number(alpha, "alpha", least=0, most=1)
 
     def rates(self, steps: Array) -> Array:
-        """The learning rates of steps, by the equation of the class."""
         done = steps / self.first_decay_steps
         if self.t_mul == 1:
             period = np.floor(done)
@@ -116,7 +114,6 @@ class CosineLog(LearningRateSchedule):
         self.cycles = positive_integer(cycles, "cycles")
 
     def rates(self, steps: Array) -> Array:
-        """The learning rates of steps, by the equation of the class."""
         done = np.minimum(steps / self.total_steps, 1)
         turns: Array = np.log2(1 + (2.0**self.cycles - 1) * done)
         return self.learning_rate * half_cosine(2 * turns + 1)

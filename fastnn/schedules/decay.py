@@ -32,7 +32,6 @@ class PiecewiseConstantDecay(LearningRateSchedule):
             )
 
     def rates(self, steps: Array) -> Array:
-        """The value between whose boundaries each step lies."""
         return np.array(self.values)[np.searchsorted(self.boundaries, steps)]
 
 
@@ -58,7 +57,6 @@ class ExponentialDecay(LearningRateSchedule):
         self.staircase = checked_flag(staircase, "staircase")
 
     def rates(self, steps: Array) -> Array:
-        """The learning rates of steps, by the equation of the class."""
         return self.initial_learning_rate * np.power(self.decay_rate, _periods(self, steps))
 
 
@@ -84,7 +82,6 @@ class InverseTimeDecay(LearningRateSchedule):
         self.staircase = checked_flag(staircase, "staircase")
 
     def rates(self, steps: Array) -> Array:
-        """The learning rates of steps, by the equation of the class."""
         return self.initial_learning_rate / (1 + self.decay_rate * _periods(self, steps))
 
 
@@ -120,7 +117,6 @@ class PolynomialDecay(LearningRateSchedule):
         self.cycle = checked_flag(cycle, "cycle")
 
     def rates(self, steps: Array) -> Array:
-        """The learning rates of steps, by the equation of the class."""
         if self.cycle:
             done = steps / (self.decay_steps * np.maximum(1, np.ceil(steps / self.decay_steps)))
         else:

@@ -40,5 +40,4 @@ class WarmUp(LearningRateSchedule):
         return np.where(steps < self.warmup_steps, rising, after)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON can hold them."""
         return super().get_config() | {"schedule": serialize(self.schedule)}

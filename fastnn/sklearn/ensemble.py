@@ -144,7 +144,6 @@ class BestEpoch(Callback):
         self.scores: list[float] = []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep the weights if there were none better."""
         if self.ensemble.stopped:
             self.model.stop_training = True
         if logs and self.task.score in logs:

@@ -33,7 +33,6 @@ class EarlyEpsilonAdam(optimizers.Adam):
 
     @property
     def row(self) -> str:
-        """Its formulas in the table."""
         return "keras_adam"
 
 
