@@ -65,6 +65,11 @@ class Activation(Configurable):
         config = super().get_config()
         return config if ACTIVATIONS[self.name].parameter else {"name": self.name}
 
+    def described(self) -> str | dict[str, Any]:
+        """Its name if that says all, else its class and configuration."""
+        plain = not isinstance(self, Custom) and self == Activation(self.name)
+        return self.name if plain else describe(self)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Activation):
             return NotImplemented
@@ -152,9 +157,7 @@ def get(identifier: object, argument: str = "activation") -> Activation:
 
 def serialize(activation: Activation) -> str | dict[str, Any]:
     """Describe an activation for `get`: by its name if that says all, else by its class and configuration."""
-    if not isinstance(activation, Custom) and activation == Activation(activation.name):
-        return activation.name
-    return describe(activation)
+    return activation.described()
 
 
 def __getattr__(name: str) -> Activation:

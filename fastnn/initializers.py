@@ -11,25 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data import positive_integer, real_number
-from .names import Configurable, lookup, resolve, snake_case
-
-__all__ = [
-    "Constant",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Initializer",
-    "LecunNormal",
-    "LecunUniform",
-    "Ones",
-    "RandomNormal",
-    "RandomUniform",
-    "TruncatedNormal",
-    "VarianceScaling",
-    "Zeros",
-    "get",
-]
+from .names import Configurable, lookup, publish, resolve, snake_case
 
 Values = NDArray[np.float64]
 
@@ -206,21 +188,8 @@ class LecunNormal(_Scaled):
     options = (1.0, "fan_in", "truncated_normal")
 
 
-_CLASSES: tuple[type[Initializer], ...] = (
-    GlorotUniform,
-    GlorotNormal,
-    HeUniform,
-    HeNormal,
-    LecunUniform,
-    LecunNormal,
-    Zeros,
-    Ones,
-    Constant,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
-    VarianceScaling,
-)
+_CLASSES: list[type[Initializer]] = [GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal]
+_CLASSES += [Zeros, Ones, Constant, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling]
 _NAMES: dict[str, type[Initializer]] = {snake_case(found.__name__): found for found in _CLASSES}
 
 
@@ -247,3 +216,6 @@ def _truncated(shape: tuple[int, ...], rng: np.random.Generator) -> Values:
 def _seed(seed: Any) -> int | None:
     """Check a seed: None, or an integer of at least 0."""
     return None if seed is None else positive_integer(seed, "seed", least=0)
+
+
+publish(__name__)

@@ -11,20 +11,8 @@ from functools import partial
 from typing import Any
 
 from .losses import BinaryCrossentropy, Loss
-from .names import Configurable, unique
+from .names import Configurable, publish, unique
 from .names import resolve as resolve_name
-
-__all__ = [
-    "BinaryAccuracy",
-    "CategoricalAccuracy",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "Metric",
-    "RootMeanSquaredError",
-    "SparseCategoricalAccuracy",
-    "get",
-    "resolve",
-]
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,3 +140,6 @@ def _listed(metrics: object) -> list[Any]:
     if isinstance(metrics, Mapping) or not isinstance(metrics, Iterable):
         raise TypeError(f"metrics got {metrics!r}; wants a list of names or metrics")
     return list(metrics)
+
+
+publish(__name__)

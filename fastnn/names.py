@@ -18,7 +18,17 @@ class Configurable:
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        values = {name: getattr(self, name) for name in self._arguments()}
+        return {name: v.described() if isinstance(v, Configurable) else v for name, v in values.items()}
+
+    def described(self) -> Any:
+        """What stands for the object in the configuration of one that has it."""
+        return serialize(self)
+
+    @classmethod
+    def _arguments(cls) -> list[str]:
+        """The names of the constructor's arguments."""
+        return list(inspect.signature(cls).parameters)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

@@ -169,7 +169,7 @@ class BackupAndRestore(Backup):
             training.step = step
             run.begin_epoch()  # before the states, for they are of a time when this had been called
         vars(model.optimizer).update(kept["optimizer"])
-        run.engine.set_optimizer(model.optimizer.row, model.optimizer.hyper(), *model.optimizer.options())
+        model.optimizer.configure(run.engine)
         model._bring_back(document, arrays)
         model._rng.bit_generator.state = document["random"]
         model.stop_training = kept["stop_training"]

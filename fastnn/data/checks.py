@@ -41,6 +41,13 @@ def real_number(
     return number
 
 
+def boolean(value: object, name: str) -> bool:
+    """True or False, and nothing else that counts as one."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} got {value!r}; wants True or False")
+    return value
+
+
 def batch_size(value: object) -> int:
     """Rows of a batch; None is Keras's 32."""
     return 32 if value is None else positive_integer(value, "batch_size")

@@ -1,13 +1,11 @@
 """The thread that reads a block of rows while the kernels train on the one before."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -108,7 +106,7 @@ class Reader:
         """Begin.  Not before somebody holds it who will close it: Ctrl-C may come at once."""
         self._thread.start()
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:

@@ -4,13 +4,10 @@ from fastnn.names import publish, serialize
 
 # Errors list the kinds of layers in the order in which they are defined.
 # isort: off
-from .base import Layer, deserialize, unique_names
-from .input import Input
-from .activation import Activation
+from .base import Activation, Input, Layer, deserialize, unique_names
 from .noise import AlphaDropout, Dropout, GaussianNoise, Noise
 from .weighted import Weighted
 from .normalization import BatchNormalization, LayerNormalization, Normalization
-from .scaling import Scaling
-from .dense import Dense
+from .dense import Dense, Scaling
 
 publish(__name__, "serialize")

@@ -1,10 +1,11 @@
-"""What all layers have in common, and their names in a model."""
+"""What all layers have in common, the two that have nothing of their own to learn or to draw, and names in a model."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike
 
+from fastnn import activations
 from fastnn.data import positive_integer
 from fastnn.engine import Engine, LayerPlan
 from fastnn.names import Configurable, snake_case, unique
@@ -76,6 +77,44 @@ class Layer(Configurable):
     def count_params(self) -> int:
         """How many numbers the layer learns."""
         return 0
+
+
+class Input(Layer):
+    """How many inputs the model has; may stand first in a model.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (inputs,).
+    name : str, optional
+    """
+
+    def __init__(self, shape: Sequence[int], name: str | None = None) -> None:
+        super().__init__(name)
+        self.input_size = only_size(shape, "shape")
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(inputs,)."""
+        assert self.input_size is not None
+        return (self.input_size,)
+
+
+class Activation(Layer):
+    """An activation as a layer of its own.
+
+    Parameters
+    ----------
+    activation : str or activations.Activation
+    name : str, optional
+    """
+
+    def __init__(self, activation: str | activations.Activation, name: str | None = None) -> None:
+        super().__init__(name)
+        self.activation = activations.get(activation)
+
+    def plan(self, inputs: int, number: int) -> LayerPlan:
+        return LayerPlan(inputs, self.activation.name, self.activation.parameter, False, "activation")
 
 
 def deserialize(description: Mapping[str, Any]) -> Layer:

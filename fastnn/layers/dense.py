@@ -1,16 +1,61 @@
-"""Dense: every unit sees every input."""
+"""Layers that multiply what comes in by weights: Dense, where every unit sees every input, and Scaling."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from fastnn import activations, initializers, regularizers
-from fastnn.data import positive_integer, real_number
+from fastnn.data import boolean, positive_integer, real_number
 from fastnn.engine import Engine, LayerPlan
-from fastnn.names import serialize
 from fastnn.typing import Array
 
 from .base import only_size
 from .weighted import Weighted
+
+
+class Scaling(Weighted):
+    """Multiplies each unit by a weight of its own: output = input * gamma.
+
+    As a first layer it learns how much each input counts.
+
+    Parameters
+    ----------
+    gamma_initializer : str or initializers.Initializer
+    gamma_rate : float
+        The optimizer's steps of gamma are multiplied by it; at least 0.
+    name : str, optional
+
+    Attributes
+    ----------
+    gamma : ndarray, (units,)
+        A view of the model's weights, there once the model is built.
+    """
+
+    def __init__(
+        self,
+        gamma_initializer: str | initializers.Initializer = "ones",
+        gamma_rate: float = 1.0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.gamma_initializer = initializers.get(gamma_initializer, "gamma_initializer")
+        self.gamma_rate = real_number(gamma_rate, "gamma_rate", least=0)
+
+    @property
+    def gamma(self) -> Array:
+        """The factors, (units,): a view."""
+        return self._built()["gamma"]
+
+    def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        return {"gamma": (inputs,)}
+
+    def plan(self, inputs: int, number: int) -> LayerPlan:
+        rate = {"kernel_rate": self.gamma_rate}
+        return LayerPlan(inputs, use_bias=False, kind="scaling", constants=rate, use_gamma=True)
+
+    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
+        gamma = engine.gamma(place, vector)
+        assert gamma is not None
+        return {"gamma": gamma}
 
 
 class Dense(Weighted):
@@ -57,11 +102,9 @@ class Dense(Weighted):
         input_dim: int | None = None,
     ) -> None:
         super().__init__(name)
-        if not isinstance(use_bias, bool):
-            raise TypeError(f"use_bias got {use_bias!r}; wants True or False")
         self.units = positive_integer(units, "units")
         self.activation = activations.get(activation)
-        self.use_bias = use_bias
+        self.use_bias = boolean(use_bias, "use_bias")
         self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
         self.bias_initializer = initializers.get(bias_initializer, "bias_initializer")
         self.kernel_regularizer = regularizers.get(kernel_regularizer, "kernel_regularizer")
@@ -106,16 +149,8 @@ class Dense(Weighted):
         return {"kernel": engine.kernel(place, vector), **({} if bias is None else {"bias": bias})}
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            "units": self.units,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": serialize(self.kernel_initializer),
-            "bias_initializer": serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "kernel_rate": self.kernel_rate,
-            "bias_rate": self.bias_rate,
-            "name": self.name,
-            "input_dim": self.input_size,
-        }
+        return super().get_config() | {"input_dim": self.input_size}
+
+    @classmethod
+    def _arguments(cls) -> list[str]:
+        return [name for name in super()._arguments() if name not in ("input_shape", "input_dim")]

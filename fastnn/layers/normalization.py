@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from fastnn import initializers
-from fastnn.data import real_number
+from fastnn.data import boolean, real_number
 from fastnn.engine import Engine, LayerPlan
 from fastnn.typing import Array
 
@@ -32,12 +32,9 @@ class Normalization(Weighted):
         super().__init__(name)
         if axis not in (-1, 1):
             raise ValueError(f"axis got {axis!r}; wants -1, the units: rows are the other axis")
-        for value, argument in ((center, "center"), (scale, "scale")):
-            if not isinstance(value, bool):
-                raise TypeError(f"{argument} got {value!r}; wants True or False")
         self.axis = axis
         self.epsilon = real_number(epsilon, "epsilon", above=0)
-        self.center, self.scale = center, scale
+        self.center, self.scale = boolean(center, "center"), boolean(scale, "scale")
         self.beta_initializer = initializers.get(beta_initializer, "beta_initializer")
         self.gamma_initializer = initializers.get(gamma_initializer, "gamma_initializer")
 

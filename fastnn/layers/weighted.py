@@ -1,14 +1,12 @@
 """What layers with weights have in common: views of a model's weights, and how they are set and drawn."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnn.data import as_array, check_finite
 from fastnn.engine import Engine
-from fastnn.names import serialize
 from fastnn.typing import Array
 
 from .base import Layer
@@ -59,10 +57,6 @@ class Weighted(Layer):
 
     def count_params(self) -> int:
         return sum(view.size for view in self._built().values())
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        return config | {name: serialize(config[name]) for name in config if name.endswith("_initializer")}
 
     def _view(self, name: str) -> Array | None:
         return self._built().get(name)

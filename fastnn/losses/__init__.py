@@ -6,7 +6,7 @@ the row's weight, where rows have weights.
 
 from fastnn.names import publish, resolve, snake_case
 
-from .base import Loss, LossPlan
+from .base import Custom, Loss, LossPlan
 from .classification import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -17,26 +17,11 @@ from .classification import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
-from .custom import Custom
 from .regression import HalfSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 
-_CLASSES: tuple[type[Loss], ...] = (
-    MeanSquaredError,
-    HalfSquaredError,
-    MeanAbsoluteError,
-    Huber,
-    LogCosh,
-    Quantile,
-    Poisson,
-    KLDivergence,
-    Hinge,
-    SquaredHinge,
-    BinaryCrossentropy,
-    BinaryFocalCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalFocalCrossentropy,
-    SparseCategoricalCrossentropy,
-)
+_CLASSES: list[type[Loss]] = [MeanSquaredError, HalfSquaredError, MeanAbsoluteError, Huber, LogCosh, Quantile, Poisson]
+_CLASSES += [KLDivergence, Hinge, SquaredHinge, BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy]
+_CLASSES += [CategoricalFocalCrossentropy, SparseCategoricalCrossentropy]
 _NAMES: dict[str, type[Loss]] = {snake_case(found.__name__): found for found in _CLASSES}
 _NAMES |= {
     "mse": MeanSquaredError,

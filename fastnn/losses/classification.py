@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from fastnn.data import real_number
+from fastnn.data import boolean, real_number
 from fastnn.engine import LOSSES
 
 from .base import Loss, LossPlan
@@ -26,9 +26,7 @@ class _Crossentropy(Loss):
     labels: ClassVar[bool] = False
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
-        if not isinstance(from_logits, bool):
-            raise TypeError(f"from_logits got {from_logits!r}; wants True or False")
-        self.from_logits = from_logits
+        self.from_logits = boolean(from_logits, "from_logits")
         self.label_smoothing = real_number(label_smoothing, "label_smoothing", least=0, most=1)
 
     def kernel(self, activation: str) -> LossPlan:
@@ -100,10 +98,8 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
         from_logits: bool = False,
         label_smoothing: float = 0.0,
     ) -> None:
-        if not isinstance(apply_class_balancing, bool):
-            raise TypeError(f"apply_class_balancing got {apply_class_balancing!r}; wants True or False")
+        self.apply_class_balancing = boolean(apply_class_balancing, "apply_class_balancing")
         super().__init__(from_logits, label_smoothing)
-        self.apply_class_balancing = apply_class_balancing
         self.alpha = real_number(alpha, "alpha", least=0, most=1)
         self.gamma = real_number(gamma, "gamma", least=0)
 

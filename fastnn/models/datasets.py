@@ -21,16 +21,6 @@ def wanted(model: Sequential, class_weight: Any = None) -> Requirements:
     return Requirements(inputs, outputs, model.dtype, plan.labels, domain, repeats, class_weight=class_weight)
 
 
-def inputs_wanted(model: Sequential) -> Requirements:
-    """What the model wants of rows that it is to predict."""
-    return Requirements(model._inputs, dtype=model.dtype, target=False)
-
-
-def in_memory(model: Sequential, chunk: Chunk, class_weight: Any = None) -> Data:
-    """x, y and weights, checked."""
-    return wanted(model, class_weight).data(chunk)
-
-
 def rows(
     model: Sequential,
     chunk: Chunk,

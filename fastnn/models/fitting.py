@@ -89,7 +89,8 @@ class Fit:
         model, train, history = self.model, self.train, History()
         callbacks = self._callbacks(history)
         engine = model._built(train.width)
-        optimizer = model._set_optimizer(engine)
+        assert model.optimizer is not None
+        model.optimizer.configure(engine)
         check_x = self._check_of_x() if self.lazy_nan_check else None
         model.stop_training = False
         model.history = history
@@ -102,7 +103,7 @@ class Fit:
         reporter = Reporter(engine, model._metrics, self.validation, self.epochs, callbacks, timed)
         callbacks.on_train_begin()
         try:
-            history.interrupted = self._loop(optimizer, reporter, check_x).run()
+            history.interrupted = self._loop(model.optimizer, reporter, check_x).run()
             if history.interrupted:
                 reporter.tell_interrupted()
             if self.epochs:
@@ -174,9 +175,9 @@ def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: An
     if model.optimizer.full_batch:
         raise RuntimeError("train_on_batch takes a single step, which LBFGS cannot; wants fit, or another optimizer")
     batch = _plain_batch(model, x, y) if sample_weight is None and class_weight is None else None
-    batch = batch or datasets.in_memory(model, Chunk(x, y, sample_weight), class_weight)
-    engine = model._built(batch.width)
-    optimizer = model._set_optimizer(engine)
+    batch = batch or datasets.wanted(model, class_weight).data(Chunk(x, y, sample_weight))
+    engine, optimizer = model._built(batch.width), model.optimizer
+    optimizer.configure(engine)
     values = _step(engine, batch, optimizer.row)
     optimizer.__dict__["iterations"] = engine.iterations  # it counts right: no need of a check
     if values is None:

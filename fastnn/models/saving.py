@@ -88,11 +88,6 @@ def rebuilt(
     return model
 
 
-def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
-    """Write the weights alone, by name, in the safetensors format."""
-    tensors.save(path, dict(zip(model._weight_shapes(), model.get_weights(), strict=True)))
-
-
 def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     """Set the weights to those of a file that `save_weights` wrote, all or none."""
     model._built()

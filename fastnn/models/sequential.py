@@ -10,13 +10,13 @@ import numpy as np
 from fastnn import data, losses, metrics, optimizers, quick
 from fastnn.callbacks import History, verbosity
 from fastnn.data import Chunk
-from fastnn.engine import BACKENDS, DTYPES, Engine, load
-from fastnn.files import model_file
+from fastnn.engine import BACKENDS, DTYPES, Data, Engine, load
+from fastnn.files import model_file, tensors
 from fastnn.layers import Layer
 from fastnn.names import custom_object_scope, lookup
 from fastnn.typing import Array
 
-from . import fitting, inference, saving
+from . import datasets, fitting, inference, saving
 from .structure import Structure, layer_plans
 
 
@@ -122,13 +122,7 @@ class Sequential(Structure):
             rows = [metric.row for metric in self._metrics]
             engine.set_loss(plan.row, plan.on_logits, plan.parameter, rows, plan.smoothing)
         if self.optimizer is not None:
-            self._set_optimizer(engine)
-
-    def _set_optimizer(self, engine: Engine) -> optimizers.Optimizer:
-        """Tell the engine of the optimizer as it is now."""
-        assert self.optimizer is not None
-        engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
-        return self.optimizer
+            self.optimizer.configure(engine)
 
     def _loss_plan_of(self, loss: losses.Loss) -> losses.LossPlan:
         """What the kernels are told of a loss, if it suits the last layer."""
@@ -269,7 +263,8 @@ class Sequential(Structure):
         self._check_compiled("evaluate")
         if batch_size is not None:
             data.batch_size(batch_size)
-        values = inference.evaluate(self, Chunk(x, y, sample_weight), class_weight, steps)
+        rows = datasets.rows(self, Chunk(x, y, sample_weight), class_weight, steps=steps)
+        values = data.evaluate(self._built(rows.width), rows)
         if verbosity(verbose):
             logs = inference.scores(values, self._metrics, return_dict=True)
             print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
@@ -333,7 +328,9 @@ class Sequential(Structure):
 
         A Dense layer whose activation is an Activation layer behind it has that layer's.
         """
-        return inference.forward(self, x)
+        features = data.features(x, self._inputs, "x", self.dtype)
+        outputs = self._built(features.shape[1]).activations(Data(features))
+        return [outputs[place] for place in self._places]
 
     def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> list[dict[str, Array]]:
         """What backpropagation yields: the derivative of the mean loss over the rows of x by each weight.
@@ -346,7 +343,11 @@ class Sequential(Structure):
             statistics; dropout and other noise is left out.
         """
         self._check_compiled("gradients")
-        return inference.gradients(self, Chunk(x, y, sample_weight))
+        rows = datasets.wanted(self).data(Chunk(x, y, sample_weight))
+        engine = self._built(rows.width)
+        vector, _ = engine.gradient(rows)
+        views = [layer.views(engine, place, vector) for layer, place in zip(self._layers, self._places, strict=True)]
+        return [{name: view.copy() for name, view in found.items()} for found in views]
 
     # --- Files ---
 
@@ -379,7 +380,7 @@ class Sequential(Structure):
         OSError
             The file cannot be written.
         """
-        saving.save_weights(self, path)
+        tensors.save(path, dict(zip(self._weight_shapes(), self.get_weights(), strict=True)))
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read weights from a file in the safetensors format, all or none, by the names that `save_weights` gives.

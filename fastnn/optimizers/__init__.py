@@ -7,11 +7,8 @@ from fastnn import schedules
 from fastnn.names import publish, resolve
 
 from .adam import Adam, Adamax, AdamW, Nadam
-from .adaptive import Adadelta, Adagrad, RMSprop
 from .base import Optimizer
-from .lbfgs import LBFGS
-from .sgd import SGD
-from .sign import Lion, Rprop
+from .rules import LBFGS, SGD, Adadelta, Adagrad, Lion, RMSprop, Rprop
 
 _CLASSES: list[type[Optimizer]] = [SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Nadam, Adamax, Lion, Rprop, LBFGS]
 _NAMES = {found.__name__.lower(): found for found in _CLASSES}

@@ -17,10 +17,7 @@ class _Moments(Optimizer):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
-        self.learning_rate = learning_rate
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        self.learning_rate, self.beta_1, self.beta_2, self.epsilon = learning_rate, beta_1, beta_2, epsilon
 
 
 class Adam(_Moments):

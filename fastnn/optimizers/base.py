@@ -1,6 +1,5 @@
 """The base of all optimizers: the options and the learning rate, which they have in common."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, TypedDict, Unpack
@@ -8,8 +7,8 @@ from typing import Any, ClassVar, TypedDict, Unpack
 import numpy as np
 
 from fastnn import schedules
-from fastnn.data import positive_integer, real_number
-from fastnn.engine import CLIPS, OPTIMIZERS, Average
+from fastnn.data import boolean, positive_integer, real_number
+from fastnn.engine import CLIPS, OPTIMIZERS, Average, Engine
 from fastnn.names import Configurable, serialize
 
 DEFAULTS = {name: row.hyper for name, row in OPTIMIZERS.items()}  # of each row of the table of formulas
@@ -46,12 +45,6 @@ OPTIONS: dict[str, Any] = {
 
 def _optional(check: Check) -> Check:
     return lambda value, name: None if value is None else check(value, name)
-
-
-def _flag(value: Any, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} got {value!r}; wants True or False")
-    return value
 
 
 class Optimizer(Configurable):
@@ -94,7 +87,7 @@ class Optimizer(Configurable):
     _checks: ClassVar[dict[str, Check]] = {  # what setting an attribute goes through; others are set as they are
         **dict.fromkeys(("momentum", "ema_momentum"), partial(real_number, least=0.0, most=1.0)),
         **dict.fromkeys(("beta_1", "beta_2", "rho"), partial(real_number, least=0.0, below=1.0)),
-        **dict.fromkeys(("nesterov", "amsgrad", "centered", "use_ema"), _flag),
+        **dict.fromkeys(("nesterov", "amsgrad", "centered", "use_ema"), boolean),
         **dict.fromkeys(CLIPS, _optional(partial(real_number, above=0))),
         "epsilon": partial(real_number, above=0.0),
         "initial_accumulator_value": partial(real_number, least=0.0),
@@ -122,7 +115,7 @@ class Optimizer(Configurable):
 
     @classmethod
     def _arguments(cls) -> list[str]:
-        return [name for name in {**inspect.signature(cls).parameters, **OPTIONS} if name != "options"]
+        return [name for name in dict.fromkeys([*super()._arguments(), *OPTIONS]) if name != "options"]
 
     @property
     def learning_rate(self) -> float:
@@ -146,7 +139,7 @@ class Optimizer(Configurable):
         super().__setattr__(name, value)
 
     def get_config(self) -> dict[str, Any]:
-        config = {name: getattr(self, name) for name in self._arguments()}
+        config = super().get_config()
         return config if self.schedule is None else config | {"learning_rate": serialize(self.schedule)}
 
     def __repr__(self) -> str:
@@ -169,6 +162,10 @@ class Optimizer(Configurable):
         rate = self._learning_rate if self.schedule is None else self.schedule.at
         rest = list(OPTIMIZERS[self.row].hyper)[1:]
         return [rate, *(getattr(self, name) for name in rest), self.weight_decay or 0.0]
+
+    def configure(self, engine: Engine) -> None:
+        """Tell an engine of the optimizer as it is now."""
+        engine.set_optimizer(self.row, self.hyper(), *self.options())
 
     def options(self) -> tuple[tuple[str, float], Average | None]:
         """How gradients are clipped, and how weights are averaged, as `Engine.set_optimizer` takes it.

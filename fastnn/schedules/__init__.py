@@ -6,10 +6,8 @@ compiled run is given a table of rates ahead of its steps.  Also `fastnn.optimiz
 
 from fastnn.names import publish
 
-from .base import Constant, Custom, LearningRateSchedule, get
-from .cosine import CosineDecay, CosineDecayRestarts, CosineLog
+from .base import Constant, Custom, LearningRateSchedule, WarmUp, get
+from .cosine import CosineDecay, CosineDecayRestarts, CosineLog, OneCycle
 from .decay import ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay
-from .one_cycle import OneCycle
-from .warm_up import WarmUp
 
 publish(__name__)

@@ -1,4 +1,4 @@
-"""The base of all schedules, a schedule of one rate, and one of the user's own function."""
+"""The base of all schedules, one rate, a function of the user's own, and a warm-up before another schedule."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnn.data import real_number
+from fastnn.data import positive_integer, real_number
 from fastnn.names import Configurable, CustomObject, deserialize
 from fastnn.typing import Array
 
@@ -88,6 +88,34 @@ class Custom(CustomObject, LearningRateSchedule):
         return np.array([float(function(int(step))) for step in steps])
 
 
+class WarmUp(LearningRateSchedule):
+    """A line from initial_learning_rate to the first rate of another schedule, which then follows.
+
+    Parameters
+    ----------
+    schedule : LearningRateSchedule, float, or callable
+        Its steps are counted from the end of the line.
+    warmup_steps : int
+        Length of the line.
+    initial_learning_rate : float
+    """
+
+    def __init__(self, schedule: Any, warmup_steps: int, initial_learning_rate: float = 0.0) -> None:
+        number = not isinstance(schedule, Mapping) and not callable(schedule)
+        self.schedule = Constant(schedule) if number else get(schedule, "schedule")
+        self.warmup_steps = positive_integer(warmup_steps, "warmup_steps")
+        self.initial_learning_rate = checked_rate(initial_learning_rate, "initial_learning_rate")
+
+    def rates(self, steps: Array) -> Array:
+        """The learning rates of steps: the line, and then the rates of the other schedule."""
+        after = self.schedule.rates(np.maximum(steps - self.warmup_steps, 0))
+        if not (steps < self.warmup_steps).any():
+            return after
+        top = self.schedule.rates(np.zeros(1))[0]
+        rising = self.initial_learning_rate + (top - self.initial_learning_rate) * steps / self.warmup_steps
+        return np.where(steps < self.warmup_steps, rising, after)
+
+
 def get(identifier: object, argument: str = "learning_rate") -> LearningRateSchedule:
     """Make a schedule of its configuration or of a function of the step; a schedule is returned as it is."""
     if isinstance(identifier, LearningRateSchedule):
@@ -102,10 +130,3 @@ def get(identifier: object, argument: str = "learning_rate") -> LearningRateSche
 def checked_rate(value: object, name: str) -> float:
     """Check a learning rate: a number of at least 0."""
     return real_number(value, name, least=0)
-
-
-def checked_flag(value: object, name: str) -> bool:
-    """Check a flag: True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} got {value!r}; wants True or False")
-    return value

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastnn.data import positive_integer, real_number
+from fastnn.data import boolean, positive_integer, real_number
 from fastnn.typing import Array
 
-from .base import LearningRateSchedule, checked_flag, checked_rate
+from .base import LearningRateSchedule, checked_rate
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
@@ -35,7 +35,27 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         return np.array(self.values)[np.searchsorted(self.boundaries, steps)]
 
 
-class ExponentialDecay(LearningRateSchedule):
+class _Staircase(LearningRateSchedule):
+    """Base of the schedules by decay_rate, which go down all the time or every decay_steps steps only."""
+
+    def __init__(
+        self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
+    ) -> None:
+        self.initial_learning_rate = checked_rate(initial_learning_rate, "initial_learning_rate")
+        self.decay_steps = positive_integer(decay_steps, "decay_steps")
+        self.decay_rate = self._checked(decay_rate, "decay_rate")
+        self.staircase = boolean(staircase, "staircase")
+
+    def _checked(self, decay_rate: float, name: str) -> float:
+        return real_number(decay_rate, name, least=0)
+
+    def _periods(self, steps: Array) -> Array:
+        """How many times decay_steps have passed."""
+        done: Array = steps / self.decay_steps
+        return np.floor(done) if self.staircase else done
+
+
+class ExponentialDecay(_Staircase):
     """initial_learning_rate * decay_rate^(step / decay_steps).
 
     Parameters
@@ -48,19 +68,14 @@ class ExponentialDecay(LearningRateSchedule):
         Whether step / decay_steps is rounded down, so that the rate changes every decay_steps steps only.
     """
 
-    def __init__(
-        self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
-    ) -> None:
-        self.initial_learning_rate = checked_rate(initial_learning_rate, "initial_learning_rate")
-        self.decay_steps = positive_integer(decay_steps, "decay_steps")
-        self.decay_rate = real_number(decay_rate, "decay_rate", above=0)
-        self.staircase = checked_flag(staircase, "staircase")
+    def _checked(self, decay_rate: float, name: str) -> float:
+        return real_number(decay_rate, name, above=0)
 
     def rates(self, steps: Array) -> Array:
-        return self.initial_learning_rate * np.power(self.decay_rate, _periods(self, steps))
+        return self.initial_learning_rate * np.power(self.decay_rate, self._periods(steps))
 
 
-class InverseTimeDecay(LearningRateSchedule):
+class InverseTimeDecay(_Staircase):
     """initial_learning_rate / (1 + decay_rate * step / decay_steps).
 
     Parameters
@@ -73,16 +88,8 @@ class InverseTimeDecay(LearningRateSchedule):
         Whether step / decay_steps is rounded down, so that the rate changes every decay_steps steps only.
     """
 
-    def __init__(
-        self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
-    ) -> None:
-        self.initial_learning_rate = checked_rate(initial_learning_rate, "initial_learning_rate")
-        self.decay_steps = positive_integer(decay_steps, "decay_steps")
-        self.decay_rate = real_number(decay_rate, "decay_rate", least=0)
-        self.staircase = checked_flag(staircase, "staircase")
-
     def rates(self, steps: Array) -> Array:
-        return self.initial_learning_rate / (1 + self.decay_rate * _periods(self, steps))
+        return self.initial_learning_rate / (1 + self.decay_rate * self._periods(steps))
 
 
 class PolynomialDecay(LearningRateSchedule):
@@ -114,7 +121,7 @@ class PolynomialDecay(LearningRateSchedule):
         self.decay_steps = positive_integer(decay_steps, "decay_steps")
         self.end_learning_rate = checked_rate(end_learning_rate, "end_learning_rate")
         self.power = real_number(power, "power", above=0)
-        self.cycle = checked_flag(cycle, "cycle")
+        self.cycle = boolean(cycle, "cycle")
 
     def rates(self, steps: Array) -> Array:
         if self.cycle:
@@ -124,9 +131,3 @@ class PolynomialDecay(LearningRateSchedule):
         span = self.initial_learning_rate - self.end_learning_rate
         rates: Array = span * np.power(1 - done, self.power) + self.end_learning_rate
         return rates
-
-
-def _periods(schedule: ExponentialDecay | InverseTimeDecay, steps: Array) -> Array:
-    """How many times decay_steps have passed."""
-    done: Array = steps / schedule.decay_steps
-    return np.floor(done) if schedule.staircase else done

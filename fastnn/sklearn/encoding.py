@@ -33,9 +33,7 @@ class TableEncoder:
     """
 
     def __init__(self, bins: int, max_categories: int, text_components: int) -> None:
-        self.bins = bins
-        self.max_categories = max_categories
-        self.text_components = text_components
+        self.bins, self.max_categories, self.text_components = bins, max_categories, text_components
 
     def fit_transform(self, table: Iterable[Column], weight: Array | None = None) -> Array:
         """Learn medians, quartiles and categories, and encode the table: (rows, inputs) of float32."""

@@ -209,11 +209,7 @@ class Network:
         self.engine.forget()
         optimizer.iterations = 0
         self.model.optimizer = self.optimizer = optimizer
-        self.set_optimizer()
-
-    def set_optimizer(self) -> None:
-        """Tell the engine of the optimizer's constants as they are now."""
-        self.engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
+        optimizer.configure(self.engine)
 
     def _slots(self) -> list[Array]:
         """The optimizer's slots, a matrix for each slot and dense layer: views."""
@@ -226,7 +222,7 @@ class Network:
 
     def restore(self, state: tuple[int, list[Array]]) -> None:
         """Go on from a state."""
-        self.set_optimizer()
+        self.optimizer.configure(self.engine)
         self.engine.iterations, matrices = state
         self.optimizer.iterations = self.engine.iterations
         for slot, matrix in zip(self._slots(), matrices, strict=True):

@@ -96,7 +96,7 @@ class ImprovementRule(Rule):
         else:
             then = f"Setting learning rate to {rate / 5.0:f}"
             optimizer.learning_rate = rate / 5.0
-            self.network.set_optimizer()
+            optimizer.configure(self.network.engine)
             estimator._no_improvement_count = self.plateau.count = 0
         if estimator.verbose:
             what = "Validation score" if estimator.early_stopping else "Training loss"

@@ -3,6 +3,5 @@
 from .descent import gradient_descent
 from .lbfgs import Minimizer
 from .loop import Loop
-from .reports import Reporter, named
-from .rules import Rule
+from .reports import Reporter, Rule, named
 from .stream import Steps, StreamTraining

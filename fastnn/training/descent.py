@@ -57,7 +57,7 @@ def gradient_descent(
     chosen.learning_rate = learning_rate
     n = len(start)
     engine = Engine(n, [LayerPlan(1, "linear", use_bias=False)], "float64", "auto", 1)
-    engine.set_optimizer(chosen.row, chosen.hyper(), *chosen.options())
+    chosen.configure(engine)
     engine.assign(0, [start[:, np.newaxis]])
     point = engine.kernel(0)[:, 0]
     along = np.zeros(engine.parameter_count)

@@ -17,16 +17,9 @@ from .reports import Reporter
 
 
 class Minimizer:
-    """The iterations of L-BFGS, each of which is reported as an epoch.
+    """The iterations of L-BFGS over all rows, each of which is reported as an epoch.
 
-    Parameters
-    ----------
-    optimizer : LBFGS
-    data : Data
-        All rows.
-    reporter : Reporter
-    stopping : callable
-        Says whether a callback has asked to stop.
+    ``stopping`` says whether a callback has asked to stop.
     """
 
     def __init__(self, optimizer: LBFGS, data: Data, reporter: Reporter, stopping: Callable[[], bool]) -> None:

@@ -4,43 +4,24 @@ Python has control at the end of an epoch where somebody wants it (a callback, a
 twenty times a second for Ctrl-C and progress; otherwise a compiled run goes on over the epochs.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastnn.engine import SLICE_SECONDS, Data, Training
+from fastnn.optimizers import Optimizer
 
 from . import divergence
 from .reports import Logs, Reporter, named
 from .stream import Steps, StreamTraining
 
-if TYPE_CHECKING:
-    from fastnn.optimizers import Optimizer
-
 
 class Loop:
     """Trains over the epochs of a fit, and has each reported.
 
-    Parameters
-    ----------
-    training : Training or StreamTraining
-        Takes the compiled steps.
-    optimizer : Optimizer
-    reporter : Reporter
-        Has the callbacks and the rules.
-    stopping : callable
-        Says whether a callback has asked to stop.
-    nan_check : callable, optional
-        Raises what is wrong with x, at which only the steps of training look.
-    diverged : callable
-        What to do, with the loop, when a loss or a weight has become infinite: it ends then.
-
-    Attributes
-    ----------
-    completed : bool
-        Whether training came to its end, and neither Ctrl-C nor an error was it.
+    ``stopping`` says whether a callback has asked to stop; ``nan_check`` raises what is wrong with x, where only the
+    steps of training look at it.  ``diverged`` is called when a loss or a weight has become infinite: training ends
+    then.
     """
 
     def __init__(
@@ -51,13 +32,13 @@ class Loop:
         *,
         stopping: Callable[[], bool] = lambda: False,
         nan_check: Callable[[], None] | None = None,
-        diverged: Callable[[Loop], None] = divergence.take_back,
+        diverged: Callable[["Loop"], None] = divergence.take_back,
     ) -> None:
         self.training, self.optimizer, self.reporter = training, optimizer, reporter
         self.engine, self.epochs, self.callbacks = training.engine, reporter.epochs, reporter.callbacks
         self.stopping, self.nan_check, self.diverged = stopping, nan_check, diverged
         self.seconds = [0.0] * len(self.epochs)
-        self.completed = False
+        self.completed = False  # True: neither Ctrl-C nor an error was the end
         self._live = self.callbacks.needs_progress
         self._stepping = False  # in compiled steps, and not in a callback
 
@@ -106,7 +87,7 @@ class Loop:
         for rule in reporter.rules:
             rule.begin(training, last - training.epoch)
         if reporter.each_epoch:
-            self._set_optimizer()  # a callback may have changed it
+            self.optimizer.configure(self.engine)  # a callback may have changed it
         end = training.end_of(last)
         while training.epoch < last and not training.diverged and not training.finished:
             first = training.step
@@ -125,7 +106,7 @@ class Loop:
                 self._count()
                 epoch, step, logs = self._so_far()
                 callbacks.on_train_batch_end(training.step, step - 1, logs)
-                self._set_optimizer()
+                self.optimizer.configure(self.engine)
                 if self.stopping():
                     break
                 if training.epoch < last:
@@ -152,9 +133,6 @@ class Loop:
             reporter.end(training.means(epoch), self.seconds[epoch], training.samples(epoch))
             if reporter.each_epoch:
                 training.keep_good()  # a callback may have set weights
-
-    def _set_optimizer(self) -> None:
-        self.engine.set_optimizer(self.optimizer.row, self.optimizer.hyper(), *self.optimizer.options())
 
     def _count(self) -> None:
         """Let the optimizer know of its steps."""

@@ -1,23 +1,17 @@
 """What is told of each epoch, whoever trains: its scores by name, to the rules, the callbacks and the histories."""
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from fastnn.callbacks import CallbackList
+from fastnn.callbacks.base import Logs
 from fastnn.data import Feed, evaluate
 from fastnn.engine import Data, Engine, Training
+from fastnn.metrics import Metric
 from fastnn.typing import Array
 
-if TYPE_CHECKING:
-    from fastnn.callbacks import CallbackList
-    from fastnn.metrics import Metric
-
-    from .rules import Rule
-
-Logs = dict[str, float]
+from .stream import Steps
 
 
 def named(values: Array, metrics: Sequence[Metric], prefix: str = "") -> Logs:
@@ -25,39 +19,48 @@ def named(values: Array, metrics: Sequence[Metric], prefix: str = "") -> Logs:
     loss, *rest = values.tolist()
     logs = {f"{prefix}loss": loss}
     for metric, value in zip(metrics, rest, strict=True):
-        logs[prefix + metric.name] = _value(metric, value)
+        logs[prefix + metric.name] = math.sqrt(value) if metric.root else value
     return logs
 
 
-def _value(metric: Metric, mean: float) -> float:
-    """A metric, from its mean over the rows."""
-    return math.sqrt(mean) if metric.root else mean
+class Rule:
+    """Has a say, beside the callbacks, in the order of the rows and in when to stop; what it leaves out does nothing.
+
+    `begin` is called before the steps of an epoch, or of several that share a compiled run; `update` and `ends` are
+    called for each of these epochs when its steps have been taken, before and after the callbacks.
+    """
+
+    each_epoch = False
+    """It must hear of an epoch before the next one begins, since it looks at the weights, or changes them or the rate.
+
+    Otherwise a compiled run may go over as many epochs as `patience` allows.
+    """
+
+    @property
+    def patience(self) -> float:
+        """How many epochs can be trained, at least, before it may end training, or must `begin` anew."""
+        return math.inf
+
+    def begin(self, training: Steps, epochs: int) -> None:
+        """The next epochs begin, so many, of which the callbacks know: the place for `Training.lay_down`."""
+
+    def update(self, logs: Logs) -> None:
+        """Take note of an epoch, and add to its logs, before the callbacks get them."""
+
+    def ends(self) -> bool:
+        """Whether training ends with the epoch that was told last; every rule is asked, whatever the others say.
+
+        Of epochs that share a compiled run, the answer after the last one counts.
+        """
+        return False
 
 
 class Reporter:
-    """Reports the epochs of a fit, one after the other.
+    """Reports the epochs of a fit, one after the other, to rules, callbacks and histories.
 
-    Parameters
-    ----------
-    engine : Engine
-    metrics : sequence of Metric
-    validation : Data, Feed or None
-        Rows whose loss and metrics are reported as "val_loss" and so on.
-    epochs : range
-        The numbers of the epochs, from 0.
-    callbacks : CallbackList
-    timed : callable
-        Gets the seconds that the steps of some epochs took, and the rows of each, before the callbacks hear of them.
-    rules : sequence of Rule
-
-    Attributes
-    ----------
-    reported : int
-        How many epochs have been.
-    each_epoch : bool
-        Whether somebody must hear of an epoch before the next one begins, and not just some time after.
-    stopped : bool
-        Whether a rule ends training.
+    ``validation`` are rows whose loss and metrics are reported as "val_loss" and so on; ``epochs`` the numbers of the
+    epochs, from 0.  ``timed`` gets the seconds that the steps of some epochs took, and the rows of each, before the
+    callbacks hear of them.
     """
 
     def __init__(
@@ -72,9 +75,10 @@ class Reporter:
     ) -> None:
         self.engine, self.metrics, self.validation = engine, metrics, validation
         self.epochs, self.callbacks, self.timed, self.rules = epochs, callbacks, timed, rules
+        # Whether somebody must hear of an epoch before the next one begins, and not just some time after.
         self.each_epoch = callbacks.needs_epochs or validation is not None or any(rule.each_epoch for rule in rules)
-        self.reported = 0
-        self.stopped = False
+        self.reported = 0  # epochs
+        self.stopped = False  # by a rule
         self._begun = -1  # the epoch that the callbacks know of
 
     def begin(self, epoch: int) -> None:
@@ -106,7 +110,7 @@ class Reporter:
         columns = [[value / rows for value in column] for column in training.results[first:last].T.tolist()]
         logs = {"loss": columns[0]}
         for metric, column in zip(self.metrics, columns[1:], strict=True):
-            logs[metric.name] = [_value(metric, value) for value in column]
+            logs[metric.name] = [math.sqrt(value) for value in column] if metric.root else column
         updates = [(vars(history).update, history.with_epochs(epochs, logs)) for history in self.callbacks.histories]
         self.timed(list(seconds[first:last]), rows)
         self.reported = last  # before the updates, each of which Ctrl-C cannot divide
@@ -115,7 +119,5 @@ class Reporter:
 
     def tell_interrupted(self) -> None:
         """Say on stderr how far training came before Ctrl-C."""
-        print(
-            f"\nfit: interrupted after {self.reported} of {len(self.epochs)} epochs; the weights are kept",
-            file=sys.stderr,
-        )
+        how_far = f"{self.reported} of {len(self.epochs)} epochs"
+        print(f"\nfit: interrupted after {how_far}; the weights are kept", file=sys.stderr)

@@ -17,37 +17,19 @@ SHARED_SECONDS = 0.004
 
 
 class StreamTraining:
-    """A training run over a stream: a `Training` for each block.
-
-    Attributes
-    ----------
-    step : int
-        Steps that it has taken.
-    epoch : int
-        Epochs that have ended.
-    steps_per_epoch : int or None
-        None as long as it is not known.
-    results : (epochs, 1 + metrics) array
-        Sums over the rows of loss and metrics, an epoch a row.
-    rows : (epochs,) array of int
-        Rows that these are sums over.
-    diverged : int
-        Number of the first epoch that was not finite, from 1; 0 while all is well.
-    finished : bool
-    batch_size : int or None
-        None: as they come.
-    """
+    """A training run over a stream: a `Training` for each block, with the same attributes."""
 
     not_finite = False  # the reader has looked at x
 
     def __init__(self, engine: Engine, feed: Feed, epochs: int, shuffle: bool, seed: int) -> None:
         self.engine, self.data, self.shuffle, self.seed = engine, feed, shuffle and not feed.as_they_come, seed
         self.batch_size = None if feed.as_they_come else feed.batch_size
-        self.step = self.epoch = self.diverged = 0
-        self.steps_per_epoch = feed.steps_per_epoch
+        self.step = self.epoch = 0  # that it has taken, and that have ended
+        self.diverged = 0  # the first epoch that was not finite, from 1
+        self.steps_per_epoch = feed.steps_per_epoch  # None as long as it is not known
         self.finished = epochs == 0
-        self.results = np.zeros((epochs, 1 + len(engine.metrics)))
-        self.rows = np.zeros(epochs, np.int64)
+        self.results = np.zeros((epochs, 1 + len(engine.metrics)))  # sums over the rows of loss and metrics
+        self.rows = np.zeros(epochs, np.int64)  # that these are sums over
         self.seconds_a_step = engine.guessed_seconds(feed.batch_size)
         self.good = 0  # the step to which a run that diverged goes back
         self._epoch_step = 0  # at which this epoch began
