@@ -10,8 +10,7 @@ from fastnn.models import Sequential
 from fastnn.optimizers import SGD
 from fastnn.typing import Array
 
-from .models import kernel, small_model
-from .page import Axes, Page, Picture
+from .page import Axes, Page, Picture, kernel, small_model
 
 X, Y = np.array([[0.5, 1.0]]), np.array([0.8])
 

@@ -8,8 +8,7 @@ from fastnn.models import Sequential
 from fastnn.optimizers import Adam
 from fastnn.typing import Array
 
-from .models import kernel, small_model
-from .page import Axes, Page, Picture
+from .page import Axes, Page, Picture, kernel, small_model
 
 POINTS, CLASSES = np.array([[0.0, 0], [1, 1], [0, 1], [1, 0]]), np.array([0, 0, 1, 1])
 SEEDS = range(10)  # of the networks that are trained

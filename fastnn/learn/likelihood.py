@@ -6,11 +6,9 @@ from fastnn import plot
 from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.optimizers import SGD
-from fastnn.plot.axes import with_grid
-from fastnn.plot.colours import BLUE, INK
+from fastnn.plot.drawing import BLUE, INK, with_grid
 
-from .models import small_model
-from .page import Axes, Page, Picture, decimals
+from .page import Axes, Page, Picture, decimals, small_model
 
 X, BALLS = np.zeros((5, 1)), np.array([1, 1, 1, 0, 0])
 

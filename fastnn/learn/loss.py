@@ -7,12 +7,10 @@ import numpy as np
 from fastnn import plot
 from fastnn.layers import Dense
 from fastnn.optimizers import Adam
-from fastnn.plot.axes import with_grid
-from fastnn.plot.colours import BLUE, ORANGE
+from fastnn.plot.drawing import BLUE, ORANGE, with_grid
 from fastnn.typing import Array
 
-from .models import small_model
-from .page import Axes, Page, Picture, decimals
+from .page import Axes, Page, Picture, decimals, small_model
 
 ANSWERS = np.array([0.99, 0.9, 0.5, 0.1, 0.01])  # probabilities given to the right class
 

@@ -7,8 +7,7 @@ from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.typing import Array
 
-from .models import kernel, small_model
-from .page import Axes, Page, Picture, pair
+from .page import Axes, Page, Picture, kernel, pair, small_model
 
 
 def section(page: Page) -> Picture:

@@ -1,11 +1,14 @@
-"""What a section is told with: paragraphs and tables for a terminal, and a picture."""
+"""What a section is told with: paragraphs and tables for a terminal, a picture, and small models."""
 
 from collections.abc import Callable, Sequence
 from textwrap import dedent, fill
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fastnn.layers import Dense, Input
+from fastnn.models import Sequential
 from fastnn.typing import Array
 
 Axes = Sequence[Any]  # a picture's matplotlib axes, from left to right
@@ -56,3 +59,15 @@ def decimals(values: Sequence[float] | Array, digits: int = 4) -> list[str]:
 def pair(values: Array, style: str = ".2f") -> str:
     """Write a point's coordinates in parentheses."""
     return "(" + ", ".join(f"{value:{style}}" for value in values) + ")"
+
+
+def small_model(inputs: int, *layers: Dense, loss: str = "mse", optimizer: Any = "sgd", seed: int = 0) -> Sequential:
+    """Build and compile a model."""
+    model = Sequential([Input((inputs,)), *layers], seed=seed)
+    model.compile(optimizer=optimizer, loss=loss, dtype="float64", threads=1)
+    return model
+
+
+def kernel(*neurons: Sequence[float]) -> NDArray[np.float64]:
+    """Return the kernel, (inputs, neurons), of a layer whose neurons have these weights."""
+    return np.array(neurons, dtype="float64").T

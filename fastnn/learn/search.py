@@ -8,11 +8,10 @@ from fastnn import plot
 from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.optimizers import SGD
-from fastnn.plot.colours import BLUE, PALE
+from fastnn.plot.drawing import BLUE, PALE
 from fastnn.typing import Array
 
-from .models import small_model
-from .page import Axes, Page, Picture, decimals
+from .page import Axes, Page, Picture, decimals, small_model
 
 SHOWN = (0, 1, 5, 20, 60)  # steps of the search that the table and the picture show
 

@@ -9,9 +9,7 @@ from numpy.typing import ArrayLike
 from fastnn import data
 from fastnn.typing import Array
 
-from .axes import axes_or_new, check_model
-from .colours import INK, diverging
-from .labels import layer_text, number_text, units_text
+from .drawing import INK, axes_or_new, check_model, diverging, layer_text, number_text, units_text
 
 
 def activations(model: Any, x: ArrayLike, ax: Any = None) -> Any:

@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike
 from fastnn import data
 from fastnn.typing import Array
 
-from .axes import GRID, axes_or_new, draw_path, widened, with_grid
-from .colours import INK, PALE, ramp
+from .drawing import GRID, INK, PALE, axes_or_new, draw_path, ramp, widened, with_grid
 
 
 def descent(path: ArrayLike, f: Callable[[Array], float], ax: Any = None) -> Any:

@@ -9,8 +9,7 @@ import numpy as np
 from fastnn.extras import require
 from fastnn.names import lookup
 
-from .axes import axes_or_new, with_grid
-from .colours import BLUE, COLOURS, ORANGE
+from .drawing import BLUE, COLOURS, ORANGE, axes_or_new, with_grid
 
 
 def history(history: Any, ax: Any = None, metric: str | Sequence[str] = "loss") -> Any:

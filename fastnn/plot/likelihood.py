@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from fastnn import data
 from fastnn.typing import Array
 
-from .axes import GRID, axes_or_new, draw_path, shortened, with_grid
-from .colours import BLUE, INK, YELLOW
+from .drawing import BLUE, GRID, INK, YELLOW, axes_or_new, draw_path, shortened, with_grid
 
 
 def likelihood(labels: ArrayLike = (1, 1, 1, 0, 0), path: ArrayLike | None = None, ax: Any = None) -> Any:

@@ -10,9 +10,19 @@ from fastnn import data
 from fastnn.extras import require
 from fastnn.typing import Array
 
-from .axes import axes_or_new, check_model
-from .colours import BLUE, GREY, INK, ORANGE, diverging, rgb
-from .labels import layer_text, number_text, units_text
+from .drawing import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    axes_or_new,
+    check_model,
+    diverging,
+    layer_text,
+    number_text,
+    rgb,
+    units_text,
+)
 
 MOST_UNITS = 9  # drawn of a layer; a wider layer shows its first and last ones, with a gap between
 MOST_NUMBERS = 12  # weights between two layers that are written as numbers

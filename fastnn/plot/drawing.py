@@ -1,15 +1,19 @@
-"""What the pictures share: axes to draw into, the path of a search, and what error messages need."""
+"""What the pictures share: axes to draw into, colours, the path of a search, text in cells and in error messages."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnn.extras import require
 from fastnn.typing import Array
 
-from .colours import INK, RED
-
 GRID = 200  # points along each axis of a picture, at which a function is evaluated
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PINK, SKY_BLUE, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#555555"
+COLOURS = (ORANGE, BLUE, GREEN, PINK, SKY_BLUE, RED, YELLOW, GREY)  # of the classes 0, 1, 2, ...
+INK, PALE = "#222222", "#999999"  # of text and outlines, and of what stands in the background
 
 
 def axes_or_new(ax: Any, size: tuple[float, float] = (5.6, 4.2)) -> Any:
@@ -55,3 +59,36 @@ def check_model(model: Any, *attributes: str) -> None:
 def shortened(array: Array) -> str:
     """Write the first and last entries of an array, for an error message."""
     return np.array2string(array, threshold=6, edgeitems=3)
+
+
+def rgb(colours: Sequence[str]) -> NDArray[np.float64]:
+    """Convert colours such as "#0072B2" to numbers from 0 to 1, (colours, 3)."""
+    return np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in colours])
+
+
+def ramp(first: str, last: str, count: int) -> NDArray[np.float64]:
+    """Return ``count`` colours in equal steps from one colour to another, (count, 3)."""
+    begin, end = rgb([first, last])
+    return np.asarray(begin + np.linspace(0, 1, count)[:, np.newaxis] * (end - begin))
+
+
+def diverging() -> Any:
+    """Return a colour map: orange for the lowest value, white in the middle, blue for the highest."""
+    colors = require("matplotlib.colors", "plot")
+    return colors.LinearSegmentedColormap.from_list("fastnn", [ORANGE, "white", BLUE])
+
+
+def number_text(value: float) -> str:
+    """Write a number with two decimals, or with two digits where it is very small or large."""
+    return f"{value:.2f}" if 0.01 <= abs(value) < 100 or value == 0 else f"{value:.2g}"
+
+
+def units_text(count: int) -> str:
+    """Write "1 unit" or "5 units"."""
+    return f"{count} unit" if count == 1 else f"{count} units"
+
+
+def layer_text(layer: Any) -> str:
+    """Write a layer's name, and on a second line its activation unless that is linear."""
+    activation = getattr(getattr(layer, "activation", None), "name", "linear")
+    return str(layer.name) if activation == "linear" else f"{layer.name}\n{activation}"
