@@ -18,8 +18,7 @@ from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from fastnn.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.sklearn.columns import bin_edges, columns_of, kind_of, quantiles  # noqa: E402
-from fastnn.sklearn.encoding import TableEncoder  # noqa: E402
+from fastnn.sklearn.columns import TableEncoder, bin_edges, columns_of, kind_of, quantiles  # noqa: E402
 from fastnn.sklearn.ensemble import side_by_side, split  # noqa: E402
 
 SMALL = {

@@ -34,7 +34,7 @@ from .parameters import CONSTRAINTS, dropout_rates, hidden_activations, hidden_s
 from .stochastic import fit_stochastic
 
 if TYPE_CHECKING:
-    from .validation import Validation
+    from .stochastic import Validation
 
 _lock = threading.Lock()
 

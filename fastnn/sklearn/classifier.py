@@ -18,7 +18,7 @@ from .base import BaseMLP
 from .parameters import documented, set_parameters
 
 if TYPE_CHECKING:
-    from .validation import Validation
+    from .stochastic import Validation
 
 
 @documented

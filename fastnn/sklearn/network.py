@@ -133,18 +133,7 @@ class Architecture(NamedTuple):
 
 
 class Network:
-    """A Sequential whose weights are views, in the lists ``coefs`` and ``intercepts``.
-
-    Parameters
-    ----------
-    architecture : Architecture
-    loss, optimizer
-        fastnn's objects.
-    dtype, backend, threads
-        As in `Sequential.compile`.
-    seed : int
-        Of dropout.
-    """
+    """A Sequential whose weights are views, in the lists ``coefs`` and ``intercepts``; ``seed`` is that of dropout."""
 
     def __init__(
         self,

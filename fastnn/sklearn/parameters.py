@@ -12,40 +12,33 @@ from fastnn.callbacks import Callback
 from .network import activation_of
 from .stopping import MONITORED
 
+_COUNT, _AT_LEAST_0 = Interval(Integral, 1, None, closed="left"), Interval(Real, 0, None, closed="left")
+_ABOVE_0, _BELOW_1 = Interval(Real, 0, None, closed="neither"), Interval(Real, 0, 1, closed="left")
+
 CONSTRAINTS: dict[str, Any] = {
+    **{key: ["boolean"] for key in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")},
+    **{key: ["boolean"] for key in ("reset_optimizer", "progress_bar")},
+    **{key: [_COUNT] for key in ("max_iter", "max_fun")},
+    **{key: [_AT_LEAST_0] for key in ("alpha", "power_t", "tol")},
+    **{key: [_ABOVE_0] for key in ("learning_rate_init", "epsilon")},
+    **{key: [_BELOW_1] for key in ("validation_fraction", "beta_1", "beta_2")},
     "loss": [str, losses.Loss],
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "hidden_layer_sizes": ["array-like", _COUNT],
     "activation": [str, activations.Activation, list, tuple],
     "solver": [str, optimizers.Optimizer],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), _COUNT],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-    "power_t": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
-    "shuffle": ["boolean"],
     "random_state": ["random_state"],
-    "tol": [Interval(Real, 0, None, closed="left")],
     "verbose": ["verbose"],
-    "warm_start": ["boolean"],
     "momentum": [Interval(Real, 0, 1, closed="both")],
-    "nesterovs_momentum": ["boolean"],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "beta_1": [Interval(Real, 0, 1, closed="left")],
-    "beta_2": [Interval(Real, 0, 1, closed="left")],
-    "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-    "max_fun": [Interval(Integral, 1, None, closed="left")],
-    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+    "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
+    "dropout": [_BELOW_1, "array-like"],
     "stop_on": [StrOptions(set(MONITORED)), list, tuple, None],
-    "max_time": [Interval(Real, 0, None, closed="neither"), None],
-    "reset_optimizer": ["boolean"],
+    "max_time": [_ABOVE_0, None],
     "callbacks": [list, tuple, Callback, None],
-    "progress_bar": ["boolean"],
     "dtype": [StrOptions({"float32", "float64"}), Hidden(type), Hidden(HasMethods("newbyteorder")), None],
     "backend": [StrOptions({"auto", "numba", "cython", "numpy"})],
-    "threads": [Interval(Integral, 1, None, closed="left"), None],
+    "threads": [_COUNT, None],
 }
 """What scikit-learn's validation of parameters accepts."""
 

@@ -12,8 +12,7 @@ from fastnn.data import positive_integer
 from fastnn.losses import MeanSquaredError, SparseCategoricalCrossentropy
 from fastnn.typing import Array
 
-from .columns import Column, columns_of
-from .encoding import TableEncoder
+from .columns import Column, TableEncoder, columns_of
 from .ensemble import FEW_ROWS, Ensemble, Rows, Task
 from .network import thread_limit
 from .parameters import set_parameters
