@@ -102,19 +102,8 @@ def get(identifier: object, argument: str = "metrics") -> Metric:
 def resolve(metrics: object, loss: Loss | None, outputs: int) -> list[Metric]:
     """Make the metrics of a model: their names differ, and each "accuracy" becomes the one that suits the model.
 
-    Parameters
-    ----------
-    metrics : None, str, Metric, or an iterable of str and Metric
-        As `Sequential.compile` takes them.
-    loss : Loss or None
-        The model's loss; with binary crossentropy, "accuracy" is binary.
-    outputs : int
-        Width of the last layer; with one output, "accuracy" is binary.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A metric is unknown, or has no meaning for the model.
+    That is the binary one if the model's last layer has one of ``outputs``, or with binary crossentropy.  TypeError or
+    ValueError: a metric is unknown, or has no meaning for the model.
     """
     found = [get(m) for m in _listed(metrics)]
     binary = outputs == 1 or isinstance(loss, BinaryCrossentropy)

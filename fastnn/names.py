@@ -64,11 +64,7 @@ def _scope(objects: Mapping[str, Any]) -> Iterator[None]:
 class CustomObject(Configurable):
     """An object made of the user's own functions; a file holds only its name, and no code.
 
-    Attributes
-    ----------
-    functions : tuple of callable
-    function_name : str
-        What a file calls it: the name given, else that of the first function.
+    ``function_name`` is what a file calls it: the name given, else that of the first function.
     """
 
     what: ClassVar[str]  # the argument that takes such an object, for error messages
@@ -108,21 +104,8 @@ def lookup(value: object, table: Sequence[str], argument: str) -> str: ...
 def lookup(value: object, table: Mapping[str, Any] | Sequence[str], argument: str) -> Any:
     """Look a name up: what it stands for in a mapping, or the name itself where the table is a list of names.
 
-    Parameters
-    ----------
-    value : str
-        The name.
-    table : mapping or sequence of str
-        The known names.
-    argument : str
-        The argument that the name was given for, as error messages call it.
-
-    Raises
-    ------
-    TypeError
-        ``value`` is no string.
-    ValueError
-        The table has no such name. The message lists its names, and suggests one that is spelled like it.
+    Errors call the argument that the name was given for ``argument``.  TypeError: ``value`` is no string.  ValueError:
+    the table has no such name; the message lists its names, and suggests one that is spelled like it.
     """
     if isinstance(value, str) and value in table:
         return table[value] if isinstance(table, Mapping) else value
@@ -136,23 +119,9 @@ def lookup(value: object, table: Mapping[str, Any] | Sequence[str], argument: st
 def resolve(identifier: object, kind: type[C], table: Mapping[str, Callable[[], C]], argument: str) -> C:
     """Make an object of a name, a class or a configuration, as Keras's ``get`` does; objects are returned as they are.
 
-    Parameters
-    ----------
-    identifier : str, type, mapping or object
-        Names are found as they are, in lower case, and in CamelCase; a mapping is what `serialize` returns.
-    kind : type
-        The base class of what is wanted.
-    table : mapping of str to callable
-        What makes the object of each name.
-    argument : str
-        The argument that the identifier was given for, as error messages call it.
-
-    Raises
-    ------
-    TypeError
-        ``identifier`` is none of these.
-    ValueError
-        The table has no such name, or the mapping describes no object of this kind.
+    Names are found in the table as they are, in lower case, and in CamelCase; a configuration is what `serialize`
+    returns; ``kind`` is the base class of what is wanted.  TypeError: ``identifier`` is none of these.  ValueError: the
+    table has no such name, or the mapping describes no object of this kind.
     """
     if isinstance(identifier, kind):
         return identifier

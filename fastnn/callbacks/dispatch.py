@@ -8,21 +8,7 @@ from .history import History
 
 
 class CallbackList:
-    """Several callbacks, called in their order.
-
-    Parameters
-    ----------
-    callbacks : Callback, iterable of Callback, or None
-    model : Sequential, optional
-        The model that trains.
-    params : mapping, optional
-        See `Callback`.
-
-    Raises
-    ------
-    TypeError
-        One is no callback, or has methods that are never called.
-    """
+    """Several callbacks, called in their order; TypeError if one is none, or has methods that are never called."""
 
     def __init__(
         self,

@@ -70,21 +70,9 @@ def draw(history: dict[str, list[float]], picture: Path) -> None:
 
 
 def run(epochs: int, picture: Path, say: Callable[[str], Any] = print) -> float:
-    """Train, score, time and draw.
+    """Train on the digits, so many times, score, time, and draw the loss curve; return the accuracy on the test digits.
 
-    Parameters
-    ----------
-    epochs : int
-        Times that the training digits are seen.
-    picture : Path
-        Where the loss curve goes, as PNG.
-    say : callable
-        Gets each line of the report.
-
-    Returns
-    -------
-    float
-        The accuracy on the test digits.
+    ``say`` gets each line of the report.
     """
     require("matplotlib", "plot")
     x, y, x_test, y_test = digits()

@@ -49,12 +49,8 @@ def encode_columns(table: Any, descriptions: Sequence[Description], dtype: str =
     """Return the network's inputs, (rows, inputs), made of a table's columns.
 
     A number becomes (value - mean) / scale, and 0 where it is missing. A text becomes one input a category, 1 for
-    its own category and 0 for the others; all are 0 for a text that the description does not know.
-
-    Raises
-    ------
-    TableError
-        The table lacks a column, or a column holds something else than it did.
+    its own category and 0 for the others; all are 0 for a text that the description does not know.  TableError: the
+    table lacks a column, or a column holds something else than it did.
     """
     names = [d["name"] for d in descriptions]
     if missing := [name for name in names if name not in table.column_names]:

@@ -19,20 +19,11 @@ class TableError(ValueError):
 
 
 def read_table(path: Path, texts: Sequence[str] = ()) -> Any:
-    """Read a .csv, .csv.gz, .parquet or .npz file as a pyarrow table.
+    """Read a .csv, .csv.gz, .parquet or .npz file as a pyarrow table; its name's ending says what it is.
 
-    Parameters
-    ----------
-    path : Path
-        The file; its name's ending says what it is. A two-dimensional array ``x`` of an .npz file becomes
-        columns ``x[0]``, ``x[1]``, ...
-    texts : sequence of str
-        Columns of text, whatever they look like in this file. The others' types are inferred.
-
-    Raises
-    ------
-    TableError
-        The file is none of these, is damaged, has no rows, or names a column twice.
+    A two-dimensional array ``x`` of an .npz file becomes columns ``x[0]``, ``x[1]``, ...  The columns ``texts`` are of
+    text, whatever they look like in this file; the others' types are inferred.  TableError: the file is none of these,
+    is damaged, has no rows, or names a column twice.
     """
     pa = require("pyarrow", "cli")
     name = path.name.lower()

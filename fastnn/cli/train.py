@@ -43,12 +43,9 @@ class TrainOptions(NamedTuple):
 
 
 def train_on_table(options: TrainOptions) -> int:
-    """Train, score and save a model, and report it.
+    """Train, score and save a model, and report it; return the exit status.
 
-    Returns
-    -------
-    int
-        The exit status: 130 where training was interrupted, 1 where it diverged, else 0.
+    It is 130 where training was interrupted, 1 where it diverged, else 0.
     """
     check_folder(options.output)
     table, names = _read_rows(options)

@@ -86,25 +86,10 @@ def features(
 ) -> Array:
     """Inputs (rows, inputs), as they are; a flat array is one column where one is wanted, or any number.
 
-    Parameters
-    ----------
-    x : array_like
-        Any real dtype, any memory order; frames and lists too.
-    inputs : int, optional
-        How many inputs the model has, once that is known.
-    name : str
-        The argument, for errors.
-    dtype : str
-        What the values must fit into.
-    finite : bool
-        Look for NaN and the like.
-    first_row : int
-        What the first row counts as, for errors.
-
-    Raises
-    ------
-    TypeError, ValueError
-        ``x`` is empty, has another shape, or holds something else than finite real numbers.
+    ``x`` is of any real dtype and memory order, a frame or lists too.  ``inputs`` is how many the model has, once that
+    is known; ``dtype`` what the values must fit into, if they are to be ``finite``.  Errors call the argument
+    ``name``, and its first row ``first_row``: TypeError or ValueError if it is empty, has another shape, or holds
+    something else than finite real numbers.
     """
     array = as_array(x, name)
     if array.ndim == 1 and inputs in (None, 1):
@@ -138,21 +123,17 @@ def targets(
     Parameters
     ----------
     y : array_like
-        (rows, outputs); with one output also (rows,). Class numbers: (rows,) or (rows, 1), of any real dtype.
+        (rows, outputs); with one output also (rows,).  Class numbers: (rows,) or (rows, 1), of any real dtype.
     rows, outputs : int
         Of the inputs, and of the model.
     labels : bool
         Class numbers are wanted.
-    name : str
-        The argument, for errors.
-    dtype : str
-        What the values must fit into.
+    name, dtype, first_row
+        As in `features`.
     domain : {"", "probabilities", "counts", "signs"}
         They must be from 0 to 1; at least 0; or -1 and 1, or 0 and 1.
     outputs_a_target : int
         y has a column for that many outputs beside each other, which is repeated for each.
-    first_row : int
-        What the first row counts as, for errors.
 
     Raises
     ------
@@ -197,25 +178,12 @@ def weights(
     name: str = "sample_weight",
     first_row: int = 0,
 ) -> NDArray[np.float64] | None:
-    """The weight of each row in the loss, (rows,); None where nobody gave any. Both kinds multiply.
+    """The weight of each row in the loss, (rows,); None where nobody gave any.  Both kinds multiply.
 
-    Parameters
-    ----------
-    sample_weight : array_like, optional
-        (rows,) or (rows, 1), at least 0.
-    class_weight : mapping of int to float, or "balanced", optional
-        A weight for each class, 1 for one that is left out, as in Keras. "balanced": rows / (classes * rows of the
-        class), as in scikit-learn.
-    y : ndarray
-        What `targets` returned: class numbers, a column of them, or rows with the largest value at the class.
-    rows : int
-    name, first_row
-        As in `features`, of sample_weight.
-
-    Raises
-    ------
-    TypeError, ValueError
-        There are not as many as rows, or one is missing, negative or not finite.
+    ``sample_weight`` is (rows,) or (rows, 1), at least 0.  ``class_weight`` has a weight for each class, 1 for one that
+    is left out, as in Keras; or is "balanced": rows / (classes * rows of the class), as in scikit-learn.  ``y`` is what
+    `targets` returned: class numbers, a column of them, or rows with the largest value at the class.  Errors are
+    TypeError and ValueError: there are not as many as rows, or one is missing, negative or not finite.
     """
     result = None
     if sample_weight is not None:

@@ -139,13 +139,8 @@ def _is_text(kind: Any) -> bool:
 
 def _is_number(kind: Any) -> bool:
     types = require("pyarrow", "arrow").types
-    return bool(
-        types.is_boolean(kind)
-        or types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_decimal(kind)
-        or types.is_null(kind)
-    )
+    tests = types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_null
+    return any(test(kind) for test in tests)
 
 
 def _plain(column: Any) -> Any:
@@ -181,11 +176,8 @@ def open_files(
     dataset = path if isinstance(path, ds.Dataset) else _dataset(path, kind)
     schema = dataset.schema
     targets = [] if target is None else [target] if isinstance(target, str) else list(target)
-    for argument, names in (
-        ("columns", columns or ()),
-        ("target", targets),
-        ("sample_weight", [weight] if weight else ()),
-    ):
+    weights = [weight] if weight else []
+    for argument, names in (("columns", columns or ()), ("target", targets), ("sample_weight", weights)):
         for name in names:
             if name not in schema.names:
                 raise ValueError(f"{argument} got {name!r}; the columns are {', '.join(schema.names)}")
@@ -193,7 +185,7 @@ def open_files(
         columns = [name for name in schema.names if name not in targets and name != weight]
     if not columns:
         raise ValueError("columns got none; wants at least one input")
-    for name in [*columns, *([weight] if weight else []), *(targets[1:] if len(targets) > 1 else [])]:
+    for name in [*columns, *weights, *targets[1:]]:
         field = schema.field(name)
         if not _is_number(field.type):
             raise TypeError(

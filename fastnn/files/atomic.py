@@ -16,16 +16,8 @@ from fastnn.locks import lock
 def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Iterator[IO[bytes]]:
     """A file to write, which gets its name once it is complete and on the disk; until then the one that had it stays.
 
-    Parameters
-    ----------
-    path : str or path
-    previous : path, optional
-        Keep the file that had the name under this one, in the same folder.
-
-    Raises
-    ------
-    OSError
-        The file cannot be written: the error names it, and the reason.
+    That one is then kept under the name ``previous``, in the same folder, if there is such a name.  OSError: the file
+    cannot be written; the error names it, and the reason.
     """
     path = Path(os.path.realpath(path))  # a link stays one
     if not path.parent.is_dir():

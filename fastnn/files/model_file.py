@@ -30,24 +30,9 @@ CONTENTS = "fastnn.json"
 def save(
     path: str | os.PathLike[str], document: Mapping[str, Any], arrays: Mapping[str, Array], previous: Path | None = None
 ) -> None:
-    """Write a model's file; one that stood there is replaced once all is written.
+    """Write a model's file, of a document that JSON can hold and arrays of real numbers; see `atomic.replacing`.
 
-    Parameters
-    ----------
-    path : str or path
-    document : mapping
-        What JSON can hold.
-    arrays : mapping of str to ndarray
-        Of real numbers.
-    previous : path, optional
-        See `atomic.replacing`.
-
-    Raises
-    ------
-    TypeError
-        JSON cannot hold the document.
-    OSError
-        The file cannot be written.
+    TypeError: JSON cannot hold the document.  OSError: the file cannot be written.
     """
     text = _text(document)  # raises before anything is written
     with replacing(path, previous) as file, zipfile.ZipFile(file, "w") as archive:
@@ -64,14 +49,8 @@ def save(
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
     """The document and the arrays of a model's file; the arrays are read-only.
 
-    The document is the one that was saved, and "fastnn" in it the version that wrote it.
-
-    Raises
-    ------
-    FileNotFoundError, OSError
-        There is no such file, or it cannot be read.
-    ModelFileError
-        It is no model's file, is damaged or cut off, or was written by a newer fastnn.
+    The document is the one that was saved, and "fastnn" in it the version that wrote it.  OSError: there is no such
+    file, or it cannot be read.  ModelFileError: it is no model's file, damaged, cut off, or of a newer fastnn.
     """
     with open(path, "rb") as file:
         try:

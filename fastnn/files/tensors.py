@@ -29,12 +29,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
 def load(path: str | os.PathLike[str]) -> dict[str, Array]:
     """The arrays of a file in the safetensors format; checksums are verified where fastnn wrote it.
 
-    Raises
-    ------
-    FileNotFoundError, OSError
-        There is no such file, or it cannot be read.
-    ModelFileError
-        It is no such file, or is damaged.
+    OSError: there is no such file, or it cannot be read.  ModelFileError: it is no such file, or is damaged.
     """
     numpy_format = require("safetensors.numpy", "safetensors")
     content = Path(path).read_bytes()

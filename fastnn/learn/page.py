@@ -36,12 +36,8 @@ class Page(NamedTuple):
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], width: int = 11, first: int = 0) -> None:
         """Print a table, its cells aligned to the right.
 
-        Parameters
-        ----------
-        head, rows : sequences of str
-            A column with an empty head, other than the first, is aligned to the left.
-        width, first : int
-            Characters of a column, and of the first one where it has a width of its own.
+        A column with an empty head, other than the first, is aligned to the left.  Columns are ``width`` characters
+        wide; the first one is ``first``, where that is given.
         """
         sizes = [first or width, *(width if title else 0 for title in head[1:])]
         lines = [""]

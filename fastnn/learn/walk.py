@@ -22,16 +22,9 @@ SECTIONS = (  # title, name of the picture's file, and what tells the section to
 
 
 def run(sections: Sequence[int], output: Path | None, say: Say = print) -> None:
-    """Walk through the sections.
+    """Walk through the sections of these numbers, from 1, or through all; ``say`` gets paragraphs and tables.
 
-    Parameters
-    ----------
-    sections : sequence of int
-        Their numbers, from 1; an empty one stands for all.
-    output : Path or None
-        The folder where pictures are written. It is made if need be. None draws no pictures.
-    say : callable
-        Gets the text, a paragraph or a table at a time.
+    Pictures are written to the folder ``output``, which is made if need be; None draws none.
     """
     numbers = sorted(set(sections)) or range(1, len(SECTIONS) + 1)
     figures, hint = None, ""

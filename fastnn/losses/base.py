@@ -8,34 +8,16 @@ from fastnn.names import Configurable, CustomObject, snake_case
 
 
 class LossPlan(NamedTuple):
-    """What the kernels must know of a loss.
+    """What the kernels must know of a loss."""
 
-    Attributes
-    ----------
-    row : str
-        Name of its formulas in the table of losses, `fastnn.kernels.formulas.LOSSES`.
-    on_logits : bool
-        The formulas take the logits, which are the input of the last activation, and not its output.
-    parameter : tuple, or Function
-        Constants of the formulas: each a number, or numbers that the outputs take in turn.  For a loss of the user's
-        own: the function.
-    labels : bool
-        Targets are class numbers.
-    domain : {"", "probabilities", "counts", "signs"}
-        What targets must be; see `data.targets`.
-    outputs_a_target : int
-        How many outputs, side by side, have the same target.
-    smoothing : float
-        The part of each target that is spread over the classes.
-    """
-
-    row: str
-    on_logits: bool = False
+    row: str  # the name of its formulas in the table of losses, `fastnn.kernels.formulas.LOSSES`
+    on_logits: bool = False  # the formulas take the logits, the input of the last activation, and not its output
     parameter: Function | Sequence[float | Sequence[float]] = ()
-    labels: bool = False
-    domain: str = ""
-    outputs_a_target: int = 1
-    smoothing: float = 0.0
+    """Constants of the formulas: a number each, or numbers that the outputs take in turn; or the user's own function."""
+    labels: bool = False  # targets are class numbers
+    domain: str = ""  # what targets must be: "probabilities", "counts", "signs"; see `data.targets`
+    outputs_a_target: int = 1  # how many outputs, side by side, have the same target
+    smoothing: float = 0.0  # the part of each target that is spread over the classes
 
     def check(self, outputs: int) -> None:
         """Raise ValueError if the loss has no meaning for this number of outputs."""
@@ -51,18 +33,10 @@ class LossPlan(NamedTuple):
 
 
 class Loss(Configurable):
-    """Base of all losses.
+    """Base of all losses."""
 
-    Attributes
-    ----------
-    row : str
-        Name of its formulas in the table of losses.
-    domain : {"", "probabilities", "counts", "signs"}
-        What targets must be; see `data.targets`.
-    """
-
-    row: ClassVar[str]
-    domain: ClassVar[str] = ""
+    row: ClassVar[str]  # the name of its formulas in the table of losses
+    domain: ClassVar[str] = ""  # what targets must be; see `LossPlan`
 
     @property
     def name(self) -> str:
@@ -70,13 +44,7 @@ class Loss(Configurable):
         return snake_case(type(self).__name__)
 
     def kernel(self, activation: str) -> LossPlan:
-        """Plan the loss for a model whose last activation has this name.
-
-        Raises
-        ------
-        ValueError
-            The loss has no meaning for the outputs of this activation.
-        """
+        """Plan the loss for a model whose last activation has this name; ValueError if it has no meaning for that."""
         del activation  # whatever it is, outputs are compared with targets as they are
         return LossPlan(self.row, domain=self.domain)
 

@@ -111,14 +111,10 @@ def _classes(y: ArrayLike, rows: int, outputs: int) -> tuple[Array, NDArray[np.i
 
 
 def _probabilities_and_margins(model: Any, outputs: Array, values: Array) -> tuple[Array, Array]:
-    """Read a model's outputs, (points, outputs), as classes.
+    """Read a model's outputs, (points, outputs), as classes: their probabilities and margins.
 
-    Returns
-    -------
-    probabilities : (points, classes) array
-        Where the outputs are scores that do not sum to 1, 1 for the largest and 0 for the others.
-    margins : (points, 1 or classes) array
-        How far a class is ahead of the best of the others; 0 on its boundary.
+    Probabilities, (points, classes), are 1 for the largest and 0 for the others where outputs do not sum to 1.
+    Margins, (points, 1 or classes), say how far a class is ahead of the best of the others; 0 on its boundary.
     """
     logits = bool(getattr(model.loss, "from_logits", False)) if hasattr(model, "loss") else False
     if outputs.shape[1] == 1:
