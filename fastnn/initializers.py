@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data import positive_integer, real_number
-from .names import Configurable, lookup, publish, resolve, snake_case
+from .names import Configurable, lookup, resolve, snake_case
+
+__all__ = ["Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Initializer", "LecunNormal"]
+__all__ += ["LecunUniform", "Ones", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling", "Zeros"]
+__all__ += ["get"]
 
 Values = NDArray[np.float64]
 
@@ -216,6 +220,3 @@ def _truncated(shape: tuple[int, ...], rng: np.random.Generator) -> Values:
 def _seed(seed: Any) -> int | None:
     """Check a seed: None, or an integer of at least 0."""
     return None if seed is None else positive_integer(seed, "seed", least=0)
-
-
-publish(__name__)

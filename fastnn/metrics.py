@@ -11,8 +11,11 @@ from functools import partial
 from typing import Any
 
 from .losses import BinaryCrossentropy, Loss
-from .names import Configurable, publish, unique
+from .names import Configurable, unique
 from .names import resolve as resolve_name
+
+__all__ = ["BinaryAccuracy", "CategoricalAccuracy", "MeanAbsoluteError", "MeanSquaredError", "Metric"]
+__all__ += ["RootMeanSquaredError", "SparseCategoricalAccuracy", "get", "resolve"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,6 +132,3 @@ def _listed(metrics: object) -> list[Any]:
     if isinstance(metrics, Mapping) or not isinstance(metrics, Iterable):
         raise TypeError(f"metrics got {metrics!r}; wants a list of names or metrics")
     return list(metrics)
-
-
-publish(__name__)

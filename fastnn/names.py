@@ -170,18 +170,15 @@ def unique(names: Iterable[str], taken: Collection[str] = ()) -> list[str]:
     return result
 
 
-def publish(package: str, *others: str) -> None:
-    """Make a package the home of what its modules define and it imports: of its ``__all__``, with some other names.
+def publish(package: str) -> None:
+    """Make a package the home of the classes in its ``__all__``, whichever of its modules defines them.
 
     Pickles, skops files and error messages hold ``__module__``, and shall not depend on how a package is divided.
     """
     module = sys.modules[package]
-    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
-    own = {name: value for name, value in public.items() if getattr(value, "__module__", "").startswith(package)}
-    for value in own.values():
-        if isinstance(value, type):
-            value.__module__ = package
-    module.__dict__["__all__"] = sorted([*own, *others])
+    for name in module.__all__:
+        if isinstance(found := getattr(module, name), type):
+            found.__module__ = package
 
 
 def _is_private(kind: type) -> bool:

@@ -16,4 +16,8 @@ from .loggers import CSVLogger, JSONLogger
 from .monitors import EarlyStopping, TerminateOnNaN
 from .progress import ProgressBar, format_logs, format_seconds, verbosity
 
+__all__ = ["BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "JSONLogger"]
+__all__ += ["LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "ProgressBar", "ReduceLROnPlateau"]
+__all__ += ["TerminateOnNaN", "format_logs", "format_seconds", "verbosity"]
+
 publish(__name__)

@@ -10,3 +10,6 @@ from .file_source import FileSource
 from .prefetch import Block, End, Reader
 from .requirements import Requirements
 from .streams import Stream, find, open, stream
+
+__all__ = ["Stream", "as_array", "batch_size", "check_finite", "features", "open", "positive_integer", "read_by_rows"]
+__all__ += ["real_number", "stream", "targets", "validation_split", "weights"]

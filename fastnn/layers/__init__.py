@@ -10,4 +10,8 @@ from .weighted import Weighted
 from .normalization import BatchNormalization, LayerNormalization, Normalization
 from .dense import Dense, Scaling
 
-publish(__name__, "serialize")
+__all__ = ["Activation", "AlphaDropout", "BatchNormalization", "Dense", "Dropout", "GaussianNoise", "Input", "Layer"]
+__all__ += ["LayerNormalization", "Noise", "Normalization", "Scaling", "Weighted", "deserialize", "serialize"]
+__all__ += ["unique_names"]
+
+publish(__name__)

@@ -19,6 +19,11 @@ from .classification import (
 )
 from .regression import HalfSquaredError, Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 
+__all__ = ["BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy"]
+__all__ += ["Custom", "HalfSquaredError", "Hinge", "Huber", "KLDivergence", "LogCosh", "Loss", "LossPlan"]
+__all__ += ["MeanAbsoluteError", "MeanSquaredError", "Poisson", "Quantile", "SparseCategoricalCrossentropy"]
+__all__ += ["SquaredHinge", "get"]
+
 _CLASSES: list[type[Loss]] = [MeanSquaredError, HalfSquaredError, MeanAbsoluteError, Huber, LogCosh, Quantile, Poisson]
 _CLASSES += [KLDivergence, Hinge, SquaredHinge, BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy]
 _CLASSES += [CategoricalFocalCrossentropy, SparseCategoricalCrossentropy]

@@ -13,7 +13,7 @@ class LossPlan(NamedTuple):
     row: str  # the name of its formulas in the table of losses, `fastnn.kernels.formulas.LOSSES`
     on_logits: bool = False  # the formulas take the logits, the input of the last activation, and not its output
     parameter: Function | Sequence[float | Sequence[float]] = ()
-    """Constants of the formulas: a number each, or numbers that the outputs take in turn; or the user's own function."""
+    """Constants of the formulas: a number each, or numbers that outputs take in turn; or the user's own function."""
     labels: bool = False  # targets are class numbers
     domain: str = ""  # what targets must be: "probabilities", "counts", "signs"; see `data.targets`
     outputs_a_target: int = 1  # how many outputs, side by side, have the same target

@@ -5,4 +5,6 @@ from fastnn.names import publish
 from .loading import load_model
 from .sequential import Sequential
 
+__all__ = ["Sequential", "load_model"]
+
 publish(__name__)

@@ -10,6 +10,9 @@ from .adam import Adam, Adamax, AdamW, Nadam
 from .base import Optimizer
 from .rules import LBFGS, SGD, Adadelta, Adagrad, Lion, RMSprop, Rprop
 
+__all__ = ["LBFGS", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Nadam", "Optimizer", "RMSprop", "Rprop"]
+__all__ += ["SGD", "get", "schedules"]
+
 _CLASSES: list[type[Optimizer]] = [SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Nadam, Adamax, Lion, Rprop, LBFGS]
 _NAMES = {found.__name__.lower(): found for found in _CLASSES}
 
@@ -19,4 +22,4 @@ def get(identifier: object, argument: str = "optimizer") -> Optimizer:
     return resolve(identifier, Optimizer, _NAMES, argument)
 
 
-publish(__name__, "schedules")
+publish(__name__)

@@ -13,4 +13,6 @@ from .history import history
 from .likelihood import likelihood
 from .network import network
 
+__all__ = ["activations", "decision_boundary", "descent", "history", "likelihood", "network"]
+
 publish(__name__)

@@ -10,4 +10,8 @@ from .base import Constant, Custom, LearningRateSchedule, WarmUp, get
 from .cosine import CosineDecay, CosineDecayRestarts, CosineLog, OneCycle
 from .decay import ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay
 
+__all__ = ["Constant", "CosineDecay", "CosineDecayRestarts", "CosineLog", "Custom", "ExponentialDecay"]
+__all__ += ["InverseTimeDecay", "LearningRateSchedule", "OneCycle", "PiecewiseConstantDecay", "PolynomialDecay"]
+__all__ += ["WarmUp", "get"]
+
 publish(__name__)

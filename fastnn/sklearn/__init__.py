@@ -17,4 +17,7 @@ from .linear import LinearRegression, LogisticRegression  # noqa: E402
 from .regressor import MLPRegressor  # noqa: E402
 from .tabular import TabularClassifier, TabularRegressor  # noqa: E402
 
+__all__ = ["LinearRegression", "LogisticRegression", "MLPClassifier", "MLPRegressor", "TabularClassifier"]
+__all__ += ["TabularRegressor"]
+
 publish(__name__)
