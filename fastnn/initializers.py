@@ -26,18 +26,9 @@ class Initializer(Configurable):
     """Base of all initializers: derive from it, and define ``__call__(shape, rng)``."""
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
-        """Make values of a shape.
+        """Make values of a shape, (inputs, units) for a kernel, (units,) for a bias: an ndarray of float64.
 
-        Parameters
-        ----------
-        shape : tuple of int
-            (inputs, units) for a kernel, (units,) for a bias.
-        rng : numpy.random.Generator
-            The source of random values, unless the initializer has a seed.
-
-        Returns
-        -------
-        ndarray of float64
+        ``rng`` is the source of random values, unless the initializer has a seed.
         """
         raise NotImplementedError(f"{type(self).__name__} has no __call__(shape, rng)")
 

@@ -148,7 +148,7 @@ def deserialize(description: Mapping[str, Any], kind: type[C], argument: str) ->
     """Make the object that `serialize` described; its class is ``kind`` or derived from it."""
     if set(description) != {"class_name", "config"} or not isinstance(description["config"], Mapping):
         raise ValueError(f"{argument} got {description!r}; wants {{'class_name': ..., 'config': {{...}}}}")
-    classes = {found.__name__: found for found in _family(kind) if not _is_private(found)}
+    classes = {found.__name__: found for found in _family(kind)}
     return lookup(description["class_name"], classes, argument).from_config(description["config"])
 
 
@@ -181,13 +181,9 @@ def publish(package: str) -> None:
             found.__module__ = package
 
 
-def _is_private(kind: type) -> bool:
-    """Whether a class is a base within fastnn, of which nobody has an object."""
-    return kind.__name__.startswith("_") and kind.__module__.startswith("fastnn.")
-
-
 def _family(kind: type[C]) -> Iterator[type[C]]:
-    """A class and all that are derived from it, directly or not."""
-    yield kind
+    """A class and all that are derived from it, directly or not, but for bases within fastnn that have no objects."""
+    if not (kind.__name__.startswith("_") and kind.__module__.startswith("fastnn.")):
+        yield kind
     for derived in kind.__subclasses__():
         yield from _family(derived)

@@ -8,14 +8,9 @@ from fastnn.data import positive_integer
 Logs = dict[str, float]
 
 # Keras calls these; here they would never be called, and silence would be a lie.
-UNSUPPORTED = (
-    "on_train_batch_begin",
-    *(
-        f"on_{what}_{end}"
-        for what in ("batch", "test", "test_batch", "predict", "predict_batch")
-        for end in ("begin", "end")
-    ),
-)
+UNSUPPORTED = ["on_train_batch_begin"]
+UNSUPPORTED += [f"on_{what}_{end}" for what in ("batch", "test", "test_batch") for end in ("begin", "end")]
+UNSUPPORTED += [f"on_{what}_{end}" for what in ("predict", "predict_batch") for end in ("begin", "end")]
 
 
 class Callback:

@@ -30,12 +30,8 @@ def digits() -> Split:
 def network(backend: str) -> Sequential:
     """Return a compiled 64-128-10 network."""
     model = Sequential([Dense(128, activation="relu"), Dense(10, activation="softmax")], seed=0)
-    model.compile(
-        optimizer=SGD(learning_rate=0.1, momentum=0.9),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        backend=backend,
-    )
+    sgd = SGD(learning_rate=0.1, momentum=0.9)
+    model.compile(sgd, "sparse_categorical_crossentropy", ["accuracy"], backend=backend)
     return model
 
 

@@ -39,7 +39,7 @@ def read_table(path: Path, texts: Sequence[str] = ()) -> Any:
     except TableError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise TableError(f"{path} cannot be read: {_one_line(error)}") from error
+        raise TableError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     names = table.column_names
     if repeated := sorted({n for n in names if names.count(n) > 1}):
         raise TableError(f"{path} holds more than one column {repeated[0]!r}: each needs a name of its own")
@@ -106,8 +106,3 @@ def check_folder(path: Path) -> None:
         raise TableError(f"{path} cannot be written: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise TableError(f"{path} cannot be written: the folder {path.parent} is read-only")
-
-
-def _one_line(error: Exception) -> str:
-    """Return an error's message without its line breaks."""
-    return " ".join(str(error).split())

@@ -71,15 +71,8 @@ def train_on_table(options: TrainOptions) -> int:
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        history = model.fit(
-            x,
-            y,
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            validation_data=test,
-            callbacks=[EpochTable(options.epochs)],
-            verbose=0,
-        )
+        lines = [EpochTable(options.epochs)]
+        history = model.fit(x, y, options.batch_size, options.epochs, 0, callbacks=lines, validation_data=test)
     for warning in caught:
         click.echo(f"Warning: {warning.message}", err=True)
     click.echo(f"{len(x)} rows trained on in {format_seconds(time.perf_counter() - start)}")

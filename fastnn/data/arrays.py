@@ -44,12 +44,7 @@ def read_by_rows(value: object) -> bool:
 def as_array(value: ArrayLike | None, name: str) -> Array:
     """An array of real numbers of any dtype, without a copy where ``value`` has its numbers in an array.
 
-    Raises
-    ------
-    TypeError
-        It holds something else than real numbers.
-    ValueError
-        It is ragged, or has entries that are masked or missing.
+    TypeError: it holds something else.  ValueError: it is ragged, or has entries that are masked or missing.
     """
     if type(value) is np.ndarray and value.dtype.kind in "iuf":
         return value

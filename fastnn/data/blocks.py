@@ -25,14 +25,8 @@ from .streams import Stream
 class Feed:
     """A stream and what a model wants of it.
 
-    Parameters
-    ----------
-    stream : Stream
-    requirements : Requirements
-    batch_size : int, optional
-        None: 32 rows, but batches of an iterator as they come.
-    steps : int, optional
-        Batches of an epoch; otherwise all that come.
+    ``batch_size`` None stands for 32 rows, but for batches of an iterator as they come.  ``steps`` is the batches of an
+    epoch; None: all that come.
     """
 
     def __init__(

@@ -56,10 +56,7 @@ def batch_size(value: object) -> int:
 def validation_split(fraction: object, rows: int) -> int:
     """How many of the rows are trained on; those behind them, the last ones, are kept for validation.
 
-    Raises
-    ------
-    ValueError
-        ``fraction`` is not from 0 to below 1, or is less than a row, or leaves none to train on.
+    ValueError: ``fraction`` is not from 0 to below 1, or is less than a row, or leaves none to train on.
     """
     fraction = real_number(fraction, "validation_split", least=0, below=1)
     if fraction == 0:

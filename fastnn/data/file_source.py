@@ -85,15 +85,8 @@ class FileSource:
                     yield from reader.iter_batches(rows, row_groups=[group], columns=list(names), use_threads=False)
                 return
             piece = file if group is None else file.subset(row_group_ids=[group])
-            scanner = piece.scanner(
-                schema=self.dataset.schema,
-                columns=list(names),
-                batch_size=rows,
-                batch_readahead=0,
-                fragment_readahead=0,
-                use_threads=False,
-            )
-            yield from scanner.to_batches()
+            alone = {"batch_readahead": 0, "fragment_readahead": 0, "use_threads": False}
+            yield from piece.scanner(self.dataset.schema, columns=list(names), batch_size=rows, **alone).to_batches()
         except (require("pyarrow", "arrow").ArrowException, OSError) as error:
             raise ValueError(f"{file.path} cannot be read: {error}") from error
 

@@ -85,10 +85,7 @@ class _Closed(Exception):
 class Reader:
     """A thread that is a block ahead; a context manager, which ends it.
 
-    Parameters
-    ----------
-    produce : callable
-        Takes a function that waits for a free buffer, and returns an iterator of blocks.
+    ``produce`` takes a function that waits for a free buffer, and returns an iterator of blocks.
     """
 
     def __init__(self, produce: Callable[[Callable[[], Buffer]], Iterator[Block | End]]) -> None:

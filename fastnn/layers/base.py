@@ -123,13 +123,7 @@ def deserialize(description: Mapping[str, Any]) -> Layer:
 
 
 def unique_names(layers: Sequence[Layer]) -> list[str]:
-    """A name for each layer: the given ones, and for the others dense, dense_1, ...
-
-    Raises
-    ------
-    ValueError
-        Two layers were given the same name.
-    """
+    """A name for each layer: the given ones, of which no two may be the same, and for the others dense, dense_1, ..."""
     given = [layer.name for layer in layers if layer._named]
     if twice := [name for name in given if given.count(name) > 1]:
         raise ValueError(f"layers got two of the name {twice[0]!r}; wants names that differ")

@@ -166,10 +166,7 @@ class Fit:
 def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Array:
     """One step over all rows of x; the means of the loss before it and of the metrics.
 
-    Raises
-    ------
-    FloatingPointError
-        It made the loss or a weight NaN or infinite; all is as before.
+    FloatingPointError: it made the loss or a weight NaN or infinite; all is as before.
     """
     assert model.optimizer is not None
     if model.optimizer.full_batch:

@@ -68,17 +68,15 @@ def rebuilt(
     model.dtype = lookup(document["dtype"], DTYPES, "dtype")
     weights = _weights(arrays)
     if arrays or "fastnn" in document:  # a file is of a model that is built
-        model._check_weights(weights)  # before anything is allocated on the word of its description
+        shapes = list(model._weight_shapes().values())  # before anything is allocated on the word of its description
+        if [array.shape for array in weights] != shapes:
+            raise ValueError(f"its weights have shapes {[array.shape for array in weights]}; wants {shapes}")
     inputs, model._inputs = model._inputs, None  # no weights are drawn
     if compiled is not None:
-        model.compile(
-            optimizer=deserialize(compiled["optimizer"], optimizers.Optimizer, "optimizer"),
-            loss=None if compiled["loss"] is None else deserialize(compiled["loss"], losses.Loss, "loss"),
-            metrics=[deserialize(metric, metrics.Metric, "metrics") for metric in compiled["metrics"]],
-            dtype=model.dtype,
-            backend=backend,
-            threads=threads,
-        )
+        optimizer = deserialize(compiled["optimizer"], optimizers.Optimizer, "optimizer")
+        loss = None if compiled["loss"] is None else deserialize(compiled["loss"], losses.Loss, "loss")
+        watched = [deserialize(metric, metrics.Metric, "metrics") for metric in compiled["metrics"]]
+        model.compile(optimizer, loss, watched, dtype=model.dtype, backend=backend, threads=threads)
     model._inputs = inputs
     if arrays:
         model._make_engine(weights)

@@ -146,12 +146,6 @@ class Structure:
             for name, shape in layer.weight_shapes(width or 0).items()
         }
 
-    def _check_weights(self, weights: Sequence[Array]) -> None:
-        """Raise ValueError unless these are the weights of such a model, built or not."""
-        shapes = list(self._weight_shapes().values())
-        if [array.shape for array in weights] != shapes:
-            raise ValueError(f"its weights have shapes {[array.shape for array in weights]}; wants {shapes}")
-
     # --- Description ---
 
     def summary(self) -> None:

@@ -170,16 +170,7 @@ class Optimizer(Configurable):
     def options(self) -> tuple[tuple[str, float], Average | None]:
         """How gradients are clipped, and how weights are averaged, as `Engine.set_optimizer` takes it.
 
-        Returns
-        -------
-        clip : (str, float)
-            The way and the limit; ("", 0.0) for none.
-        average : Average or None
-
-        Raises
-        ------
-        ValueError
-            More than one way to clip is asked for.
+        Clipping is a way and a limit, ("", 0.0) for none.  ValueError: more than one way to clip is asked for.
         """
         known: tuple[tuple[str, float], Average | None] | None = self.__dict__.get("_engine_options")
         if known is not None:  # train_on_batch asks in every call

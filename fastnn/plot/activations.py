@@ -63,15 +63,9 @@ def activations(model: Any, x: ArrayLike, ax: Any = None) -> Any:
 def _draw_map(ax: Any, block: Array, ends: tuple[float, float], scale: float, written: bool) -> None:
     """Draw a layer's activations, (rows, units), between two x coordinates; ``scale`` has the deepest colour."""
     (rows, units), (left, right) = block.shape, ends
-    ax.imshow(
-        block,
-        cmap=diverging(),
-        vmin=-scale,
-        vmax=scale,
-        extent=(left, right, rows, 0),
-        aspect="auto",
-        interpolation="nearest" if block.size <= 20_000 else "antialiased",
-    )
+    smoothing = "nearest" if block.size <= 20_000 else "antialiased"
+    place = {"extent": (left, right, rows, 0), "aspect": "auto", "interpolation": smoothing}
+    ax.imshow(block, cmap=diverging(), vmin=-scale, vmax=scale, **place)
     ax.plot([left, right, right, left, left], [0, 0, rows, rows, 0], color=INK, linewidth=0.8)
     if written:
         for (row, unit), value in np.ndenumerate(block):

@@ -76,16 +76,9 @@ def _draw_points(ax: Any, points: Array, labels: Array, values: Array) -> None:
     for k, value in enumerate(values):
         chosen = points[labels == k]
         if len(chosen):
-            ax.scatter(
-                *chosen.T,
-                s=size,
-                color=COLOURS[k % len(COLOURS)],
-                marker=MARKERS[(k + k // len(COLOURS)) % len(MARKERS)],
-                edgecolor="white",
-                linewidth=0.7,
-                label=f"{value:g}",
-                zorder=2,
-            )
+            colour, marker = COLOURS[k % len(COLOURS)], MARKERS[(k + k // len(COLOURS)) % len(MARKERS)]
+            edge = {"edgecolor": "white", "linewidth": 0.7, "zorder": 2}
+            ax.scatter(*chosen.T, s=size, color=colour, marker=marker, label=f"{value:g}", **edge)
 
 
 def _classes(y: ArrayLike, rows: int, outputs: int) -> tuple[Array, NDArray[np.int64]]:

@@ -74,13 +74,7 @@ def _log_likelihood(p: Array, ones: int, count: int) -> Array:
 def _draw_balls(ax: Any, balls: Array) -> None:
     """Draw the balls in a row along the top of the axes."""
     shrunk = min(1, 13 / balls.size)
-    ax.scatter(
-        0.5 + 0.065 * (np.arange(balls.size) - (balls.size - 1) / 2) * shrunk,
-        np.full(balls.size, 0.93),
-        s=150 * shrunk,
-        c=[BLUE if ball else YELLOW for ball in balls],
-        edgecolor=INK,
-        linewidth=0.8,
-        transform=ax.transAxes,
-        zorder=3,
-    )
+    across = 0.5 + 0.065 * (np.arange(balls.size) - (balls.size - 1) / 2) * shrunk
+    style = {"edgecolor": INK, "linewidth": 0.8, "transform": ax.transAxes, "zorder": 3}
+    colours = [BLUE if ball else YELLOW for ball in balls]
+    ax.scatter(across, np.full(balls.size, 0.93), s=150 * shrunk, c=colours, **style)

@@ -30,13 +30,7 @@ class LearningRateSchedule(Configurable):
         return rates if steps.ndim else float(rates)
 
     def at(self, steps: Array) -> Array:
-        """The learning rates of steps, checked: `rates` may be the user's.
-
-        Raises
-        ------
-        ValueError
-            A rate is negative or not finite, or there is not a rate a step.
-        """
+        """The learning rates of steps; ValueError if one is negative or not finite, or there is not a rate a step."""
         rates = np.asarray(self.rates(steps.astype(np.float64)), np.float64)
         if rates.shape != steps.shape:
             raise ValueError(f"learning_rate got rates of shape {rates.shape} from {self!r}; wants {steps.shape}")

@@ -152,12 +152,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc, unused-igno
             return None
         return np.asarray(y == self.classes_[-1]).reshape(-1, 1) & (len(self.classes_) > 1)
 
-    def _decided(self, output: Array) -> Any:
-        """The classes that the network's output stands for."""
-        if self._kind().startswith("multilabel"):
-            return self._label_binarizer.inverse_transform(output)
-        return self.classes_[self._numbers(output)]
-
     def _numbers(self, output: Array) -> Array:
         """The number of each row's most probable class."""
         if output.shape[1] == 1:
@@ -195,7 +189,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc, unused-igno
 
     def predict(self, X: Any) -> Any:
         """The class of each row, (rows,); where y has several labels, 0 or 1 for each, (rows, labels)."""
-        return self._decided(self._output(X))
+        output = self._output(X)
+        if self._kind().startswith("multilabel"):
+            return self._label_binarizer.inverse_transform(output)
+        return self.classes_[self._numbers(output)]
 
     def predict_proba(self, X: Any) -> Array:
         """Probabilities, (rows, classes), in the order of ``classes_``; of several labels: (rows, labels)."""

@@ -92,16 +92,9 @@ class Ensemble:
         optimizer = Adam(schedule, beta_2=0.95, epsilon=1e-8)
         model.compile(optimizer, task.loss, task.metrics, backend=settings.backend, threads=threads)
         best = BestEpoch(self, epochs)
-        history = model.fit(
-            x,
-            y,
-            batch_size=-(-len(x) // steps),  # batches as equal as can be: a small last one would count as much
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=[best],
-            validation_data=validation,
-            sample_weight=weight,
-        )
+        rows_a_step = -(-len(x) // steps)  # batches as equal as can be: a small last one would count as much
+        options: dict[str, Any] = {"validation_data": validation, "sample_weight": weight}
+        history = model.fit(x, y, rows_a_step, epochs, verbose, [best], **options)
         if history.interrupted:
             self.stop()
         trained = Sequential(self._layers(x.shape[1]), seed=seed)  # without the optimizer's state, for pickles
@@ -117,16 +110,9 @@ class Ensemble:
         hidden = np.atleast_1d(settings.hidden_layer_sizes).tolist()
         widths = [inputs, *(positive_integer(width, "hidden_layer_sizes") for width in hidden)]
         for before, width in pairwise(widths):
-            layers.append(
-                Dense(
-                    width,
-                    settings.activation,
-                    kernel_initializer=RandomNormal(stddev=before**-0.5),
-                    bias_initializer=RandomNormal(stddev=1.0),
-                    kernel_rate=before**-0.5,
-                    bias_rate=0.1,
-                )
-            )
+            kernel, bias = RandomNormal(stddev=before**-0.5), RandomNormal(stddev=1.0)
+            options: dict[str, Any] = {"kernel_initializer": kernel, "bias_initializer": bias}
+            layers.append(Dense(width, settings.activation, **options, kernel_rate=before**-0.5, bias_rate=0.1))
             if settings.dropout:
                 layers.append(Dropout(settings.dropout))
         rates = {"kernel_rate": widths[-1] ** -0.5, "bias_rate": 0.1}

@@ -111,16 +111,11 @@ def fit_lbfgs(estimator: BaseMLP, network: Network, x: Any, y: Any, weight: Arra
         return value, coordinates.gradient(gradient)
 
     options = {"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol}
+    options |= estimator._lbfgs_options()
     one = network.engine.backend != "numpy"  # SciPy's vectors are short: a second thread costs more than it brings
     with threadpool_limits(1, user_api="blas") if one else nullcontext():
-        result = minimize(
-            objective,
-            start,
-            method="L-BFGS-B",
-            jac=True,
-            callback=None if estimator.max_time is None else until,
-            options=options | estimator._lbfgs_options(),
-        )
+        callback = None if estimator.max_time is None else until
+        result = minimize(objective, start, method="L-BFGS-B", jac=True, callback=callback, options=options)
     objective(result.x)  # leaves its weights in the network
     estimator.n_iter_ = min(int(result.nit), estimator.max_iter)
     estimator.loss_ = float(result.fun) + loss_constant(estimator.loss, data.y, weight)
