@@ -8,7 +8,10 @@ from .history import History
 
 
 class CallbackList:
-    """Several callbacks, called in their order; TypeError if one is none, or has methods that are never called."""
+    """Several callbacks, each called in turn by methods of the same names.
+
+    TypeError: one is no callback, or has methods that are never called.
+    """
 
     def __init__(
         self,
@@ -56,22 +59,18 @@ class CallbackList:
         return any(overrides(c, "on_progress") for c in self.callbacks)
 
     def set_params(self, params: Mapping[str, Any]) -> None:
-        """Call each in turn."""
         for callback in self.callbacks:
             callback.set_params(params)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Call each in turn."""
         for callback in self.callbacks:
             callback.on_train_begin(logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Call each in turn."""
         for callback in self.callbacks:
             callback.on_train_end(logs)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Call each in turn."""
         for callback in self.callbacks:
             callback.on_epoch_begin(epoch, logs)
 
@@ -91,7 +90,6 @@ class CallbackList:
                 callback.on_train_batch_end(batch, logs)
 
     def on_progress(self, epoch: int, step: int, steps: int | None, logs: Logs | None = None) -> None:
-        """Call each in turn."""
         for callback in self.callbacks:
             callback.on_progress(epoch, step, steps, logs)
 

@@ -37,7 +37,15 @@ class Noise(Layer):
         raise NotImplementedError
 
 
-class Dropout(Noise):
+class _Dropping(Noise):
+    """Base of the two kinds of dropout."""
+
+    def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__(seed, name)
+        self.rate = real_number(rate, "rate", least=0, below=1)
+
+
+class Dropout(_Dropping):
     """Makes a part of the values 0, and scales the others by 1 / (1 - rate).
 
     Parameters
@@ -48,15 +56,11 @@ class Dropout(Noise):
     name : str, optional
     """
 
-    def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
-        super().__init__(seed, name)
-        self.rate = real_number(rate, "rate", least=0, below=1)
-
     def _constants(self) -> dict[str, float]:
         return {"threshold": _threshold(self.rate), "scale": 1 / (1 - self.rate), "shift": 0.0, "dropped": 0.0}
 
 
-class AlphaDropout(Noise):
+class AlphaDropout(_Dropping):
     """Dropout for selu: puts values at its lower end, and keeps mean 0 and variance 1 (Klambauer et al., 2017).
 
     Parameters
@@ -66,10 +70,6 @@ class AlphaDropout(Noise):
     seed : int, optional
     name : str, optional
     """
-
-    def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
-        super().__init__(seed, name)
-        self.rate = real_number(rate, "rate", least=0, below=1)
 
     def _constants(self) -> dict[str, float]:
         """Values are dropped to selu's lower end; scale and shift restore mean 0 and variance 1 then."""

@@ -229,10 +229,8 @@ class Sequential(Structure):
             validation = fitting.validation_data(self, validation_data, validation_steps, train.width)
         elif validation_split:
             train, validation = fitting.split(train, validation_split)
-        fit = fitting.Fit(
-            self, train, validation, rows_a_step, range(initial_epoch, epochs), bool(shuffle), lazy, given, level
-        )
-        return fit.run()
+        numbers = range(initial_epoch, epochs)
+        return fitting.Fit(self, train, validation, rows_a_step, numbers, bool(shuffle), lazy, given, level).run()
 
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
@@ -261,8 +259,7 @@ class Sequential(Structure):
             Keras's sake: blocks are cut to fit the cache, and the result does not depend on them.
         """
         self._check_compiled("evaluate")
-        if batch_size is not None:
-            data.batch_size(batch_size)
+        data.batch_size(batch_size)
         rows = datasets.rows(self, Chunk(x, y, sample_weight), class_weight, steps=steps)
         values = data.evaluate(self._built(rows.width), rows)
         if verbosity(verbose):
@@ -287,8 +284,7 @@ class Sequential(Structure):
             x has another shape or holds something else than real numbers; it has a NaN or an infinite value, and the
             output has therefore, too.
         """
-        if batch_size is not None:
-            data.batch_size(batch_size)
+        data.batch_size(batch_size)
         return inference.predict(self, x, steps)
 
     def predictor(self, rows: int = 1) -> quick.Predictor:
@@ -392,13 +388,7 @@ class Sequential(Structure):
         """
         saving.load_weights(self, path)
 
-    def _contents(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """All that makes the model: what JSON can hold, and the arrays."""
-        return saving.contents(self)
-
-    def _bring_back(self, document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        """Weights, slots and count of updates as in what `_contents` returned; of a model of the same structure."""
-        saving.bring_back(self, document, arrays)
+    _contents, _bring_back = saving.contents, saving.bring_back  # methods, for backups
 
     def __getstate__(self) -> tuple[Any, ...]:
         """Pickles, and copies, are made of what a file holds."""

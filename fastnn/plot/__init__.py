@@ -6,12 +6,11 @@ those of Okabe and Ito (2008), which colour-blind readers can tell apart.
 
 from fastnn.names import publish
 
-from .activations import activations
 from .boundary import decision_boundary
 from .descent import descent
 from .history import history
 from .likelihood import likelihood
-from .network import network
+from .network import activations, network
 
 __all__ = ["activations", "decision_boundary", "descent", "history", "likelihood", "network"]
 

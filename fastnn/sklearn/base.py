@@ -1,10 +1,8 @@
 """What MLPClassifier, MLPRegressor and the linear models share: checks, the network and its weights, and pickling."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -31,10 +29,7 @@ from fastnn.optimizers import Optimizer
 from .lbfgs import Coordinates, fit_lbfgs, value_and_gradient
 from .network import Architecture, Network, loss_of, optimizer_of, rows_of, thread_limit
 from .parameters import CONSTRAINTS, dropout_rates, hidden_activations, hidden_sizes
-from .stochastic import fit_stochastic
-
-if TYPE_CHECKING:
-    from .stochastic import Validation
+from .stochastic import Validation, fit_stochastic
 
 _lock = threading.Lock()
 

@@ -1,8 +1,6 @@
 """MLPClassifier, as scikit-learn has it, and more."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -16,9 +14,7 @@ from fastnn.typing import Array
 
 from .base import BaseMLP
 from .parameters import documented, set_parameters
-
-if TYPE_CHECKING:
-    from .stochastic import Validation
+from .stochastic import Validation
 
 
 @documented

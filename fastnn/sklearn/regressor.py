@@ -1,8 +1,6 @@
 """MLPRegressor, as scikit-learn has it, and more."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -13,9 +11,7 @@ from fastnn.typing import Array
 
 from .base import BaseMLP
 from .parameters import documented, set_parameters
-
-if TYPE_CHECKING:
-    from .stochastic import Validation
+from .stochastic import Validation
 
 
 @documented

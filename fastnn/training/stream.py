@@ -17,7 +17,7 @@ SHARED_SECONDS = 0.004
 
 
 class StreamTraining:
-    """A training run over a stream: a `Training` for each block, with the same attributes."""
+    """A training run over a stream: a `Training` for each block, with the same attributes and methods."""
 
     not_finite = False  # the reader has looked at x
 
@@ -68,7 +68,6 @@ class StreamTraining:
 
     @property
     def finite(self) -> bool:
-        """Whether all is well with what training has made so far."""
         return not self.diverged and self.engine.finite
 
     def end_of(self, epochs: int) -> int:
@@ -76,16 +75,13 @@ class StreamTraining:
         return sys.maxsize
 
     def means(self, epoch: int) -> Array:
-        """Loss and metrics of an epoch, or of as much of it as there has been."""
         means: Array = self.results[epoch] / max(1, self.rows[epoch])
         return means
 
     def samples(self, epoch: int) -> int:
-        """Rows of an epoch."""
         return int(self.rows[epoch])
 
     def place(self) -> tuple[int, int]:
-        """The epoch of the last step, and how many of its steps there have been."""
         if self.epoch and self.step == self._epoch_step:
             return self.epoch - 1, self.steps_per_epoch or 0
         return self.epoch, self.step - self._epoch_step
