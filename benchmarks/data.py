@@ -12,7 +12,6 @@ import numpy as np
 
 import fastnn
 from fastnn.layers import Dense, Input
-
 from . import machine
 from .cases import SHUFFLED, chosen
 from .peers import Fastnn

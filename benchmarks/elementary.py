@@ -10,7 +10,6 @@ import numpy as np
 
 from fastnn import Sequential
 from fastnn.layers import Activation, Input
-
 from .internals import ACTIVATIONS, address, aligned, compiled, lanes
 from .report import line, titles
 from .timing import by_turns

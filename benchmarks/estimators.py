@@ -14,7 +14,6 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.preprocessing import StandardScaler
 
 import fastnn.sklearn
-
 from .report import line, titles
 from .timing import once
 

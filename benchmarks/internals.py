@@ -14,7 +14,6 @@ from fastnn.engine import ACTIVATIONS, JobRecord, address, aligned
 from fastnn.kernels.machine import instruction_set
 from fastnn.kernels.plan import SYNCHRONISATION_WORDS
 from fastnn.team import Crew, processors
-
 from .scaling_model import Work
 
 __all__ = ["ACTIVATIONS", "address", "aligned", "processors"]

@@ -17,7 +17,6 @@ import numpy as np
 
 from fastnn import Sequential, layers, losses
 from fastnn.optimizers import SGD
-
 from . import machine, report
 from .cases import CASES, LEARNING_RATE, MOMENTUM, ODD, Case, chosen
 from .internals import processors

@@ -25,7 +25,6 @@ import numpy.typing as npt
 from fastnn.kernels import plan
 from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE
 from fastnn.kernels.numpy_backend import mixed, shuffled
-
 from .functions import Function
 from .team import Crew, processors
 

@@ -5,7 +5,6 @@ Training runs many steps in one compiled call, so no callback is called for each
 """
 
 from fastnn.names import publish
-
 from .backup import BackupAndRestore
 from .base import Callback, LambdaCallback
 from .checkpoint import ModelCheckpoint

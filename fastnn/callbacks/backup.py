@@ -14,7 +14,6 @@ from fastnn.errors import ModelFileError, warn
 from fastnn.files import model_file
 from fastnn.locks import Claim
 from fastnn.typing import Array
-
 from .base import Backup, Callback, Logs, steps_of
 
 

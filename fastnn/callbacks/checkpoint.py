@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from fastnn.extras import require
-
 from .base import Logs, steps_of
 from .monitors import Monitor
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from fastnn.data import positive_integer, real_number
-
 from .base import Callback, Logs
 from .monitors import Monitor
 

@@ -7,7 +7,6 @@ from typing import Any
 from fastnn.data import positive_integer, real_number
 from fastnn.names import lookup
 from fastnn.typing import Array
-
 from .base import Callback, Logs
 
 LARGER_IS_BETTER = ("acc", "auc", "precision", "recall", "f1", "r2")

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from fastnn.callbacks import format_seconds
-
 from .predict import predict_table
 from .tables import check_folder
 from .train import TrainOptions, train_on_table

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from fastnn.extras import require
 from fastnn.typing import Array
-
 from .tables import TableError
 
 MAX_CATEGORIES = 100  # texts of one column that get an input of their own

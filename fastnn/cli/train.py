@@ -14,7 +14,6 @@ import numpy as np
 from fastnn.callbacks import Callback, format_seconds
 from fastnn.errors import DivergenceWarning
 from fastnn.typing import Array
-
 from .encoding import Description, describe_columns, describe_target, encode_columns, encode_target, has_value
 from .tables import TableError, check_folder, read_table
 

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastnn.typing import Array
-
 from .chunks import Chunk
 
 PAGE_BYTES = mmap.PAGESIZE

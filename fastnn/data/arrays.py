@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.team import Crew, processors
 from fastnn.typing import Array
-
 from .checks import positive_integer, real_number
 
 BLOCK_BYTES = 2**20  # checks go through an array by so much, which stays in cache and keeps temporaries small

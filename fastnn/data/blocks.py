@@ -11,7 +11,6 @@ import numpy as np
 
 from fastnn.engine import KIND_CODES, Data, Engine
 from fastnn.typing import Array
-
 from . import arrays, checks
 from .array_source import ArraySource
 from .batch_source import BatchSource

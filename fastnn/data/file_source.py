@@ -9,7 +9,6 @@ import numpy as np
 
 from fastnn.extras import require
 from fastnn.typing import Array
-
 from .chunks import CHUNK_BYTES, Chunk
 
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from fastnn.engine import Data
 from fastnn.typing import Array
-
 from . import arrays
 from .chunks import CHUNK_BYTES, Chunk
 

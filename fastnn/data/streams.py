@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from fastnn.typing import Array
-
 from . import arrays, checks
 from .array_source import ArraySource
 from .batch_source import BatchSource

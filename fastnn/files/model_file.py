@@ -20,7 +20,6 @@ import numpy as np
 
 from fastnn.errors import ModelFileError
 from fastnn.typing import Array
-
 from .atomic import replacing
 
 FORMAT = 2  # 1 had no checksum of the document

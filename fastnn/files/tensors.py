@@ -12,7 +12,6 @@ import numpy as np
 from fastnn.errors import ModelFileError
 from fastnn.extras import require
 from fastnn.typing import Array
-
 from .atomic import replacing
 
 

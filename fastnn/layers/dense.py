@@ -7,7 +7,6 @@ from fastnn import activations, initializers, regularizers
 from fastnn.data import boolean, positive_integer, real_number
 from fastnn.engine import Engine, LayerPlan
 from fastnn.typing import Array
-
 from .base import only_size
 from .weighted import Weighted
 

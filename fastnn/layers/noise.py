@@ -4,7 +4,6 @@ import math
 
 from fastnn.data import positive_integer, real_number
 from fastnn.engine import SELU_ALPHA, SELU_SCALE, LayerPlan
-
 from .base import Layer
 
 

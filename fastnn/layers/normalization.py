@@ -8,7 +8,6 @@ from fastnn import initializers
 from fastnn.data import boolean, real_number
 from fastnn.engine import Engine, LayerPlan
 from fastnn.typing import Array
-
 from .weighted import Weighted
 
 MOVING = ("moving_mean", "moving_variance")

@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 from fastnn.data import as_array, check_finite
 from fastnn.engine import Engine
 from fastnn.typing import Array
-
 from .base import Layer
 
 

@@ -9,7 +9,6 @@ from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.optimizers import SGD
 from fastnn.typing import Array
-
 from .page import Axes, Page, Picture, kernel, small_model
 
 X, Y = np.array([[0.5, 1.0]]), np.array([0.8])

@@ -6,7 +6,6 @@ from fastnn import plot
 from fastnn.optimizers import SGD, Adam, Optimizer
 from fastnn.training import gradient_descent
 from fastnn.typing import Array
-
 from .page import Axes, Page, Picture, decimals
 
 RATES = {

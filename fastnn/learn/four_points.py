@@ -7,7 +7,6 @@ from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.optimizers import Adam
 from fastnn.typing import Array
-
 from .page import Axes, Page, Picture, kernel, small_model
 
 POINTS, CLASSES = np.array([[0.0, 0], [1, 1], [0, 1], [1, 0]]), np.array([0, 0, 1, 1])

@@ -7,7 +7,6 @@ from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.optimizers import SGD
 from fastnn.plot.drawing import BLUE, INK, with_grid
-
 from .page import Axes, Page, Picture, decimals, small_model
 
 X, BALLS = np.zeros((5, 1)), np.array([1, 1, 1, 0, 0])

@@ -9,7 +9,6 @@ from fastnn.layers import Dense
 from fastnn.optimizers import Adam
 from fastnn.plot.drawing import BLUE, ORANGE, with_grid
 from fastnn.typing import Array
-
 from .page import Axes, Page, Picture, decimals, small_model
 
 ANSWERS = np.array([0.99, 0.9, 0.5, 0.1, 0.01])  # probabilities given to the right class

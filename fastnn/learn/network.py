@@ -6,7 +6,6 @@ from fastnn import plot
 from fastnn.layers import Dense
 from fastnn.models import Sequential
 from fastnn.typing import Array
-
 from .page import Axes, Page, Picture, kernel, pair, small_model
 
 

@@ -10,7 +10,6 @@ from fastnn.models import Sequential
 from fastnn.optimizers import SGD
 from fastnn.plot.drawing import BLUE, PALE
 from fastnn.typing import Array
-
 from .page import Axes, Page, Picture, decimals, small_model
 
 SHOWN = (0, 1, 5, 20, 60)  # steps of the search that the table and the picture show

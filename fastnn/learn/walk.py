@@ -6,7 +6,6 @@ from pathlib import Path
 
 from fastnn.engine import load
 from fastnn.extras import require
-
 from . import backpropagation, descent, four_points, likelihood, loss, network, search
 from .page import Page, Say
 

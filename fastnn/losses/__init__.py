@@ -5,7 +5,6 @@ the row's weight, where rows have weights.
 """
 
 from fastnn.names import publish, resolve, snake_case
-
 from .base import Custom, Loss, LossPlan
 from .classification import (
     BinaryCrossentropy,

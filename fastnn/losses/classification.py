@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from fastnn.data import boolean, real_number
 from fastnn.engine import LOSSES
-
 from .base import Loss, LossPlan
 
 

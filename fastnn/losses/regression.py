@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from fastnn.data import real_number
 from fastnn.engine import LOSSES
-
 from .base import Loss, LossPlan
 
 

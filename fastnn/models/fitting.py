@@ -11,7 +11,6 @@ from fastnn.engine import Data, Engine
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.training import Loop, Minimizer, Reporter, Steps, StreamTraining
 from fastnn.typing import Array
-
 from . import datasets
 
 if TYPE_CHECKING:

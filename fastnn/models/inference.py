@@ -11,7 +11,6 @@ from fastnn.engine import Data
 from fastnn.metrics import Metric
 from fastnn.training import named
 from fastnn.typing import Array
-
 from . import datasets
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from fastnn.engine import BACKENDS
 from fastnn.errors import ModelFileError
 from fastnn.files import model_file
 from fastnn.names import custom_object_scope, lookup
-
 from .saving import rebuilt
 from .sequential import Sequential
 

@@ -15,7 +15,6 @@ from fastnn.files import model_file, tensors
 from fastnn.layers import Layer
 from fastnn.names import custom_object_scope, lookup
 from fastnn.typing import Array
-
 from . import datasets, fitting, inference, saving
 from .structure import Structure, layer_plans
 

@@ -5,7 +5,6 @@ In the equations w is a weight, g the gradient of the loss by it, and r the lear
 
 from fastnn import schedules
 from fastnn.names import publish, resolve
-
 from .adam import Adam, Adamax, AdamW, Nadam
 from .base import Optimizer
 from .rules import LBFGS, SGD, Adadelta, Adagrad, Lion, RMSprop, Rprop

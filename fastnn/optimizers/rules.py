@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Unpack
 
 from fastnn.data import positive_integer, real_number
-
 from .base import DEFAULTS, OPTIONS, Optimizer, Options, Rate
 
 

@@ -5,7 +5,6 @@ those of Okabe and Ito (2008), which colour-blind readers can tell apart.
 """
 
 from fastnn.names import publish
-
 from .boundary import decision_boundary
 from .descent import descent
 from .history import history

@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn import data
 from fastnn.typing import Array
-
 from .drawing import COLOURS, GRID, INK, axes_or_new, check_model, rgb, shortened, widened
 
 MARKERS = "osD^vPX*"  # of the classes 0, 1, 2, ...

@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 
 from fastnn import data
 from fastnn.typing import Array
-
 from .drawing import GRID, INK, PALE, axes_or_new, draw_path, ramp, widened, with_grid
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from fastnn.extras import require
 from fastnn.names import lookup
-
 from .drawing import BLUE, COLOURS, ORANGE, axes_or_new, with_grid
 
 

@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike
 
 from fastnn import data
 from fastnn.typing import Array
-
 from .drawing import BLUE, GRID, INK, YELLOW, axes_or_new, draw_path, shortened, with_grid
 
 

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from fastnn import data
 from fastnn.extras import require
 from fastnn.typing import Array
-
 from .drawing import (
     BLUE,
     GREY,

@@ -5,7 +5,6 @@ compiled run is given a table of rates ahead of its steps.  Also `fastnn.optimiz
 """
 
 from fastnn.names import publish
-
 from .base import Constant, Custom, LearningRateSchedule, WarmUp, get
 from .cosine import CosineDecay, CosineDecayRestarts, CosineLog, OneCycle
 from .decay import ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay

@@ -6,7 +6,6 @@ import numpy as np
 
 from fastnn.data import boolean, positive_integer, real_number
 from fastnn.typing import Array
-
 from .base import LearningRateSchedule, checked_rate
 
 

@@ -25,7 +25,6 @@ except ImportError:  # scikit-learn before 1.9
 
 from fastnn.engine import Data
 from fastnn.optimizers import Optimizer
-
 from .lbfgs import Coordinates, fit_lbfgs, value_and_gradient
 from .network import Architecture, Network, loss_of, optimizer_of, rows_of, thread_limit
 from .parameters import CONSTRAINTS, dropout_rates, hidden_activations, hidden_sizes

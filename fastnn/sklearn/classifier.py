@@ -11,7 +11,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from fastnn.typing import Array
-
 from .base import BaseMLP
 from .parameters import documented, set_parameters
 from .stochastic import Validation

@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 from fastnn.engine import Data
 from fastnn.errors import warn
 from fastnn.typing import Array
-
 from .network import Network, loss_constant, rows_of
 
 if TYPE_CHECKING:

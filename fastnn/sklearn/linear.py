@@ -9,7 +9,6 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastnn.typing import Array
-
 from .classifier import MLPClassifier
 from .lbfgs import Coordinates, StandardizedColumns
 from .network import Network

@@ -8,7 +8,6 @@ from sklearn.utils._param_validation import HasMethods, Hidden, Interval, Option
 
 from fastnn import activations, losses, optimizers
 from fastnn.callbacks import Callback
-
 from .network import activation_of
 from .stopping import MONITORED
 

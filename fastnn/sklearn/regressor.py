@@ -8,7 +8,6 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 from fastnn.typing import Array
-
 from .base import BaseMLP
 from .parameters import documented, set_parameters
 from .stochastic import Validation

@@ -12,7 +12,6 @@ from fastnn.engine import Data, Training
 from fastnn.errors import warn
 from fastnn.training import Loop, Reporter, Rule
 from fastnn.typing import Array
-
 from .network import Network, loss_constant, rows_of
 from .stopping import ImprovementRule, StopOnRule, TimeRule, monitored
 

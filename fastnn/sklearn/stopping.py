@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastnn.training import Rule
-
 from .network import Network
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 from fastnn.data import positive_integer
 from fastnn.losses import MeanSquaredError, SparseCategoricalCrossentropy
 from fastnn.typing import Array
-
 from .columns import Column, TableEncoder, columns_of
 from .ensemble import FEW_ROWS, Ensemble, Rows, Task
 from .network import thread_limit

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from fastnn.errors import DivergenceWarning, warn
-
 from .stream import StreamTraining
 
 if TYPE_CHECKING:

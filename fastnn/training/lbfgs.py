@@ -11,7 +11,6 @@ from fastnn.engine import Data
 from fastnn.extras import require
 from fastnn.optimizers import LBFGS
 from fastnn.typing import Array
-
 from . import divergence
 from .reports import Reporter
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from fastnn.engine import SLICE_SECONDS, Data, Training
 from fastnn.optimizers import Optimizer
-
 from . import divergence
 from .reports import Logs, Reporter, named
 from .stream import Steps, StreamTraining

@@ -10,7 +10,6 @@ from fastnn.data import Feed, evaluate
 from fastnn.engine import Data, Engine, Training
 from fastnn.metrics import Metric
 from fastnn.typing import Array
-
 from .stream import Steps
 
 
