@@ -252,8 +252,7 @@ class Feed:
     def evaluate(self, engine: Engine) -> Array:
         """The means over the rows of the loss and of each metric."""
         parts = self._each(engine, lambda data: (engine.evaluate(data) * len(data), len(data)))
-        means: Array = np.sum([sums for sums, _ in parts], axis=0) / sum(rows for _, rows in parts)
-        return means
+        return np.asarray(np.sum([sums for sums, _ in parts], axis=0) / sum(rows for _, rows in parts))
 
     def predict(self, engine: Engine) -> Array:
         """The network's output for each row: (rows, units of the last layer)."""

@@ -50,8 +50,8 @@ class _Staircase(LearningRateSchedule):
 
     def _periods(self, steps: Array) -> Array:
         """How many times decay_steps have passed."""
-        done: Array = steps / self.decay_steps
-        return np.floor(done) if self.staircase else done
+        done = steps / self.decay_steps
+        return np.asarray(np.floor(done) if self.staircase else done)
 
 
 class ExponentialDecay(_Staircase):
@@ -128,5 +128,4 @@ class PolynomialDecay(LearningRateSchedule):
         else:
             done = np.minimum(steps / self.decay_steps, 1)
         span = self.initial_learning_rate - self.end_learning_rate
-        rates: Array = span * np.power(1 - done, self.power) + self.end_learning_rate
-        return rates
+        return np.asarray(span * np.power(1 - done, self.power) + self.end_learning_rate)

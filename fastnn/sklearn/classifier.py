@@ -150,8 +150,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc, unused-igno
     def _numbers(self, output: Array) -> Array:
         """The number of each row's most probable class."""
         if output.shape[1] == 1:
-            first: Array = (output[:, 0] > 0.5).astype(np.intp) & (len(self.classes_) > 1)
-            return first
+            return np.asarray((output[:, 0] > 0.5).astype(np.intp) & (len(self.classes_) > 1))
         return np.asarray(output.argmax(axis=1))
 
     def _score_of(self, output: Array, validation: Validation) -> float:

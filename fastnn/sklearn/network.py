@@ -101,8 +101,7 @@ class DenseRows:
         return int(self.shape[0])
 
     def __getitem__(self, rows: Any) -> Array:
-        dense: Array = self.matrix[rows].toarray()
-        return dense
+        return np.asarray(self.matrix[rows].toarray())
 
 
 def rows_of(x: Any) -> Any:

@@ -75,8 +75,7 @@ class StreamTraining:
         return sys.maxsize
 
     def means(self, epoch: int) -> Array:
-        means: Array = self.results[epoch] / max(1, self.rows[epoch])
-        return means
+        return np.asarray(self.results[epoch] / max(1, self.rows[epoch]))
 
     def samples(self, epoch: int) -> int:
         return int(self.rows[epoch])
