@@ -29,14 +29,7 @@ def lock(file: IO[bytes]) -> bool | None:
 class Claim:
     """A folder that is one user's alone until it is released, by a file .lock in it; where locks are to be had.
 
-    Parameters
-    ----------
-    folder : path
-
-    Raises
-    ------
-    BlockingIOError
-        It is another one's, of this process or of another.
+    BlockingIOError: it is another one's, of this process or of another.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -15,13 +15,7 @@ __all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "serialize"]
 
 
 class Regularizer(Configurable):
-    """Base of all regularizers.
-
-    Attributes
-    ----------
-    l1, l2 : float
-        The factors of |w| and of w^2.
-    """
+    """Base of all regularizers; l1 and l2 are the factors of |w| and of w^2."""
 
     l1: float = 0.0
     l2: float = 0.0

@@ -112,27 +112,13 @@ def targets(
     outputs_a_target: int = 1,
     first_row: int = 0,
 ) -> Array:
-    """Targets (rows, outputs), as they are; or class numbers (rows,), as integers.
+    """Targets (rows, outputs), as they are; or class numbers (rows,), as integers, if ``labels`` are wanted.
 
-    Parameters
-    ----------
-    y : array_like
-        (rows, outputs); with one output also (rows,).  Class numbers: (rows,) or (rows, 1), of any real dtype.
-    rows, outputs : int
-        Of the inputs, and of the model.
-    labels : bool
-        Class numbers are wanted.
-    name, dtype, first_row
-        As in `features`.
-    domain : {"", "probabilities", "counts", "signs"}
-        They must be from 0 to 1; at least 0; or -1 and 1, or 0 and 1.
-    outputs_a_target : int
-        y has a column for that many outputs beside each other, which is repeated for each.
-
-    Raises
-    ------
-    TypeError, ValueError
-        ``y`` has another shape, holds something else than real numbers, or a value that it must not.
+    ``y`` is (rows, outputs), or with one output (rows,); class numbers are (rows,) or (rows, 1), of any real dtype.
+    ``rows`` is the number of the inputs, ``outputs`` the model's.  ``domain`` "probabilities", "counts" or "signs" says
+    that values must be from 0 to 1; at least 0; or -1 and 1, or 0 and 1.  y has a column for each ``outputs_a_target``
+    outputs beside each other, which is repeated for each.  ``name``, ``dtype`` and ``first_row`` are as in `features`.
+    TypeError or ValueError: ``y`` has another shape, holds something else than real numbers, or what it must not.
     """
     array = as_array(y, name)
     columns = outputs // outputs_a_target

@@ -11,13 +11,9 @@ from .base import Loss, LossPlan
 class _Crossentropy(Loss):
     """Base of the losses of probabilities, which are computed from logits where that is possible.
 
-    Parameters
-    ----------
-    from_logits : bool
-        The model's outputs are logits: it ends before the activation that makes probabilities of them.  This is no
-        more exact: a model that ends with that activation has its loss computed from the logits too.
-    label_smoothing : float
-        From 0 to 1: the part of each target that is spread over the classes.
+    ``from_logits``: the model's outputs are logits, for it ends before the activation that makes probabilities of them.
+    This is no more exact: a model that ends with that activation has its loss computed from the logits too.
+    ``label_smoothing`` is the part of each target, from 0 to 1, that is spread over the classes.
     """
 
     domain = "probabilities"
