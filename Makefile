@@ -42,7 +42,7 @@ clean: ## remove .venv and whatever was built
 		$(BIN)/python -m pip install --quiet -e ".[all]" --group dev
 	@touch $@
 
-.venv/built: .venv/installed $(wildcard kernels/*.py kernels/*.h)
+.venv/built: .venv/installed $(shell find kernels -name '*.py' -o -name '*.h')
 	@echo "building the extension ..."
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@case "$$FASTNN_NO_EXTENSION" in ""|0) ls kernels/_cython_*.so >/dev/null 2>&1;; esac && touch $@ || true

@@ -4,10 +4,12 @@ FASTNN_REQUIRE_EXTENSION=1 makes a failed build an error, FASTNN_NO_EXTENSION=1 
 otherwise a failed build leaves the package without the "cython" backend and says so.
 """
 
+import importlib
 import importlib.util
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -24,11 +26,16 @@ if REQUIRE and SKIP:
 
 
 def load_render():
-    """kernels/render.py by its path: the package it belongs to is not installed yet."""
-    spec = importlib.util.spec_from_file_location("render", Path(__file__).parent / KERNELS / "render.py")
-    render = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look it up there
-    spec.loader.exec_module(render)
-    return render
+    """fastnn.kernels.render.cython of this folder: the package it belongs to is not installed yet."""
+    package = sys.modules["fastnn"] = ModuleType("fastnn")
+    package.__path__ = []
+    folder = str(Path(__file__).parent / KERNELS)
+    spec = importlib.util.spec_from_file_location(
+        "fastnn.kernels", f"{folder}/__init__.py", submodule_search_locations=[folder]
+    )
+    kernels = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(kernels)
+    return importlib.import_module("fastnn.kernels.render.cython")
 
 
 def extensions():

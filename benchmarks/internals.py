@@ -6,14 +6,15 @@ import ast
 import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastnn.engine import ACTIVATIONS, JobRecord, address, aligned
+from fastnn.engine import ACTIVATIONS, JobRecord, ThreadPool, address, aligned, processors
+from fastnn.engine.memory import WIDTH_MULTIPLE
 from fastnn.kernels.machine import instruction_set
-from fastnn.kernels.plan import SYNCHRONISATION_WORDS
-from fastnn.team import Crew, processors
+from fastnn.kernels.records import SYNCHRONISATION_WORDS
 from .scaling_model import Work
 
 __all__ = ["ACTIVATIONS", "address", "aligned", "processors"]
@@ -31,13 +32,15 @@ def compiled(entry: str, *names: str, dtype: str = "float32") -> Callable[[int, 
     """The source of ``entry(a, b, c)``, all integers, which may call the vocabulary and the kernels of these names."""
     import numba
 
-    from fastnn.kernels import render
-    from fastnn.kernels.numba_backend import as_intrinsic
+    from fastnn.kernels.backends.numba import as_intrinsic
+    from fastnn.kernels.render.rendered import Rendered, integers, text
+    from fastnn.kernels.render.sources import Source, functions
+    from fastnn.kernels.render.whole import render
 
-    (function,) = render.functions(ast.parse(entry)).values()
-    arguments = [(argument.arg, "integer") for argument in function.args.args]
-    own = render.Rendered("entry", arguments, "integer", render.text(function.body))
-    kernels = [f for f in render.render(render.Source(), dtype, INSTRUCTION_SET) if f.name in names]
+    (function,) = functions(ast.parse(entry)).values()
+    arguments = integers(*(argument.arg for argument in function.args.args))
+    own = Rendered("entry", arguments, "integer", text(function.body))
+    kernels = [f for f in render(Source(), dtype, INSTRUCTION_SET) if f.name in names]
     call = as_intrinsic(lambda: [*kernels, own], "entry", dtype, INSTRUCTION_SET)
 
     @numba.njit("int64(int64, int64, int64)", nogil=True, error_model="numpy")
@@ -51,16 +54,17 @@ def compiled(entry: str, *names: str, dtype: str = "float32") -> Callable[[int, 
 def meeting(run: Callable[[int, int, int], int], threads: int) -> Iterator[Callable[[], None]]:
     """A function that has threads call ``run(job, 0, 0)`` at once, where job is one whose barrier they can meet at."""
     synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
-    with Crew(threads) as crew:
-        job = JobRecord(threads=crew.size, synchronisation=address(synchronisation))
+    with ThreadPool(threads) as pool:
+        job = JobRecord()
+        job.run.threads, job.run.synchronisation = pool.size, address(synchronisation)
         place = ctypes.addressof(job)
-        yield lambda: crew.run(lambda _: run(place, 0, 0), _none)
+        yield lambda: pool.run(lambda _: run(place, 0, 0), _none)
 
 
 def on_two_threads(run: Callable[[int], Any]) -> None:
     """Both call ``run(number of the thread)`` at once."""
-    with Crew(2) as crew:
-        crew.run(run, _none)
+    with ThreadPool(2) as pool:
+        pool.run(run, _none)
 
 
 def _none() -> None:
@@ -76,9 +80,8 @@ def update_of(model: Any) -> Callable[[], Any]:
 
 def chosen_threads(model: Any, batch: int) -> int:
     """How many threads fastnn takes for a step."""
-    engine = model._engine
-    pieces = engine.chunks(batch) or batch
-    count: int = engine.thread_count(engine.row_operations * batch, pieces)
+    costs = model._engine.costs
+    count: int = costs.training_threads(batch, costs.chunks(batch) or batch)
     return count
 
 
@@ -91,23 +94,20 @@ def work_of(model: Any, batch: int, seconds: float) -> Work:
     return Work(
         seconds=seconds,
         batch=batch,
-        chunks=engine.chunks(batch),
+        chunks=engine.costs.chunks(batch),
         tile_rows=TILE_ROWS,
         parameter_bytes=engine.parameter_count * size,
-        transposed_bytes=len(engine.transposed) * size,
+        transposed_bytes=len(engine.parameters.transposed) * size,
         delta_bytes=batch * sum(outputs) * size,
-        input_bytes=batch * (engine.input_stride + sum(outputs[:-1])) * size,
+        input_bytes=batch * (engine.layout.input_stride + sum(outputs[:-1])) * size,
         first_bytes=first.height * first.stride * size,
-        first_input_bytes=batch * engine.input_stride * size,
+        first_input_bytes=batch * engine.layout.input_stride * size,
         first_output_bytes=batch * outputs[0] * size,
-        by_units=frozenset(threads for threads in range(2, 65) if _divides_units(engine, batch, threads)),
+        by_columns=frozenset(threads for threads in range(2, 65) if _divides_columns(engine, batch, threads)),
     )
 
 
-def _divides_units(engine: Any, batch: int, threads: int) -> bool:
-    """Whether that many threads, each on a processor of its own, share out the first layer's units."""
-    here, engine.processors = engine.processors, threads
-    try:
-        return not engine.chunks(batch) and engine.takes_data(batch) and engine.units_pay(batch, threads)
-    finally:
-        engine.processors = here
+def _divides_columns(engine: Any, batch: int, threads: int) -> bool:
+    """Whether that many threads, each on a processor of its own, share out the first matrix's columns."""
+    costs = replace(engine.costs, processors=threads)
+    return not costs.chunks(batch) and costs.takes_data(batch) and costs.columns_pay(batch, threads, WIDTH_MULTIPLE)

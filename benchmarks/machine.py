@@ -32,7 +32,7 @@ HANDED = (16 * 2**10, 256 * 2**10)
 MEET = f"""
 def entry(job, a, b):
     for _ in range({MEETINGS}):
-        wait(job)
+        barrier(job)
     return 0
 """
 
@@ -47,7 +47,7 @@ def entry(record, number, turns):
         if number == 2 or turn % 2 == number:
             if number < 2:
                 while atomic_get(flag, 0) != turn:
-                    relax()
+                    spin_pause()
             for at in range(0, count, {lanes()}):
                 store(buffer, at, load(buffer, at) + splat(1.0))
             if number < 2:
@@ -83,7 +83,7 @@ def blas_rate(seconds: float = 1.0) -> float:
 
 def barriers(counts: list[int], seconds: float) -> dict[int, float]:
     """Seconds of one meeting at the kernels' barrier, by the number of threads."""
-    run, found = compiled(MEET, "wait"), {}
+    run, found = compiled(MEET, "barrier"), {}
     for threads in counts:
         with meeting(run, threads) as meet:
             found[threads] = least(meet, seconds) / MEETINGS

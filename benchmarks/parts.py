@@ -33,10 +33,7 @@ class Choice:
 
 
 def parts(
-    cases: str = "*",
-    peers: tuple[str, ...] = tuple(PEERS),
-    works: tuple[str, ...] = tuple(WORKS),
-    seconds: float = 0.3,
+    cases: str = "*", peers: tuple[str, ...] = tuple(PEERS), works: tuple[str, ...] = tuple(WORKS), seconds: float = 0.3
 ) -> int:
     """Forward, backprop, update, step, training and predict, by pytest-benchmark.
 

@@ -64,12 +64,7 @@ class Fastnn:
     def _fit(self, steps: int) -> Any:
         rows = slice(steps * self.case.batch)
         return self.model.fit(
-            self.x[rows],
-            self.y[rows],
-            batch_size=self.case.batch,
-            epochs=self.case.epochs,
-            shuffle=False,
-            verbose=0,
+            self.x[rows], self.y[rows], batch_size=self.case.batch, epochs=self.case.epochs, shuffle=False, verbose=0
         )
 
     def training(self) -> Any:

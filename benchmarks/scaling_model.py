@@ -2,7 +2,7 @@
 
     step = arithmetic / threads, as evenly as it can be split + 2 or 3 barriers + bytes exchanged / bandwidth
 
-The way in which the kernels split a step is followed, see `Engine.chunks` and `train` in kernels/network.py.
+The way in which the kernels split a step is followed, see `CostModel.chunks` and `train` in kernels/source/train.py.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Work:
     first_bytes: int = 0  # of the parameters: the first layer's
     first_input_bytes: int = 0  # of what the layers are given: the network's inputs
     first_output_bytes: int = 0
-    by_units: frozenset[int] = frozenset()  # numbers of threads with which each has some units of the first layer
+    by_columns: frozenset[int] = frozenset()  # numbers of threads with which each has some units of the first layer
 
     @property
     def pieces(self) -> int:
@@ -66,14 +66,14 @@ class Work:
         weights = others * (self.parameter_bytes + self.transposed_bytes)
         if self.chunks:  # its slice of every other thread's gradient
             return weights + (self.active(threads) - 1) / threads * self.parameter_bytes
-        if threads in self.by_units:  # their weights are nobody else's, and inputs come from the data
+        if threads in self.by_columns:  # their weights are nobody else's, and inputs come from the data
             handed = self.input_bytes - self.first_input_bytes + self.first_output_bytes
             return weights + others * (self.delta_bytes - self.first_bytes + handed / threads)
         return weights + others * (self.delta_bytes + self.input_bytes / threads)
 
     def barriers(self, threads: int) -> int:
         """How often threads meet in a step."""
-        return 2 + (threads in self.by_units)
+        return 2 + (threads in self.by_columns)
 
 
 def parts(work: Work, machine: Machine, threads: int) -> dict[str, float]:

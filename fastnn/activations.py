@@ -25,8 +25,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from .data import real_number
-from .engine import ACTIVATIONS
-from .functions import Function, ScalarActivation
+from .engine import ACTIVATIONS, Function, ScalarActivation
 from .names import Configurable, CustomObject, lookup, resolve
 from .names import serialize as describe
 

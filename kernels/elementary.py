@@ -1,7 +1,7 @@
 """Elementary functions for vectors of float32 and float64, written once for every backend.
 
-Nothing imports this module: kernels/render.py reads it, takes the functions of one dtype and turns them
-into Numba and C. Each is a straight line without branches. The coefficients are minimax fits (Remez
+Nothing imports this module: render/ reads it, takes the functions of one dtype and turns them into Numba and
+C. Each is a straight line without branches. The coefficients are minimax fits (Remez
 exchange in 50 digits, relative error; the leading coefficients rounded one by one, the rest refitted).
 
 exp, expm1
@@ -36,7 +36,7 @@ Results below the smallest normal number are 0, or may be; log takes subnormal n
 through.
 """
 
-from .primitives import absolute, copysign, exponent, fma, mantissa, maximum, minimum, rint, two_to_the, where
+from .vocabulary import absolute, copysign, exponent, fma, mantissa, maximum, minimum, rint, two_to_the, where
 
 
 def exp_float32(x):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .render import INSTRUCTION_SETS, MACHINE, InstructionSet
+from .render.instruction_sets import INSTRUCTION_SETS, MACHINE, InstructionSet
 
 VARIABLE = "FASTNN_ISA"
 
@@ -15,11 +15,7 @@ def supported() -> list[str]:
         return list(INSTRUCTION_SETS)
     from numpy._core._multiarray_umath import __cpu_features__ as features  # what NumPy itself dispatches on
 
-    wanted = {
-        "v4": ("AVX512F", "AVX512CD", "AVX512_SKX", "FMA3"),
-        "v3": ("AVX2", "FMA3"),
-        "baseline": (),
-    }
+    wanted = {"v4": ("AVX512F", "AVX512CD", "AVX512_SKX", "FMA3"), "v3": ("AVX2", "FMA3"), "baseline": ()}
     return [name for name in INSTRUCTION_SETS if all(features.get(f, False) for f in wanted[name])]
 
 

@@ -42,15 +42,15 @@ INLINE int64_t atomic_get(int64_t p, int64_t i) { return __atomic_load_n((int64_
 INLINE void atomic_put(int64_t p, int64_t i, int64_t value) { __atomic_store_n((int64_t *)p + i, value, __ATOMIC_RELEASE); }
 
 /* Ask for a cache line to write to it: stores wait for one another, such requests do not. */
-INLINE void claim(int64_t p) { __builtin_prefetch((const void *)p, 1, 3); }
+INLINE void prefetch_write(int64_t p) { __builtin_prefetch((const void *)p, 1, 3); }
 /* The same number, of which the compiler knows nothing: else it keeps an address for each of some steps of a loop. */
-INLINE int64_t unforeseen(int64_t i) {
+INLINE int64_t opaque(int64_t i) {
     __asm__("" : "+r"(i));
     return i;
 }
 INLINE void prefetch(int64_t p) { __builtin_prefetch((const void *)p, 0, 3); }
 
-INLINE void relax(void) {
+INLINE void spin_pause(void) {
 #if defined(__x86_64__)
     _mm_pause();
 #elif defined(__aarch64__)
@@ -58,7 +58,7 @@ INLINE void relax(void) {
 #endif
 }
 
-INLINE void rest(void) {
+INLINE void short_sleep(void) {
 #if defined(_WIN32)
     SwitchToThread();
 #else

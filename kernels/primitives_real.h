@@ -14,7 +14,7 @@ INLINE VECTOR F(load)(int64_t p, int64_t i) { return *(const F(unaligned) *)((co
 INLINE void F(store)(int64_t p, int64_t i, VECTOR value) { *(F(unaligned) *)((REAL *)p + i) = value; }
 INLINE VECTOR F(splat)(double value) { return (REAL)value - (VECTOR){0}; }
 INLINE VECTOR F(broadcast)(int64_t p, int64_t i) { return ((const REAL *)p)[i] - (VECTOR){0}; }
-INLINE double F(first)(VECTOR a) { return (double)a[0]; }
+INLINE double F(first_lane)(VECTOR a) { return (double)a[0]; }
 INLINE double F(get)(int64_t p, int64_t i) { return (double)((const REAL *)p)[i]; }
 INLINE void F(put)(int64_t p, int64_t i, double value) { ((REAL *)p)[i] = (REAL)value; }
 INLINE void F(write)(int64_t p, int64_t i, REAL value) { ((REAL *)p)[i] = value; }
@@ -124,7 +124,7 @@ typedef REAL F(half) __attribute__((vector_size(VECTOR_BYTES / 2), may_alias));
 typedef REAL F(unaligned_half) __attribute__((vector_size(VECTOR_BYTES / 2), aligned(4), may_alias));
 INLINE F(half) F(load_half)(int64_t p, int64_t i) { return *(const F(unaligned_half) *)((const REAL *)p + i); }
 /* In a register: else LLVM reads it from memory again for each use, and once more for its first half. */
-INLINE VECTOR F(held)(VECTOR a) { return a; }
+INLINE VECTOR F(in_register)(VECTOR a) { return a; }
 INLINE F(half) F(splat_half)(double value) { return (REAL)value - (F(half)){0}; }
 INLINE F(half) F(accumulated_half)(VECTOR a, F(half) b, F(half) c) {
     F(half) low = FIRST_HALF(a);

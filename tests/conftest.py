@@ -18,7 +18,7 @@ def why_missing(backend):
         if backend == "numba":
             importlib.import_module("numba")
         else:
-            importlib.import_module(f"fastnn.kernels.{backend}_backend").load("float32")
+            importlib.import_module(f"fastnn.kernels.backends.{backend}").load("float32")
     except ImportError as error:
         return f"backend {backend!r} is not here: {error}"
     return ""

@@ -54,10 +54,7 @@ ACTIVATIONS = {
     "tanh": (np.tanh, lambda z: 4 * sigmoid(2 * z) * sigmoid(-2 * z)),
     "relu": (lambda z: np.where(z > 0, z, 0.0), lambda z: np.where(z > 0, 1.0, 0.0)),
     "leaky_relu": (lambda z: np.where(z > 0, z, 0.2 * z), lambda z: np.where(z > 0, 1.0, 0.2)),
-    "elu": (
-        lambda z: np.where(z > 0, z, negative_expm1(z)),
-        lambda z: np.where(z > 0, 1.0, np.exp(np.minimum(z, 0))),
-    ),
+    "elu": (lambda z: np.where(z > 0, z, negative_expm1(z)), lambda z: np.where(z > 0, 1.0, np.exp(np.minimum(z, 0)))),
     "selu": (
         lambda z: SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * negative_expm1(z)),
         lambda z: SELU_SCALE * np.where(z > 0, 1.0, SELU_ALPHA * np.exp(np.minimum(z, 0))),
@@ -95,30 +92,15 @@ ALPHA = np.array([0.3, 1.0, 0.5, 2.0])  # of classes
 
 # name: (loss of each row, its gradient by the outputs), both functions of target y and output p
 LOSSES = {
-    "mse": (
-        lambda y, p: np.mean((p - y) ** 2, axis=1),
-        lambda y, p: 2 * (p - y) / p.shape[1],
-    ),
-    "half_squared_error": (
-        lambda y, p: np.sum((p - y) ** 2, axis=1) / 2,
-        lambda y, p: p - y,
-    ),
-    "mae": (
-        lambda y, p: np.mean(np.abs(p - y), axis=1),
-        lambda y, p: np.sign(p - y) / p.shape[1],
-    ),
-    "huber": (
-        lambda y, p: np.mean(huber(p - y), axis=1),
-        lambda y, p: np.clip(p - y, -1, 1) / p.shape[1],
-    ),
+    "mse": (lambda y, p: np.mean((p - y) ** 2, axis=1), lambda y, p: 2 * (p - y) / p.shape[1]),
+    "half_squared_error": (lambda y, p: np.sum((p - y) ** 2, axis=1) / 2, lambda y, p: p - y),
+    "mae": (lambda y, p: np.mean(np.abs(p - y), axis=1), lambda y, p: np.sign(p - y) / p.shape[1]),
+    "huber": (lambda y, p: np.mean(huber(p - y), axis=1), lambda y, p: np.clip(p - y, -1, 1) / p.shape[1]),
     "binary_crossentropy": (
         lambda y, p: -np.mean(y * np.log(clipped(p)) + (1 - y) * np.log(clipped(1 - p)), axis=1),
         lambda y, p: np.where(clipped(p) == p, (p - y) / (clipped(p) * clipped(1 - p)), 0) / p.shape[1],
     ),
-    "categorical_crossentropy": (
-        lambda y, p: -np.sum(y * np.log(p), axis=1),
-        lambda y, p: -y / p,
-    ),
+    "categorical_crossentropy": (lambda y, p: -np.sum(y * np.log(p), axis=1), lambda y, p: -y / p),
     "log_cosh": (
         lambda y, p: np.mean(np.logaddexp(p - y, y - p) - np.log(2), axis=1),
         lambda y, p: np.tanh(p - y) / p.shape[1],
@@ -127,10 +109,7 @@ LOSSES = {
         lambda y, p: np.mean(pinball(y, p, QUANTILES), axis=1),
         lambda y, p: np.where(p > y, 1 - QUANTILES, -QUANTILES) / p.shape[1],
     ),
-    "poisson": (
-        lambda y, p: np.mean(p - y * np.log(p + 1e-7), axis=1),
-        lambda y, p: (1 - y / (p + 1e-7)) / p.shape[1],
-    ),
+    "poisson": (lambda y, p: np.mean(p - y * np.log(p + 1e-7), axis=1), lambda y, p: (1 - y / (p + 1e-7)) / p.shape[1]),
     "kl_divergence": (
         lambda y, p: np.sum(np.clip(y, 1e-7, 1) * np.log(np.clip(y, 1e-7, 1) / np.clip(p, 1e-7, 1)), axis=1),
         lambda y, p: -np.clip(y, 1e-7, 1) / p,

@@ -131,10 +131,7 @@ def test_first_neuron_gives_four_and_its_sigmoid_098(compiled, exact):
 
 @pytest.mark.parametrize(
     ("x", "activations"),
-    [
-        ((1, -1), [(0.98, 0.12), (0.86, 0.11), (0.62, 0.83)]),
-        ((0, 0), [(0.73, 0.50), (0.72, 0.12), (0.51, 0.85)]),
-    ],
+    [((1, -1), [(0.98, 0.12), (0.86, 0.11), (0.62, 0.83)]), ((0, 0), [(0.73, 0.50), (0.72, 0.12), (0.51, 0.85)])],
 )
 def test_whole_network_gives_the_activations_of_the_figure(compiled, x, activations):
     model = compiled(2, *(Dense(2, activation="sigmoid") for _ in range(3)), loss="mse")

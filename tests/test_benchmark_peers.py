@@ -55,10 +55,7 @@ def test_table_marks_where_a_peer_is_faster(benchmark_module):
     times = {"fastnn cython": {"1": 4.0}, "PyTorch": {"1": 3.0}}
     row = report.row("2-8-1 b4", 448, times)
     lines = [report.comparison([made]).splitlines()[-2] for made in (row, {**row, "medians": times})]
-    assert lines == [
-        "| 2-8-1 b4 | 4.00 | 3.00 | **0.75** |",
-        "| 2-8-1 b4 | 4.00 (4.00) | 3.00 (3.00) | **0.75** |",
-    ]
+    assert lines == ["| 2-8-1 b4 | 4.00 | 3.00 | **0.75** |", "| 2-8-1 b4 | 4.00 (4.00) | 3.00 (3.00) | **0.75** |"]
 
 
 def test_a_clock_gives_seconds_of_a_call(benchmark_module):

@@ -198,10 +198,7 @@ def test_bad_batch_sizes_of_evaluate_and_predict_are_refused(unchanged, batch_si
     kinds = (TypeError, ValueError)
     unchanged(lambda model: model.predict(X, batch_size=batch_size), kinds, "batch_size", str(batch_size))
     unchanged(
-        lambda model: model.evaluate(X, Y, batch_size=batch_size, verbose=0),
-        kinds,
-        "batch_size",
-        str(batch_size),
+        lambda model: model.evaluate(X, Y, batch_size=batch_size, verbose=0), kinds, "batch_size", str(batch_size)
     )
 
 

@@ -67,12 +67,7 @@ def test_gradients_through_each_activation(network, flat_gradients, assert_close
 def test_slope_of_each_activation_over_its_range(network, flat_gradients, backend, dtype, activation):
     """With one unit, the loss (f(w x) - 0)^2 / 2 has the gradient f(w x) f'(w x) x by w."""
     model = network(
-        [1, 1],
-        [activation],
-        [np.ones((1, 1)), np.zeros(1)],
-        loss="half_squared_error",
-        backend=backend,
-        dtype=dtype,
+        [1, 1], [activation], [np.ones((1, 1)), np.zeros(1)], loss="half_squared_error", backend=backend, dtype=dtype
     )
     value, slope = naive.ACTIVATIONS[activation]
     for z in np.array([-30, -9, -3, -1, -0.1, -1e-3, 1e-3, 0.1, 1, 3, 9, 30]).astype(dtype):
@@ -211,14 +206,7 @@ def test_activation_layer_does_what_the_argument_of_dense_does(
 def test_activations_may_follow_one_another(backend):
     """Gradients through them, against differences of the model's own loss."""
     model = fastnn.Sequential(
-        [
-            Input(shape=(3,)),
-            Activation("tanh"),
-            Dense(4, "silu"),
-            Activation("elu"),
-            Dense(2),
-            Activation("gelu"),
-        ]
+        [Input(shape=(3,)), Activation("tanh"), Dense(4, "silu"), Activation("elu"), Dense(2), Activation("gelu")]
     )
     model.compile(loss="mse", backend=backend, dtype="float64")
     weights = naive.random_weights([3, 4, 2])

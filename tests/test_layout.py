@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 import fastnn
-from fastnn.kernels import render
+from fastnn.kernels.render.cython import cython_source
+from fastnn.kernels.render.instruction_sets import INSTRUCTION_SETS
+from fastnn.kernels.render.sources import Source
+from fastnn.kernels.render.whole import render
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(fastnn.__file__).resolve().parent
@@ -28,9 +31,9 @@ def imported(path):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
-            if node.level and path.is_relative_to(PACKAGE):
-                inside = path.relative_to(PACKAGE.parent).parts[: -node.level]
-                base = ".".join([*inside, base]).rstrip(".")
+            if node.level:
+                package = ("fastnn", *path.relative_to(PACKAGE).parts[: -node.level])
+                base = ".".join([*package, *([base] if base else [])])
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         for name in names:
             if name.split(".")[0] == "fastnn" and "." in name:
@@ -38,20 +41,19 @@ def imported(path):
 
 
 def modules():
-    """The files of each module or package right inside fastnn, by its name."""
+    """The files of each module, or of each package, by its name."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
-        found.setdefault(path.relative_to(PACKAGE).with_suffix("").parts[0], []).append(path)
+        found.setdefault(path.relative_to(PACKAGE).parts[0].removesuffix(".py"), []).append(path)
     return found
 
 
-def needed(name):
-    """What a module or package imports of the others."""
+def imports_of(name):
     return {i.split(".")[0] for path in modules()[name] for i in imported(path)} - {name}
 
 
 def importers(of):
-    return {name for name in modules() if of in needed(name)}
+    return {name for name in modules() if of in imports_of(name)}
 
 
 def test_only_the_engine_imports_the_kernels():
@@ -68,7 +70,7 @@ def test_imports_run_one_way(inner):
         if name in reached or name not in modules():
             continue
         reached.add(name)
-        waiting += needed(name)
+        waiting += imports_of(name)
     assert not reached & outer
 
 
@@ -78,29 +80,29 @@ def test_models_reach_the_kernels_through_training_and_the_engine():
 
 
 def test_kernels_import_nothing_of_the_package_around_them():
-    for path in (ROOT / "kernels").glob("*.py"):
+    for path in (ROOT / "kernels").rglob("*.py"):
+        depth = len(path.relative_to(ROOT / "kernels").parts)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):
-                assert node.level <= 1, path.name
+                assert node.level <= depth, path.name
                 assert (node.module or "").split(".")[0] != "fastnn", path.name
             elif isinstance(node, ast.Import):
                 assert all(alias.name.split(".")[0] != "fastnn" for alias in node.names), path.name
 
 
 def test_backends_have_the_same_entry():
-    names = ("numba_backend", "cython_backend", "numpy_backend")
-    loads = [importlib.import_module(f"fastnn.kernels.{name}").load for name in names]
+    loads = [importlib.import_module(f"fastnn.kernels.backends.{name}").load for name in ("numba", "cython", "numpy")]
     assert [list(inspect.signature(load).parameters) for load in loads] == 3 * [["dtype"]]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("isa", render.INSTRUCTION_SETS)
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
 def test_both_translations_of_the_kernels_have_the_same_functions(dtype, isa):
     """And each the same arguments in the same order, of the types that the common subset gives them."""
     ir = pytest.importorskip("llvmlite.ir")
-    llvm = importlib.import_module("fastnn.kernels.llvm")
-    instruction_set = render.INSTRUCTION_SETS[isa]
-    rendered = {f.name: f for f in render.render(render.Source(), dtype, instruction_set)}
+    llvm = importlib.import_module("fastnn.kernels.numba.translate")
+    instruction_set = INSTRUCTION_SETS[isa]
+    rendered = {f.name: f for f in render(Source(), dtype, instruction_set)}
     functions = llvm.translate(ir.Module(), rendered.values(), dtype, instruction_set)
     lanes = instruction_set.vector_bytes // (4 if dtype == "float32" else 8)
     real = "float" if dtype == "float32" else "double"
@@ -109,7 +111,7 @@ def test_both_translations_of_the_kernels_have_the_same_functions(dtype, isa):
         name: [str(f.function_type.return_type), *(str(a.type) for a in f.args)] for name, f in functions.items()
     } == {name: [llvm_types[f.result], *(llvm_types[kind] for _, kind in f.arguments)] for name, f in rendered.items()}
     pattern = rf'^cdef (?:inline )?(\w+) (\w+)_{dtype}(?: "\w+")?\((.*)\) noexcept nogil:$'
-    found = re.findall(pattern, render.cython_source(isa), re.MULTILINE)
+    found = re.findall(pattern, cython_source(isa), re.MULTILINE)
     types = {"vector": f"vector_{dtype}", None: "void"}
     assert {name: (result, arguments.split(", ")) for result, name, arguments in found} == {
         name: (types.get(f.result, f.result), [f"{types.get(kind, kind)} {argument}" for argument, kind in f.arguments])
@@ -119,33 +121,32 @@ def test_both_translations_of_the_kernels_have_the_same_functions(dtype, isa):
 
 
 def test_changed_kernels_are_never_served_from_the_cache_of_the_old_ones(monkeypatch, tmp_path):
-    """Nor ones whose primitives have changed."""
-    numba_backend = pytest.importorskip("fastnn.kernels.numba_backend")
+    """Nor ones whose vocabulary has changed."""
+    backend = pytest.importorskip("fastnn.kernels.backends.numba")
     pytest.importorskip("numba")
     monkeypatch.setenv("FASTNN_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(numba_backend, "HERE", tmp_path)
+    sources = tmp_path / "sources"
+    (sources / "numba").mkdir(parents=True)
+    monkeypatch.setattr(backend, "HERE", sources)
 
-    for name in numba_backend.SOURCES:
-        (tmp_path / f"{name}.py").write_text("")
-
-    def result(value, primitives):
+    def result(value, words):
         text = f"from numba import njit\n\n@njit(cache=True)\ndef run():\n    return {value}\n"
-        (tmp_path / "llvm_primitives.py").write_text(primitives)
-        monkeypatch.setattr(numba_backend, "MODULE", text)
-        run = numba_backend.load("float32")
+        (sources / "numba" / "words.py").write_text(words)
+        monkeypatch.setattr(backend, "MODULE", text)
+        run = backend.load("float32")
         return run(), Path(run.__code__.co_filename)
 
-    first, changed, other_primitives = result(1, "a = 1"), result(2, "a = 1"), result(2, "a = 2")
-    assert (first[0], changed[0], other_primitives[0]) == (1, 2, 2)
-    assert len({first[1], changed[1], other_primitives[1]}) == 3
-    assert all(path.is_relative_to(tmp_path) for _, path in (first, changed, other_primitives))
+    first, changed, other_words = result(1, "a = 1"), result(2, "a = 1"), result(2, "a = 2")
+    assert (first[0], changed[0], other_words[0]) == (1, 2, 2)
+    assert len({first[1], changed[1], other_words[1]}) == 3
+    assert all(path.is_relative_to(tmp_path) for _, path in (first, changed, other_words))
     assert result(1, "a = 1") == first
 
 
 @pytest.fixture
-def numba_backend(monkeypatch, tmp_path):
+def cache(monkeypatch, tmp_path):
     """With folders of its own for what it keeps."""
-    module = pytest.importorskip("fastnn.kernels.numba_backend")
+    module = importlib.import_module("fastnn.kernels.numba.cache")
     monkeypatch.setenv("FASTNN_CACHE_DIR", str(tmp_path / "chosen"))
     monkeypatch.setattr(module, "_own_folder", lambda: tmp_path / "own")
     return module
@@ -158,25 +159,25 @@ def block(folder):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="other permissions")
-def test_others_may_read_the_source_of_the_kernels(numba_backend):
-    path = numba_backend._write("digest", "float32.py", "a = 1\n")
+def test_others_may_read_the_source_of_the_kernels(cache):
+    path = cache.write("digest", "float32.py", "a = 1\n")
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_a_cache_that_cannot_be_written_is_passed_over(numba_backend, tmp_path):
+def test_a_cache_that_cannot_be_written_is_passed_over(cache, tmp_path):
     """Numba refuses it, though the source may be there already."""
     block(tmp_path / "chosen" / "digest")
     (tmp_path / "chosen" / "digest" / "float32.py").write_text("a = 1\n")
-    assert numba_backend._write("digest", "float32.py", "a = 1\n") == tmp_path / "own" / "digest" / "float32.py"
+    assert cache.write("digest", "float32.py", "a = 1\n") == tmp_path / "own" / "digest" / "float32.py"
 
 
 def test_where_nothing_can_be_kept_the_source_is_private_and_removed_at_exit(tmp_path):
     (tmp_path / "file").write_text("no folder")
     code = f"""
 from pathlib import Path
-from fastnn.kernels import numba_backend
-numba_backend._own_folder = lambda: Path({str(tmp_path / "file")!r})
-path = numba_backend._write("digest", "float32.py", "a = 1")
+from fastnn.kernels.numba import cache
+cache._own_folder = lambda: Path({str(tmp_path / "file")!r})
+path = cache.write("digest", "float32.py", "a = 1")
 print(path, path.read_text() == "a = 1", oct(path.parent.parent.stat().st_mode & 0o777))
 """
     environment = {**os.environ, "FASTNN_CACHE_DIR": str(tmp_path / "file"), "TMPDIR": str(tmp_path)}
@@ -187,12 +188,13 @@ print(path, path.read_text() == "a = 1", oct(path.parent.parent.stat().st_mode &
     assert [left.name for left in tmp_path.iterdir()] == ["file"]
 
 
-def test_auto_goes_on_where_numba_has_no_place_for_its_cache(numba_backend, monkeypatch):
+def test_auto_goes_on_where_numba_has_no_place_for_its_cache(cache, monkeypatch):
+    backend = pytest.importorskip("fastnn.kernels.backends.numba")
     pytest.importorskip("numba")
     text = "raise RuntimeError('cannot cache function: no locator available')\n"
-    monkeypatch.setattr(numba_backend, "MODULE", text)
+    monkeypatch.setattr(backend, "MODULE", text)
     with pytest.raises(ImportError, match="no locator available; FASTNN_CACHE_DIR"):
-        numba_backend.load("float32")
+        backend.load("float32")
 
 
 def test_reference_imports_nothing_of_the_library():
@@ -234,9 +236,9 @@ def test_auto_takes_the_backend_that_is_there_and_tells_when_none_is(missing, ch
     code = f"""
 import sys, warnings
 from fastnn import engine
-from fastnn.kernels import render
+from fastnn.kernels.render.instruction_sets import INSTRUCTION_SETS
 for name in {missing}:
-    for module in ["numba"] if name == "numba" else render.INSTRUCTION_SETS:
+    for module in ["numba"] if name == "numba" else INSTRUCTION_SETS:
         sys.modules[module if name == "numba" else "fastnn.kernels._cython_" + module] = None
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

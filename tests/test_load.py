@@ -10,7 +10,7 @@ import naive
 import numpy as np
 import pytest
 
-from fastnn.team import processors
+from fastnn.engine import processors
 
 # sizes, batch size: steps split by rows, and by chunks
 WORK = [([30, 70, 70, 3], 96), ([30, 64, 64, 3], 512)]

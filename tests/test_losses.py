@@ -32,12 +32,7 @@ CASES = [
         3,
         "softmax",
     ),
-    (
-        "categorical_focal_crossentropy",
-        losses.CategoricalFocalCrossentropy(alpha=naive.ALPHA.tolist()),
-        4,
-        "softmax",
-    ),
+    ("categorical_focal_crossentropy", losses.CategoricalFocalCrossentropy(alpha=naive.ALPHA.tolist()), 4, "softmax"),
 ]
 ACCURACY = {"float32": 1e-4, "float64": 1e-9}
 
@@ -277,5 +272,5 @@ def test_a_loss_that_diverges_is_seen(network, backend):
     """A NaN among the outputs shows in the value of each loss, whatever its comparisons make of it."""
     for loss in ("hinge", "squared_hinge", "quantile", "log_cosh", "poisson"):
         model = unit(network, loss, backend=backend)
-        model._engine.parameters[0] = np.nan
+        model._engine.parameters.values[0] = np.nan
         assert np.isnan(model.evaluate(np.ones((1, 1)), np.ones((1, 1)), verbose=0))

@@ -116,7 +116,7 @@ def test_nadam_goes_on_after_many_steps():
     for step in (1, 2, 10, 1000):
         for beta in (0.5, 0.9, 0.999):
             momenta = [beta * (1 - 0.96**k / 2) for k in range(1, step + 2)]
-            of_mean, of_gradient, *_ = formulas.nadam_prepare(1.0, beta, 0.999, 1e-7, float(step))
+            of_mean, of_gradient, *_ = formulas.optimizers.nadam_prepare(1.0, beta, 0.999, 1e-7, float(step))
             assert of_mean == pytest.approx(momenta[-1] / (1 - np.prod(momenta)), rel=1e-12)
             assert of_gradient == pytest.approx((1 - momenta[-2]) / (1 - np.prod(momenta[:-1])), rel=1e-12)
 
@@ -160,11 +160,7 @@ def test_keras_names_and_defaults():
     )
     assert {
         name: value for name, value in optimizers.Adagrad().get_config().items() if value and "ema" not in name
-    } == {
-        "learning_rate": 0.001,
-        "initial_accumulator_value": 0.1,
-        "epsilon": 1e-7,
-    }
+    } == {"learning_rate": 0.001, "initial_accumulator_value": 0.1, "epsilon": 1e-7}
 
 
 def test_weight_decay_of_zero_changes_nothing(network, backend):
@@ -178,14 +174,14 @@ def test_a_changed_variant_keeps_the_slots_that_both_have(network):
     x, y = data(16)
     model = network(SIZES, ACTIVATIONS, optimizer=optimizers.Adam(0.1), backend="numpy", dtype="float64")
     model.train_on_batch(x, y)
-    mean = model._engine.slots[: model._engine.parameter_count].copy()
+    mean = model._engine.parameters.slots[: model._engine.parameter_count].copy()
     model.optimizer.amsgrad = True
     model.optimizer.beta_1 = 0.0  # so that a mean of 0 would show
     model.optimizer.learning_rate = 0.0
     model.train_on_batch(x, y)
-    engine = model._engine
-    assert len(engine.slots) == 3 * engine.parameter_count
-    variance = engine.slots[engine.parameter_count :][: engine.parameter_count]
+    slots, count = model._engine.parameters.slots, model._engine.parameter_count
+    assert len(slots) == 3 * count
+    variance = slots[count:][:count]
     assert np.abs(mean).max() > 0
     assert (variance[mean != 0] > 0).all()
 

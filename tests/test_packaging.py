@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -16,15 +15,21 @@ from pathlib import Path
 import pytest
 
 import fastnn
+from fastnn.kernels.render.instruction_sets import CYTHON_ISAS
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = sorted(str(path.parent.relative_to(ROOT)) for path in (ROOT / "fastnn").rglob("__init__.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
 COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
 BINARY = (".so", ".pyd")
 GENERATED = shutil.ignore_patterns("_cython_*", "__pycache__", "*.so", "*.pyd")
 
 pytest.importorskip("setuptools", minversion="77")
+
+
+def place(package):
+    """The folder of a package, from the top."""
+    return package.removeprefix("fastnn.").replace(".", "/") if ".kernels" in package else package.replace(".", "/")
 
 
 def build(what, tree):
@@ -69,14 +74,16 @@ def sources(folder, *patterns):
     return {path.name for pattern in patterns for path in (ROOT / folder).glob(pattern)}
 
 
-def test_the_wheel_installs_fastnn_with_its_packages_and_kernels_only(wheel):
+def test_the_wheel_installs_fastnn_with_its_packages_only(wheel):
     folders = {name.rpartition("/")[0] for name in wheel if ".dist-info" not in name}
-    assert folders == {*PACKAGES, "fastnn/kernels"}
+    assert folders == {name.replace(".", "/") for name in PACKAGES}
 
 
 def test_the_wheel_holds_every_module_and_nothing_generated(wheel):
-    expected = {f"{package}/{name}" for package in PACKAGES for name in sources(package, "*.py", "py.typed")}
-    expected |= {f"fastnn/kernels/{name}" for name in sources("kernels", "*.py", "*.h")}
+    expected = set()
+    for package in PACKAGES:
+        folder = package.replace(".", "/")
+        expected |= {f"{folder}/{name}" for name in sources(place(package), "*.py", "*.h", "py.typed")}
     assert {name for name in wheel if ".dist-info" not in name and not name.endswith(BINARY)} == expected
     assert "fastnn/py.typed" in wheel
 
@@ -84,7 +91,7 @@ def test_the_wheel_holds_every_module_and_nothing_generated(wheel):
 @pytest.mark.skipif(not COMPILER, reason="no C compiler")
 def test_the_wheel_holds_an_extension_for_each_instruction_set(wheel):
     built = {name.rpartition("/")[2].partition(".")[0] for name in wheel if name.endswith(BINARY)}
-    names = runpy.run_path(str(ROOT / "kernels" / "render.py"))["CYTHON_ISAS"]
+    names = CYTHON_ISAS
     assert built == {f"_cython_{name}" for name in names}
 
 
@@ -101,9 +108,9 @@ def test_the_wheel_names_its_licence_its_command_and_its_extras(wheel):
 def test_the_sdist_holds_what_a_build_needs_and_nothing_generated(source):
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md", "Makefile"):
         assert (source / name).is_file(), name
-    wanted = {"kernels": ("*.py", "*.h"), "tests": ("*.py",)} | dict.fromkeys(PACKAGES, ("*.py", "py.typed"))
-    for folder, patterns in wanted.items():
-        assert {path.name for path in (source / folder).iterdir() if path.is_file()} == sources(folder, *patterns)
+    for folder in ("tests", *(place(package) for package in PACKAGES)):
+        found = {path.name for path in (source / folder).iterdir() if path.is_file()}
+        assert found == sources(folder, "*.py", "*.h", "py.typed")
 
 
 @pytest.mark.skipif(not shutil.which("false"), reason="no command that always fails")

@@ -11,10 +11,7 @@ torch = pytest.importorskip("torch")
 SIZES, BATCH = [30, 64, 64, 3], 32
 PAIRS = {
     "sgd": (lambda: optimizers.SGD(0.05), lambda p: torch.optim.SGD(p, 0.05)),
-    "momentum": (
-        lambda: optimizers.SGD(0.05, momentum=0.9),
-        lambda p: torch.optim.SGD(p, 0.05, momentum=0.9),
-    ),
+    "momentum": (lambda: optimizers.SGD(0.05, momentum=0.9), lambda p: torch.optim.SGD(p, 0.05, momentum=0.9)),
     "nesterov": (
         lambda: optimizers.SGD(0.05, momentum=0.9, nesterov=True),
         lambda p: torch.optim.SGD(p, 0.05, momentum=0.9, nesterov=True),

@@ -131,11 +131,7 @@ def test_any_network_survives_being_saved(network, tmp_path, case, seed):
 
 
 @quick
-@given(
-    start=st.lists(st.floats(-10, 10), min_size=1, max_size=40),
-    rate=st.floats(1e-4, 0.9),
-    steps=st.integers(0, 30),
-)
+@given(start=st.lists(st.floats(-10, 10), min_size=1, max_size=40), rate=st.floats(1e-4, 0.9), steps=st.integers(0, 30))
 def test_gradient_descent_follows_the_formula_from_anywhere(start, rate, steps):
     path = fastnn.gradient_descent(lambda x: 2 * x - 1, start, learning_rate=rate, steps=steps)
     assert path.shape == (steps + 1, len(start))

@@ -47,13 +47,13 @@ def test_ctrl_c_in_the_slice_that_diverges_brings_the_weights_back(backend, monk
     model = small(backend, optimizer=SGD(1e30))
     x, y = data()
     before = model.get_weights()
-    call = Engine._call
+    call = Engine.call
 
     def interrupted(self, *arguments):
         call(self, *arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Engine, "_call", interrupted)
+    monkeypatch.setattr(Engine, "call", interrupted)
     history = model.fit(x, y, epochs=4, verbose=0)
     assert history.interrupted
     assert history.history.get("loss", []) == []
@@ -108,7 +108,7 @@ def test_batches_of_many_sizes_do_not_pile_up_memory(backend):
         model.gradients(x, y)
         model.evaluate(x, y, verbose=0)
     engine = model._engine
-    held = sum(buffer.nbytes for buffer in engine._buffers.values())
+    held = sum(buffer.nbytes for buffer in engine.buffers.values())
     assert held < 8 * 2**20
     assert len(engine.prepared) <= 10
 

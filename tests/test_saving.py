@@ -68,9 +68,7 @@ def test_layers_options_and_names_come_back(tmp_path):
         seed=0,
     )
     model.compile(
-        loss=losses.Huber(delta=0.5),
-        optimizer=optimizers.SGD(0.2, momentum=0.5, nesterov=True),
-        metrics=["mae"],
+        loss=losses.Huber(delta=0.5), optimizer=optimizers.SGD(0.2, momentum=0.5, nesterov=True), metrics=["mae"]
     )
     x, y = naive.random_data("mse", 9, 3, 2)
     model.fit(x, y, verbose=0)

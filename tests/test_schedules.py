@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import engine, optimizers, schedules
+from fastnn import optimizers, schedules
+from fastnn.engine import optimizer as engine_optimizer
 
 SIZES, ACTIVATIONS = [3, 5, 2], ["tanh", "linear"]
 
@@ -124,7 +125,7 @@ def test_many_steps_take_several_tables_of_rates(network, backend, monkeypatch):
     x, y = naive.random_data("mse", 40, 3, 2)
     results = []
     for rates, kind in ((2**16, "float64"), (3, "float64"), (3, "float16")):
-        monkeypatch.setattr(engine, "RATES", rates)
+        monkeypatch.setattr(engine_optimizer, "RATES", rates)
         model = network(SIZES, ACTIVATIONS, optimizer=optimizers.SGD(own), backend=backend, dtype="float64")
         model.fit(x.astype("float16").astype(kind), y, batch_size=4, epochs=3, shuffle=False, verbose=0)
         results.append(model.get_weights())

@@ -118,12 +118,7 @@ def test_two_classes_several_labels_and_poisson(solver):
 def test_classes_are_whatever_they_are():
     x, y = DIGITS
     names = np.array(["one", "two", "three"])
-    for labels in (
-        names[y % 2],
-        names[y % 3],
-        (y % 3).astype(float) - 1,
-        names.astype(object)[y % 3],
-    ):
+    for labels in (names[y % 2], names[y % 3], (y % 3).astype(float) - 1, names.astype(object)[y % 3]):
         model = MLPClassifier((10,), max_iter=60, learning_rate_init=0.02, random_state=0).fit(x, labels)
         assert set(model.predict(x)) == set(labels)
         assert model.score(x, labels) > 0.95

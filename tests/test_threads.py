@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import optimizers, quick
-from fastnn.engine import Engine
+from fastnn import optimizers
+from fastnn.engine import CostModel, Engine, ThreadPool, prepared
 from fastnn.layers import Dense, Input
-from fastnn.team import Crew
 
 # sizes, batch size, rows: little work, and enough that threads share a step in each of the ways there are
 WORK = [
@@ -46,14 +45,14 @@ def trained(network, sizes, batch_size, rows, **options):
 @pytest.mark.parametrize(("sizes", "batch_size", "rows"), WORK)
 def test_results_are_the_same_bits_for_any_number_of_threads(network, backend, dtype, sizes, batch_size, rows):
     one = trained(network, sizes, batch_size, rows, backend=backend, dtype=dtype, threads=1)
-    for threads in (2,) if backend == "numpy" else (2, 3, 7, None):  # NumPy takes no helpers
+    for threads in (2,) if backend == "numpy" else (2, 3, 7, None):  # NumPy uses one
         assert trained(network, sizes, batch_size, rows, backend=backend, dtype=dtype, threads=threads) == one
 
 
 @pytest.mark.parametrize("rows", [200, 300, 10_000])
 def test_chunks_divide_evenly_among_two_threads_and_four(rows):
     plans = fastnn.Sequential([Input(shape=(30,)), Dense(64, activation="relu"), Dense(2)])._plans()
-    chunks = Engine(30, plans, "float32", "numpy", 1).chunks(rows)
+    chunks = Engine(30, plans, "float32", "numpy", 1).costs.chunks(rows)
     assert chunks in (2, 4, 8, 16, 32, 64, 128)
 
 
@@ -89,27 +88,29 @@ def fitted_first_layer(backend, dtype, threads, way, x, y):
 
 
 @pytest.mark.parametrize("way", OWN_WAYS)
-def test_a_first_layer_by_units_gives_the_bits_of_one_by_rows(backend, dtype, way, monkeypatch):
+def test_a_first_layer_by_columns_gives_the_bits_of_one_by_rows(backend, dtype, way, monkeypatch):
     if backend == "numpy":
         pytest.skip("NumPy has one way")
     x, y = naive.random_data("sparse_categorical_crossentropy", 100, 135, 3)
     runs = {}
-    monkeypatch.setattr("fastnn.engine.processors", lambda: 4)
+    monkeypatch.setattr("fastnn.engine.cost_model.processors", lambda: 4)
     for data in (x, x.astype("float32"), np.asfortranarray(x), (x * 8).astype("int32")):
         for threads in (1, 2, 4):
             runs[threads], engine = fitted_first_layer(backend, dtype, threads, OWN_WAYS[way], data, y)
-            by_units = threads > 1 and way != "clipped by its norm" and (threads == 2 or way != "penalties")
-            assert engine.job.from_data == 1
-            assert engine.job.by_units == by_units
+            by_columns = threads > 1 and way != "clipped by its norm" and (threads == 2 or way != "penalties")
+            assert engine.job.split.from_data == 1
+            assert engine.job.split.by_columns == by_columns
         with monkeypatch.context() as patch:
-            patch.setattr(Engine, "takes_data", lambda *_: False)
+            patch.setattr(CostModel, "takes_data", lambda *_: False)
             for threads in (1, 2):
                 plain, engine = fitted_first_layer(backend, dtype, threads, OWN_WAYS[way], data, y)
-                assert engine.job.from_data == 0
+                assert engine.job.split.from_data == 0
                 assert plain == runs[1]
         assert runs[1] == runs[2] == runs[4]
-    monkeypatch.setattr("fastnn.engine.processors", lambda: 3)  # a thread that waits for one would keep all waiting
-    assert fitted_first_layer(backend, dtype, 4, OWN_WAYS[way], x, y)[1].job.by_units == 0
+    monkeypatch.setattr(
+        "fastnn.engine.cost_model.processors", lambda: 3
+    )  # a thread that waits for one would keep all waiting
+    assert fitted_first_layer(backend, dtype, 4, OWN_WAYS[way], x, y)[1].job.split.by_columns == 0
 
 
 def test_results_are_the_same_bits_when_run_again(network, backend, dtype):
@@ -142,10 +143,7 @@ def test_one_model_may_be_asked_by_several_threads_at_once(network, backend):
 
 def run_python(code, **environment):
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, env={**os.environ, **environment}
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.split()
@@ -208,7 +206,7 @@ def test_threads_chosen_for_us_stay_within_the_cpus_we_may_use():
     code = """
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from fastnn.team import processors
+from fastnn.engine import processors
 print(processors())
 """
     assert run_python(code) == ["1"]
@@ -216,12 +214,12 @@ print(processors())
 
 @pytest.mark.parametrize(("own", "openmp"), [("1", "64"), ("64", "1"), ("0", "1"), ("1", "x")])
 def test_each_of_the_variables_is_a_limit(own, openmp):
-    code = "from fastnn.team import processors; print(processors())"
+    code = "from fastnn.engine import processors; print(processors())"
     assert run_python(code, FASTNN_NUM_THREADS=own, OMP_NUM_THREADS=openmp) == ["1"]
 
 
-def test_no_ctrl_c_leaves_before_every_helper_has_come_home():
-    """The first strikes in the caller's part, the others where it lets the helpers out."""
+def test_no_ctrl_c_leaves_before_every_worker_has_come_home():
+    """The first strikes in the caller's part, the others where it lets the workers out."""
     begun, out = threading.Barrier(3), threading.Event()
     left, aborts = [], []
 
@@ -239,23 +237,23 @@ def test_no_ctrl_c_leaves_before_every_helper_has_come_home():
         out.set()
 
     try:
-        with Crew(3) as crew, pytest.raises(KeyboardInterrupt):
-            crew.run(part, abort)
+        with ThreadPool(3) as pool, pytest.raises(KeyboardInterrupt):
+            pool.run(part, abort)
         assert sorted(left) == [1, 2]
     finally:
         out.set()
 
 
-def test_an_error_of_a_helper_is_raised_and_the_crew_works_on():
+def test_an_error_of_a_worker_is_raised_and_the_pool_works_on():
     def part(number):
         if number == 1:
-            raise ValueError("of the helper")
+            raise ValueError("of the worker")
 
-    with Crew(3) as crew:
-        with pytest.raises(ValueError, match="of the helper"):
-            crew.run(part, lambda: None)
+    with ThreadPool(3) as pool:
+        with pytest.raises(ValueError, match="of the worker"):
+            pool.run(part, lambda: None)
         done = []
-        crew.run(done.append, lambda: None)
+        pool.run(done.append, lambda: None)
         assert sorted(done) == [0, 1, 2]
 
 
@@ -263,7 +261,7 @@ def test_an_error_of_a_helper_is_raised_and_the_crew_works_on():
 @pytest.mark.parametrize("sizes", [[300, 128, 3], [300, 16, 100]])
 def test_a_predictor_takes_threads_and_any_array(network, backend, sizes, rows, monkeypatch):
     """Two threads and one give the same bits; what is contiguous is read where it lies, all else is copied."""
-    monkeypatch.setattr(quick, "STREAK", 0)  # else the first calls are on one thread
+    monkeypatch.setattr(prepared, "STREAK", 0)  # else the first calls are on one thread
     x, _ = naive.random_data("mse", rows, sizes[0], sizes[-1])
     x = x.astype("float32")
     weights, activations = naive.random_weights(sizes), ["tanh", "softmax"]
@@ -286,7 +284,7 @@ def test_few_rows_by_large_layers_are_the_same_bits_on_any_threads(
     network, backend, dtype, units, activation, monkeypatch
 ):
     """Each thread has some units of every layer then; more rows than 32 are divided among them."""
-    monkeypatch.setattr(quick, "STREAK", 0)
+    monkeypatch.setattr(prepared, "STREAK", 0)
     sizes = [700, 820, 50, units]
     x, _ = naive.random_data("mse", 33, sizes[0], sizes[-1])
     weights = naive.random_weights(sizes)

@@ -10,7 +10,8 @@ import pytest
 
 import fastnn
 from fastnn import callbacks, initializers, optimizers
-from fastnn.kernels import machine, render
+from fastnn.kernels import machine
+from fastnn.kernels.render.instruction_sets import INSTRUCTION_SETS
 from fastnn.layers import Dense, Input
 
 OPTIMIZERS = {
@@ -178,7 +179,7 @@ print(*model.predict(x).ravel())
 
 
 @pytest.mark.usefixtures("extension")
-@pytest.mark.parametrize("isa", render.INSTRUCTION_SETS)
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
 def test_every_instruction_set_gives_about_the_same(isa):
     """The extension has a build for each; Numba renders the same source."""
     if isa not in machine.supported():

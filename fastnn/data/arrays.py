@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.team import Crew, processors
+from fastnn.engine import ThreadPool, processors
 from fastnn.typing import Array
 from .checks import positive_integer, real_number
 
@@ -238,11 +238,11 @@ def _sums_to_finite(array: Array) -> bool:
 
     def part(number: int) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
-            for i in range(number, len(blocks), crew.size):
+            for i in range(number, len(blocks), pool.size):
                 finite[i] = np.isfinite(np.add.reduce(blocks[i], axis=None))
 
-    with Crew(min(processors(), len(blocks) // 4, 8) if len(blocks) >= 8 else 1) as crew:
-        crew.run(part, lambda: None)
+    with ThreadPool(min(processors(), len(blocks) // 4, 8) if len(blocks) >= 8 else 1) as pool:
+        pool.run(part, lambda: None)
     return bool(finite.all())
 
 

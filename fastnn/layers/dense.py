@@ -5,7 +5,7 @@ from typing import Any
 
 from fastnn import activations, initializers, regularizers
 from fastnn.data import boolean, positive_integer, real_number
-from fastnn.engine import Engine, LayerPlan
+from fastnn.engine import LayerPlan
 from fastnn.typing import Array
 from .base import only_size
 from .weighted import Weighted
@@ -50,11 +50,6 @@ class Scaling(Weighted):
     def plan(self, inputs: int, number: int) -> LayerPlan:
         rate = {"kernel_rate": self.gamma_rate}
         return LayerPlan(inputs, use_bias=False, kind="scaling", constants=rate, use_gamma=True)
-
-    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
-        gamma = engine.gamma(place, vector)
-        assert gamma is not None
-        return {"gamma": gamma}
 
 
 class Dense(Weighted):
@@ -142,10 +137,6 @@ class Dense(Weighted):
 
     def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         return {"kernel": (inputs, self.units), **({"bias": (self.units,)} if self.use_bias else {})}
-
-    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
-        bias = engine.bias(place, vector)
-        return {"kernel": engine.kernel(place, vector), **({} if bias is None else {"bias": bias})}
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"input_dim": self.input_size}

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 from fastnn import initializers
 from fastnn.data import boolean, real_number
-from fastnn.engine import Engine, LayerPlan
+from fastnn.engine import LayerPlan
 from fastnn.typing import Array
 from .weighted import Weighted
 
@@ -58,11 +58,6 @@ class Normalization(Weighted):
     def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """Those of gamma and beta, where there are such."""
         return {name: (inputs,) for name, there in (("gamma", self.scale), ("beta", self.center)) if there}
-
-    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
-        """Those of gamma and beta, where there are such."""
-        found = {"gamma": engine.gamma(place, vector), "beta": engine.bias(place, vector)}
-        return {name: view for name, view in found.items() if view is not None}
 
 
 class BatchNormalization(Normalization):
@@ -128,11 +123,6 @@ class BatchNormalization(Normalization):
     def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """Those of gamma and beta, where there are such, and of the moving statistics."""
         return super().weight_shapes(inputs) | dict.fromkeys(MOVING, (inputs,))
-
-    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
-        """Those of gamma and beta, where there are such, and of the moving statistics, which have no gradient."""
-        moving = {} if vector is not None else dict(zip(MOVING, engine.moving(place), strict=True))
-        return super().views(engine, place, vector) | moving
 
     def checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
         """New weights as arrays, if they are of the right number and shapes, and finite; no variance is below 0."""

@@ -14,8 +14,7 @@ from .base import Layer
 class Weighted(Layer):
     """Base of the layers that have weights, each drawn by the initializer of its name: kernel by kernel_initializer.
 
-    A derived class says in `weight_shapes` what they are, in `plan` what the engine is to lay out for them, and in
-    `views` where they are then.
+    A derived class says in `weight_shapes` what they are, and in `plan` what the engine is to lay out for them.
     """
 
     _views: dict[str, Array] | None = None
@@ -24,7 +23,10 @@ class Weighted(Layer):
     def attach(self, engine: Engine, place: int) -> None:
         """Let the layer's weights be those of an engine, at the place of its plan."""
         self._views = self.views(engine, place)
-        self._assign = lambda weights: engine.assign(place, weights)  # which copies of the layer share
+        self._assign = lambda weights: engine.parameters.assign(place, weights)  # which copies of the layer share
+
+    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
+        return engine.parameters.views(place, vector)
 
     def draw_weights(self, inputs: int, rng: np.random.Generator) -> None:
         """Set the weights to what training starts from."""

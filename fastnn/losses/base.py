@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from fastnn.functions import BatchLoss, Function, ScalarLoss
+from fastnn.engine import BatchLoss, Function, ScalarLoss
 from fastnn.names import Configurable, CustomObject, snake_case
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastnn import data, quick
+from fastnn import data
 from fastnn.callbacks import CallbackList, History, ProgressBar
 from fastnn.data import ArraySource, Chunk, Feed, streams
-from fastnn.engine import Data, Engine
+from fastnn.engine import Data, Engine, prepared
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.training import Loop, Minimizer, Reporter, Steps, StreamTraining
 from fastnn.typing import Array
@@ -120,7 +120,7 @@ class Fit:
             steps: Steps = StreamTraining(engine, train, epochs, self.shuffle, seed)
         else:
             steps = engine.train(train, self.batch_size, epochs, self.shuffle, seed)
-            steps.unseen = check_x is not None
+            steps.lazy_nan_check = check_x is not None
         return Loop(steps, optimizer, reporter, stopping=lambda: model.stop_training, nan_check=check_x)
 
     def _callbacks(self, history: History) -> CallbackList:
@@ -172,7 +172,7 @@ def step(model: "Sequential", x: Any, y: Any, sample_weight: Any, class_weight: 
     batch = batch or datasets.wanted(model, class_weight).data(Chunk(x, y, sample_weight))
     engine, optimizer = model._built(batch.width), model.optimizer
     optimizer.configure(engine)
-    values = _step(engine, batch, optimizer.row)
+    values = _step(engine, batch)
     optimizer.__dict__["iterations"] = engine.iterations  # it counts right: no need of a check
     if values is None:
         raise FloatingPointError(
@@ -187,23 +187,17 @@ def _plain_batch(model: "Sequential", x: Any, y: Any) -> Data | None:
     engine, plan = model._engine, model._loss_plan
     if engine is None or plan is None or plan.labels or plan.domain or plan.outputs_a_target > 1:
         return None
-    if not (quick.fits(x, engine.inputs, engine.dtype) and quick.fits(y, engine.outputs, engine.dtype)):
+    if not (prepared.fits(x, engine.inputs, engine.dtype) and prepared.fits(y, engine.outputs, engine.dtype)):
         return None
-    return Data(x, y) if len(x) == len(y) and quick.finite(x) and quick.finite(y) else None
+    return Data(x, y) if len(x) == len(y) and prepared.finite(x) and prepared.finite(y) else None
 
 
-def _step(engine: Engine, batch: Data, optimizer: str) -> Array | None:
+def _step(engine: Engine, batch: Data) -> Array | None:
     """The means of the loss before the step and of the metrics; None if it diverged."""
     rows = len(batch)
-    key = ("step", rows, optimizer)
-    prepared = engine.prepared.get(key)
-    if prepared is None and quick.Step.suits(engine, rows):
-        if len(engine.prepared) > 8:  # every batch another size: keep no more
-            engine.prepared.clear()
-        prepared = engine.prepared[key] = quick.Step(engine, rows, batch.labels)
-    if prepared is not None:
-        values: Array | None = prepared(batch)
-        return values
+    step = prepared.step(engine, rows, batch.labels)
+    if step is not None:
+        return step(batch)
     run = engine.train(batch, rows, 1, False, 0)
     run.advance(1)
     if run.diverged:

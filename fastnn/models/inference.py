@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn import data, quick
+from fastnn import data
 from fastnn.data import Chunk, Requirements
-from fastnn.engine import Data
+from fastnn.engine import Data, prepared
 from fastnn.metrics import Metric
 from fastnn.training import named
 from fastnn.typing import Array
@@ -21,18 +21,18 @@ def predict(model: "Sequential", x: Any, steps: int | None) -> Array:
     """The network's output for each row of x; an error where that is not finite because x is not."""
     engine = model._engine
     output: Array | None = None
-    if engine is not None and steps is None and quick.fits(x, engine.inputs, engine.dtype):
+    if engine is not None and steps is None and prepared.fits(x, engine.inputs, engine.dtype):
         with engine.busy:
-            prepared = quick.predictor(engine, len(x))
-            if prepared is not None:
-                output = prepared(x)
+            predictor = prepared.predictor(engine, len(x))
+            if predictor is not None:
+                output = predictor(x)
     if output is None:
         feed = datasets.feed(Chunk(x), Requirements(model._inputs, dtype=model.dtype, target=False), steps=steps)
         if feed is not None:
             return feed.predict(model._built(feed.width))
         features = data.features(x, model._inputs, "x", finite=False)
         output = model._built(features.shape[1]).predict(Data(features))
-    if not quick.finite(output) and not np.isfinite(output).all():  # then look for what did it
+    if not prepared.finite(output) and not np.isfinite(output).all():  # then look for what did it
         data.features(x, model._inputs, "x", model.dtype)
     return output
 

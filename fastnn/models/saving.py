@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastnn import data, losses, metrics, optimizers
-from fastnn.engine import DTYPES, Engine
+from fastnn.engine import DTYPES
 from fastnn.errors import ModelFileError
 from fastnn.files import tensors
 from fastnn.names import CustomObject, deserialize, lookup, serialize
@@ -37,21 +37,23 @@ def contents(model: "Sequential") -> tuple[dict[str, Any], dict[str, Array]]:
     arrays: dict[str, Array] = {}
     if model._engine is not None:
         arrays |= {f"weights/{i}": array for i, array in enumerate(model.get_weights())}
-        arrays |= {name: slot.copy() for name, slot in _slots(model._engine).items()}
+        slots = model._engine.parameters.slot_matrices()
+        arrays |= {_slot_name(*place): slot.copy() for place, slot in slots.items()}
     return document, arrays
 
 
 def bring_back(model: "Sequential", document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
     """Weights, slots and count of updates as in what `contents` returned; of a model of the same structure."""
     engine = model._built()
-    slots = _slots(engine)
-    for name, slot in slots.items():
+    slots = {}
+    for place, slot in engine.parameters.slot_matrices().items():
+        name = _slot_name(*place)
+        slots[place] = arrays[name]
         if arrays[name].shape != slot.shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}; wants {slot.shape}")
         data.check_finite(arrays[name], name, model.dtype)
     model.set_weights(_weights(arrays))
-    for name, slot in slots.items():
-        slot[...] = arrays[name]
+    engine.parameters.set_slots(slots)
     if model.optimizer is not None:
         engine.iterations = model.optimizer.iterations = document["compiled"]["iterations"]
 
@@ -109,12 +111,6 @@ def _weights(arrays: Mapping[str, Array]) -> list[Array]:
     return [arrays[name] for name in arrays if name.startswith("weights/")]
 
 
-def _slots(engine: Engine) -> dict[str, Array]:
-    """The optimizer's state, as views: each slot of each layer's weights, with the bias as a last row."""
-    vectors = engine.slots.reshape(-1, engine.parameter_count)
-    return {
-        f"slots/{slot}/{number}": engine.matrix(number, vector)
-        for slot, vector in enumerate(vectors)
-        for number, plan in enumerate(engine.plans)
-        if plan.trained
-    }
+def _slot_name(slot: int, layer: int) -> str:
+    """What the matrix of an optimizer's slot and a layer is called in a file."""
+    return f"slots/{slot}/{layer}"

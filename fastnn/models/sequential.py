@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import data, losses, metrics, optimizers, quick
+from fastnn import data, losses, metrics, optimizers
 from fastnn.callbacks import History, verbosity
 from fastnn.data import Chunk
-from fastnn.engine import BACKENDS, DTYPES, Data, Engine, load
+from fastnn.engine import BACKENDS, DTYPES, Data, Engine, load, prepared
 from fastnn.files import model_file, tensors
 from fastnn.layers import Layer
 from fastnn.names import custom_object_scope, lookup
@@ -286,7 +286,7 @@ class Sequential(Structure):
         data.batch_size(batch_size)
         return inference.predict(self, x, steps)
 
-    def predictor(self, rows: int = 1) -> quick.Predictor:
+    def predictor(self, rows: int = 1) -> prepared.Predictor:
         """A function that predicts a fixed number of rows in the least time, for control loops and the like.
 
         Parameters
@@ -308,7 +308,7 @@ class Sequential(Structure):
         >>> act(np.zeros(3)).shape
         (1, 2)
         """
-        return quick.Predictor(self._built(), data.positive_integer(rows, "rows"))
+        return prepared.Predictor(self._built(), data.positive_integer(rows, "rows"))
 
     def predict_on_batch(self, x: Any) -> Array:
         """Predict: another name for it."""

@@ -9,13 +9,13 @@ from sklearn.model_selection import train_test_split
 
 from fastnn.callbacks import Callback
 from fastnn.data import positive_integer, real_number
+from fastnn.engine import ThreadPool, processors
 from fastnn.initializers import RandomNormal
 from fastnn.layers import Dense, Dropout, Input, Layer, Scaling
 from fastnn.losses import Loss
 from fastnn.models import Sequential
 from fastnn.optimizers import Adam
 from fastnn.schedules import CosineLog
-from fastnn.team import Crew, processors
 from fastnn.typing import Array
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ def side_by_side(train: Callable[[int, int], None], members: int, threads: int, 
             train(waiting.pop(), 1)
 
     if abreast:
-        with Crew(threads) as crew:
-            crew.run(train_some, stop)
+        with ThreadPool(threads) as pool:
+            pool.run(train_some, stop)
     if rest := members - abreast:
-        with Crew(rest) as crew:
-            crew.run(lambda number: train(abreast + number, max(1, threads // rest)), stop)
+        with ThreadPool(rest) as pool:
+            pool.run(lambda number: train(abreast + number, max(1, threads // rest)), stop)

@@ -155,16 +155,18 @@ class Network:
         self.labels: bool = self.model._loss_plan.labels
         self.optimizer = optimizer
         if isinstance(loss, losses.BinaryCrossentropy):
-            self.engine.job.loss_scale = 1.0  # scikit-learn adds up the outputs' losses
+            self.engine.job.loss.scale = 1.0  # scikit-learn adds up the outputs' losses
         if isinstance(loss, losses.HalfSquaredError):
-            self.engine.job.score_scale = 1 / architecture.units[-1]  # it trains on their sum, and reports their mean
-        self.coefs, self.intercepts = self._weights_in(self.engine.parameters)
+            self.engine.job.loss.score_scale = (
+                1 / architecture.units[-1]
+            )  # it trains on their sum, and reports their mean
+        self.coefs, self.intercepts = self._weights_in(self.engine.parameters.values)
 
     def _weights_in(self, vector: Array) -> tuple[list[Array], list[Array]]:
         """Views of the weights (inputs, units) and biases (units,) of each dense layer in a vector of parameters."""
         coefs, intercepts = [], []
         for number in self._dense:
-            matrix, width = self.engine.matrix(number, vector), self.engine.layers[number].inputs
+            matrix, width = self.engine.parameters.matrix(number, vector), self.engine.layers[number].inputs
             coefs.append(matrix[:width])
             if self.engine.plans[number].use_bias:
                 intercepts.append(matrix[width])
@@ -185,12 +187,11 @@ class Network:
         for view, array in zip(self.views, arrays, strict=True):
             if array is not view:
                 view[...] = array
-                self.engine.changes += 1
+        self.touched()
 
     def touched(self) -> None:
-        """Bring up to date what follows from the weights, after the views may have been written."""
-        self.engine.changes += 1
-        self.engine.refresh_all()
+        """Say that whoever holds the views may have written them."""
+        self.engine.parameters.mark_written()
 
     def begin(self, optimizer: optimizers.Optimizer) -> None:
         """Train with a new optimizer, its state as at the beginning."""
@@ -199,22 +200,17 @@ class Network:
         self.model.optimizer = self.optimizer = optimizer
         optimizer.configure(self.engine)
 
-    def _slots(self) -> list[Array]:
-        """The optimizer's slots, a matrix for each slot and dense layer: views."""
-        vectors = self.engine.slots.reshape(-1, self.engine.parameter_count)
-        return [self.engine.matrix(number, vector) for vector in vectors for number in self._dense]
-
     def state(self) -> tuple[int, list[Array]]:
         """The optimizer's count of steps and copies of its slots."""
-        return self.engine.iterations, [slot.copy() for slot in self._slots()]
+        return self.engine.iterations, [slot.copy() for slot in self.engine.parameters.slot_matrices().values()]
 
     def restore(self, state: tuple[int, list[Array]]) -> None:
         """Go on from a state."""
         self.optimizer.configure(self.engine)
         self.engine.iterations, matrices = state
         self.optimizer.iterations = self.engine.iterations
-        for slot, matrix in zip(self._slots(), matrices, strict=True):
-            slot[...] = matrix
+        parameters = self.engine.parameters
+        parameters.set_slots(dict(zip(parameters.slot_matrices(), matrices, strict=True)))
 
     def predict(self, x: Any) -> Array:
         """The network's output, (rows, outputs)."""

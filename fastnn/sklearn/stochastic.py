@@ -96,7 +96,7 @@ class Validation:
             output = np.exp(output)
         score = self.estimator._score_of(output, self) if np.isfinite(output).all() else float("nan")
         loss = float(engine.evaluate(self.data)[0]) * len(self.data) / self.total
-        return {"val_loss": loss * engine.job.score_scale + self.constant, "val_score": score}
+        return {"val_loss": loss * engine.job.loss.score_scale + self.constant, "val_score": score}
 
 
 def given_validation(estimator: "BaseMLP", network: Network, x: Any, y: Any, weight: Array | None) -> Validation | None:

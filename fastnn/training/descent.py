@@ -58,8 +58,8 @@ def gradient_descent(
     n = len(start)
     engine = Engine(n, [LayerPlan(1, "linear", use_bias=False)], "float64", "auto", 1)
     chosen.configure(engine)
-    engine.assign(0, [start[:, np.newaxis]])
-    point = engine.kernel(0)[:, 0]
+    engine.parameters.assign(0, [start[:, np.newaxis]])
+    point = engine.parameters.views(0)["kernel"][:, 0]
     along = np.zeros(engine.parameter_count)
     path = np.empty((steps + 1, n))
     path[0] = start
@@ -69,7 +69,7 @@ def gradient_descent(
             raise ValueError(f"gradient got a value of shape {slope.shape}; wants {(n,)}, as x0 has")
         if not np.isfinite(slope).all():
             raise ValueError(f"gradient got a value of {slope} at {path[step]}, step {step}; wants finite numbers")
-        engine.matrix(0, along)[:, 0] = slope
+        engine.parameters.matrix(0, along)[:, 0] = slope
         engine.update(along)
         path[step + 1] = point
     return path

@@ -24,7 +24,7 @@ class Minimizer:
     def __init__(self, optimizer: LBFGS, data: Data, reporter: Reporter, stopping: Callable[[], bool]) -> None:
         self.engine, self.optimizer, self.data = reporter.engine, optimizer, data
         self.reporter, self.stopping = reporter, stopping
-        self._best: Array = self.engine.parameters.astype(np.float64)
+        self._best: Array = self.engine.parameters.values.astype(np.float64)
         self._begun = 0.0  # the iteration at hand, on the clock
 
     def run(self) -> bool:
@@ -49,19 +49,14 @@ class Minimizer:
         except KeyboardInterrupt:
             return True
         finally:
-            self._put(self._best)
+            self.engine.parameters.set_values(self._best)
         if not (np.isfinite(result.fun) and np.isfinite(self._best).all()):
-            self._put(start)
+            self.engine.parameters.set_values(start)
             divergence.warn_of_minimum(result.fun)
         return False
 
-    def _put(self, point: Array) -> None:
-        self.engine.parameters[:] = point
-        self.engine.changes += 1
-        self.engine.refresh_all()
-
     def _value_and_gradient(self, point: Array) -> tuple[float, Array]:
-        self._put(point)
+        self.engine.parameters.set_values(point)
         gradient, loss = self.engine.gradient(self.data)
         return loss, gradient.astype(np.float64)
 
@@ -70,7 +65,7 @@ class Minimizer:
         seconds = time.perf_counter() - self._begun
         engine, reporter = self.engine, self.reporter
         self._best = np.array(intermediate_result.x)
-        self._put(self._best)
+        self.engine.parameters.set_values(self._best)
         means = engine.evaluate(self.data) if reporter.metrics else np.array([intermediate_result.fun])
         self.optimizer.iterations = engine.iterations = engine.iterations + 1
         reporter.end(means, seconds, len(self.data))

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.data import Block, End, Feed, Reader
-from fastnn.engine import Engine, Training
+from fastnn.engine import Engine, Training, processors
 from fastnn.errors import warn
-from fastnn.team import processors
 from fastnn.typing import Array
 
 SHARED_SECONDS = 0.004
@@ -68,7 +67,7 @@ class StreamTraining:
 
     @property
     def finite(self) -> bool:
-        return not self.diverged and self.engine.finite
+        return not self.diverged and self.engine.parameters.finite
 
     def end_of(self, epochs: int) -> int:
         """``advance`` stops of itself where an epoch ends."""

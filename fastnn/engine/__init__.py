@@ -1,0 +1,22 @@
+"""A network as the kernels see it, and what they are asked to do.  Nothing else in fastnn imports fastnn.kernels.
+
+`Engine` puts the others together: layer_plan (what it is told of a layer), layout (where a layer finds its memory),
+parameters (what training changes), optimizer (its constants), cost_model (how many threads, and how they share a step),
+jobs (what the kernels are told), run (training), inference (predicting), prepared (steps and predictions in
+microseconds), threads and standby (the thread pool), backends (Numba, Cython, NumPy), functions (the user's own).
+"""
+
+from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE
+from fastnn.kernels.records import JobRecord
+from . import prepared
+from .backends import BACKENDS, DTYPES, describe, load, warmup
+from .cost_model import SLICE_SECONDS, CostModel
+from .dataset import KIND_CODES, Data
+from .engine import Engine
+from .functions import BatchLoss, Function, ScalarActivation, ScalarLoss
+from .layer_plan import LayerPlan
+from .memory import address, aligned
+from .optimizer import CLIPS, Average
+from .prepared import Predictor, Step
+from .run import Training
+from .threads import ThreadPool, processors

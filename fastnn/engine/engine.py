@@ -1,0 +1,266 @@
+"""One network and the kernels over it: its parts, and what it can be asked to do.  What it is given is validated."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastnn.kernels import records
+from fastnn.kernels.formulas import LOSSES
+from fastnn.kernels.records import JobRecord
+from . import inference
+from .backends import load
+from .cost_model import CostModel
+from .dataset import Data, point_at
+from .functions import Function
+from .jobs import MODE, SYNCHRONISATION_WORDS, blank, column_records, fill_training, replica
+from .layer_plan import LayerPlan
+from .layout import Layout
+from .memory import Array, Buffers, address, aligned
+from .optimizer import Average, OptimizerSettings, Rates
+from .parameters import Parameters
+from .run import Training
+from .standby import ParallelCall
+from .threads import ThreadPool
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a forked child no other thread lives that would ever release them."""
+    for engine in _engines:
+        engine.busy = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
+class Engine:
+    """A network: its layout and parameters, what it is trained for, and the job by which the kernels are called.
+
+    Parameters
+    ----------
+    inputs : int
+        Width of the network's input.
+    layers : sequence of LayerPlan
+    dtype : {"float32", "float64"}
+    backend : {"auto", "numba", "cython", "numpy"}
+    threads : int or None
+        None chooses by the work in a step.
+
+    Attributes
+    ----------
+    busy : Lock
+        Of whoever uses the job, the buffers or the parameters.
+    iterations : int
+        Updates that have been made.
+    metrics : array of int
+        Codes of the metrics.
+    prepared : dict
+        Jobs for few rows, see prepared.py.
+    """
+
+    def __init__(self, inputs: int, layers: Sequence[LayerPlan], dtype: str, backend: str, threads: int | None) -> None:
+        self.inputs, self.plans, self.dtype = inputs, list(layers), np.dtype(dtype)
+        self.backend, self.entry = load(backend, dtype)
+        self.busy = threading.Lock()
+        _engines.add(self)
+        self.metrics = np.zeros(0, np.int64)
+        self.pace = (0, 0.0)  # rows and seconds of the last steps that were timed
+        self.iterations = 0
+        self.prepared: dict[Any, Any] = {}
+        self.buffers = Buffers()
+        self.spare_backup = aligned(0, dtype)
+        self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
+        self.layout = layout = Layout(inputs, self.plans, self.dtype)
+        self.layers, self.outputs, self.parameter_count = layout.records, layout.outputs, layout.parameter_count
+        self.costs = CostModel(layout, self.backend == "numpy", threads)
+        self.job, self.blank = JobRecord(), blank(layout, self.synchronisation)
+        self.job.loss.target_scale = self.job.loss.score_scale = 1.0
+        network = self.job.network
+        network.layer_count, network.first_trained = len(self.plans), layout.first_trained
+        network.noisy = any(plan.noise for plan in self.plans)
+        network.penalized = any(record.penalized for record in self.layers)
+        self.parameters = Parameters(layout, network, self.dtype)
+        self.optimizer = OptimizerSettings(self.job.optimizer, self.parameters)
+
+    @property
+    def threads(self) -> int | None:
+        """As many threads as were asked for; None: chosen by the work in a step."""
+        return self.costs.threads
+
+    @threads.setter
+    def threads(self, threads: int | None) -> None:
+        self.costs = replace(self.costs, threads=threads)
+
+    @property
+    def functions(self) -> list[Function]:
+        """Those of the user's own that the kernels call."""
+        loss = self.costs.loss_function
+        return self.layout.functions + ([] if loss is None else [loss])
+
+    # --- What to train for ---
+
+    def set_loss(
+        self,
+        loss: str,
+        on_logits: bool,
+        parameter: Function | Sequence[float | Sequence[float]],
+        metrics: Sequence[str],
+        smoothing: float = 0.0,
+    ) -> None:
+        """The loss and the metrics, by their names in LOSSES.
+
+        ``parameter``: the loss's constants, each a number or some that take turns; or the function of a "custom" one.
+        ``smoothing``: this part of each target is spread over the classes; over yes and no for a loss of each output.
+        """
+        group, codes, stride = self.job.loss, list(LOSSES), self.layers[-1].output_stride
+        self.metrics = np.array([codes.index(m) for m in metrics], np.int64)
+        self._loss_parameters = aligned(3 * stride, self.dtype)
+        function = parameter if isinstance(parameter, Function) else None
+        self.costs = replace(self.costs, loss_function=function)
+        if isinstance(parameter, Function):
+            group.code, group.function, mean = records.CUSTOM, parameter.address(self.dtype.name), parameter.mean
+        else:
+            group.code, group.function, mean = codes.index(loss), 0, LOSSES[loss].mean
+            for row, values in zip(self._loss_parameters.reshape(3, stride), parameter, strict=False):
+                row[: self.outputs] = np.resize(values, self.outputs)
+        group.on_logits, group.parameters = on_logits, address(self._loss_parameters)
+        group.scale = 1 / self.outputs if mean else 1.0
+        group.target_scale, group.target_shift = 1 - smoothing, smoothing / (2 if mean else self.outputs)
+        group.metric_count, group.metrics = len(metrics), address(self.metrics)
+
+    def penalize(self, kernel_l2: float, by_row: bool) -> None:
+        """Add kernel_l2 w^2 of every weight but biases to the loss.
+
+        ``by_row``: divided by the number of rows in a step, or by the sum of their weights where row weights are laid
+        down; then it is no part of what evaluate returns.
+        """
+        for record, layer in zip(self.layers, self.plans, strict=True):
+            record.kernel_l2 = kernel_l2
+            record.penalized = int(layer.dense and kernel_l2 > 0)
+        self.job.network.penalized, self.job.network.penalty_by_row = int(kernel_l2 > 0), int(by_row)
+
+    def set_optimizer(
+        self,
+        optimizer: str,
+        hyper: Sequence[float | Rates],
+        clip: tuple[str, float] = ("", 0.0),
+        average: Average | None = None,
+    ) -> None:
+        """The optimizer, by its name in OPTIMIZERS, and its constants in that order, then the weight decay.
+
+        The first, the learning rate, may be a function.  Slots keep what they hold; new ones begin as the table says.
+        ``clip`` is a name in records.CLIPS and the limit; ``average`` asks for a moving average of the parameters.
+        """
+        asked = (optimizer, list(hyper), clip, average)
+        before = self.optimizer.asked
+        if before == asked:
+            return
+        with self.busy:
+            if before is None or (before[0], *before[2:]) != (optimizer, clip, average):
+                self.prepared.clear()  # they hold what was set before
+            self.optimizer.set(*asked)
+
+    def forget(self) -> None:
+        """Let the next set_optimizer begin anew."""
+        self.optimizer.asked, self.iterations = None, 0
+        self.parameters.forget_slots()
+
+    def use_average(self) -> None:
+        """Let the moving average of the parameters, where there is one, take their place."""
+        if self.job.optimizer.average >= 0 and self.iterations:
+            with self.busy:
+                self.parameters.set_values(self.parameters.slots[-self.parameter_count :])
+
+    def schedule(self, steps: int) -> int:
+        """Put the learning rates of the next steps in place; returns of how many, at most ``steps``."""
+        return self.optimizer.schedule(self.iterations, steps, self.buffers)
+
+    def guessed_seconds(self, batch_size: int) -> float:
+        """What a step of training may take: what one took the last time, or what its arithmetic would."""
+        rows, seconds = self.pace
+        return seconds if rows == batch_size else self.costs.step_seconds(batch_size)
+
+    # --- Calling the kernels ---
+
+    def call(self, job: Any, synchronisation: Array, threads: int, replicate: bool = False) -> None:
+        """Run a job on so many threads, which meet at its words; ``replicate``: each has parameters of its own."""
+        synchronisation.fill(0)
+        layers = ctypes.addressof(self.layers)
+        if threads == 1:
+            job.run.threads, job.split.replicated = 1, 0
+            self.entry(layers, ctypes.addressof(job), 0)
+        else:
+            with ThreadPool(threads) as pool:
+                job.run.threads, job.split.replicated = pool.size, replicate
+                if job.split.by_columns and job.run.mode == MODE["train"]:  # else, predicting, they share all
+                    self._column_records = column_records(self, job, pool.size)
+                    job.split.own_records = ctypes.addressof(self._column_records)
+                jobs = [job] + [replica(self, number) if replicate else job for number in range(1, pool.size)]
+                places = [ctypes.addressof(record) for record in jobs]
+                ParallelCall(self.entry, layers, places, synchronisation).on(pool)
+        self.check_functions(synchronisation)
+
+    def check_functions(self, synchronisation: Array) -> None:
+        """Raise what a function of the user's own raised."""
+        if synchronisation[records.ABORTED]:
+            failed = [function for function in self.functions if function.error] or self.functions
+            raise failed[0].failure()
+
+    def train(self, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> Training:
+        return Training(self, data, min(batch_size, len(data)), epochs, shuffle, seed)
+
+    def evaluate(self, data: Data) -> Array:
+        """The means over the rows of the loss and of each metric."""
+        with self.busy:
+            sums = inference.infer(self, data)
+        means: Array = sums.sum(axis=0) / len(data)
+        if self.job.network.penalized and not self.job.network.penalty_by_row:
+            means[0] += self.parameters.penalty()
+        return means
+
+    def predict(self, data: Data) -> Array:
+        """The network's output for each row: (rows, units of the last layer)."""
+        output = np.empty((len(data), self.outputs), self.dtype)
+        with self.busy:
+            inference.infer(self, data, output)
+        return output
+
+    def activations(self, data: Data) -> list[Array]:
+        """Every layer's output, each (rows, units)."""
+        with self.busy:
+            return inference.activations(self, data)
+
+    def gradient(self, data: Data) -> tuple[Array, float]:
+        """The gradient of the mean loss over all rows, laid out like the parameters, and that loss."""
+        rows, job = len(data), self.job
+        data = data.block(slice(None), self.dtype) if not data.direct else data
+        results = np.zeros(1 + len(self.metrics))
+        with self.busy:
+            threads = self.costs.training_threads(rows, rows)
+            fill_training(self, "gradient", rows, threads, self.costs.chunks(rows))
+            job.data, job.order = point_at(data, rows), self.blank.order
+            job.run.last_step = job.run.steps_per_epoch = 1
+            job.memory.results = address(results)
+            self.call(job, self.synchronisation, threads)
+            gradient = self.buffers["gradients"][: self.parameter_count].copy()
+        return gradient, float(results[0]) / rows
+
+    def update(self, gradient: Array) -> None:
+        """One step of the optimizer along a gradient laid out like the parameters."""
+        with self.busy:
+            fill_training(self, "update", 8, 1)
+            self.job.optimizer.iterations = self.iterations
+            self.buffers["gradients"][: self.parameter_count] = gradient
+            self.schedule(1)
+            self.call(self.job, self.synchronisation, 1)
+            self.iterations += 1

@@ -1,0 +1,76 @@
+"""The optimizer of a network, its constants and its learning rates, in the job's group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnn.kernels import records
+from fastnn.kernels.formulas import OPTIMIZERS
+from .memory import Array, Buffers, address
+from .parameters import Parameters
+
+Rates = Callable[[Array], Array]
+"""Learning rates of steps, counted from 0."""
+CLIPS: tuple[str, ...] = records.CLIPS[1:]
+RATES = 2**16
+"""How many learning rates of a schedule are computed at a time."""
+
+
+class Average(NamedTuple):
+    """A moving average of the parameters; it overwrites them every ``frequency`` updates, unless that is 0."""
+
+    momentum: float
+    frequency: int
+
+
+class OptimizerSettings:
+    """The optimizer and its constants.
+
+    Attributes
+    ----------
+    asked : tuple or None
+        What `set` was given.
+    rates : Rates or None
+        The learning rate, where it is a function.
+    """
+
+    def __init__(self, group: Any, parameters: Parameters) -> None:
+        self._group, self._parameters = group, parameters
+        self.asked: tuple[Any, ...] | None = None
+        self.rates: Rates | None = None
+        self._hyper = np.zeros(records.DECAY + 1)
+        group.hyper, group.average = address(self._hyper), -1
+
+    def set(self, optimizer: str, hyper: list[float | Rates], clip: tuple[str, float], average: Average | None) -> None:
+        """Take an optimizer, by its name in OPTIMIZERS; see `Engine.set_optimizer`."""
+        row, group = OPTIMIZERS[optimizer], self._group
+        self.asked = optimizer, hyper, clip, average
+        self.rates = hyper[0] if callable(hyper[0]) else None
+        *constants, decay = [0.0 if callable(value) else value for value in hyper]
+        self._hyper[: len(constants)], self._hyper[records.DECAY] = constants, decay
+
+        def initial(slot: str) -> Array | float:
+            if slot == "average":  # steps have been taken without one
+                return self._parameters.values
+            return float(self._hyper[list(row.hyper).index(row.initial[slot])]) if slot in row.initial else 0.0
+
+        names = [*row.slots, *(["average"] if average is not None else [])]
+        self._parameters.hold_slots(names, initial)
+        group.code = list(OPTIMIZERS).index(optimizer)
+        group.clip, group.clip_limit = records.CLIPS.index(clip[0]), clip[1]
+        group.average = -1 if average is None else len(names) - 1
+        if average is not None:
+            group.average_momentum, group.average_frequency = average.momentum, average.frequency
+
+    def schedule(self, iterations: int, steps: int, buffers: Buffers) -> int:
+        """Put the learning rates in place of the steps after ``iterations``; returns of how many, at most ``steps``."""
+        self._group.rates = 0
+        if self.rates is None:
+            return steps
+        steps = min(steps, RATES)
+        buffers.room("rates", steps, np.float64)[:steps] = self.rates(np.arange(iterations, iterations + steps))
+        self._group.rates = buffers.place("rates", steps, np.float64)
+        return steps

@@ -1,0 +1,204 @@
+"""All that training changes, and the one door through which anything but the kernels writes it.
+
+Matrices have transposed copies, for the way back, and whoever keeps a copy of the parameters must know when they have
+changed.  Every method here that writes sees to both, by one count: the version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .layout import Layout
+from .memory import Array, address, aligned
+
+
+class Parameters:
+    """The parameters of a network, the optimizer's slots and the moving statistics.
+
+    Attributes
+    ----------
+    values : (parameter_count,) array
+        The layers' matrices, one after another, as the layout says.
+    transposed : array
+        Transposed copies of matrices, brought in step when the kernels need them, see `lend` and `follow`.
+    slots : (slots * parameter_count,) array
+        The optimizer's state: vectors laid out like the parameters.
+    state : array
+        Moving statistics.
+    version : int
+        Another one after every change but those within a run of the kernels.
+    saved_count : int
+        Values that `save` copies.
+    """
+
+    def __init__(self, layout: Layout, network: Any, dtype: npt.DTypeLike) -> None:
+        self._layout, self._network, self._dtype = layout, network, dtype
+        self.values = aligned(layout.parameter_count, dtype)
+        self.transposed = aligned(layout.transposed_count, dtype)
+        self.state = aligned(layout.state_count, dtype)
+        self.version = self._followed = 0  # ``_followed``: the version that the transposed copies are of
+        network.parameter_count, network.state_count = layout.parameter_count, layout.state_count
+        network.parameters, network.transposed = address(self.values), address(self.transposed)
+        network.state = address(self.state)
+        self.forget_slots()
+
+    # --- Reading ---
+
+    def matrix(self, number: int, vector: Array | None = None) -> Array:
+        """A layer's weights (inputs, units), with the bias as a last row; of a normalisation gamma and beta: a view.
+
+        ``vector`` is laid out like the parameters: a gradient, a slot.  Who writes the parameters themselves through
+        such a view must say so, see `mark_written`.
+        """
+        record = self._layout.records[number]
+        vector = self.values if vector is None else vector
+        rows = vector[record.weights : record.weights + record.height * record.stride]
+        stored = rows.reshape(record.height, record.stride)[:, : record.width]
+        return stored.T if record.stored_transposed else stored
+
+    def views(self, number: int, vector: Array | None = None) -> dict[str, Array]:
+        """A layer's weights by name, in the order that `assign` wants: views that cannot be written.
+
+        "kernel" (inputs, units) and "bias" (units,) of a dense layer, "gamma" and "beta" (units,) of another;
+        "moving_mean" and "moving_variance" (units,) of a batch normalisation, unless ``vector`` is given.
+        """
+        plan, matrix = self._layout.plans[number], self.matrix(number, vector)
+        views = {}
+        if plan.dense:
+            views["kernel"] = matrix[: self._layout.records[number].inputs]
+        elif plan.use_gamma:
+            views["gamma"] = matrix[0]
+        if plan.trained and plan.use_bias:
+            views["bias" if plan.dense else "beta"] = matrix[-1]
+        if vector is None:
+            views |= self._moving(number)
+        for view in views.values():
+            view.flags.writeable = False
+        return views
+
+    def _moving(self, number: int) -> dict[str, Array]:
+        """The moving mean and variance of a batch normalisation; nothing of another layer."""
+        if self._layout.plans[number].kind != "batch_normalization":
+            return {}
+        record = self._layout.records[number]
+        mean, variance = self.state[record.state :][: 2 * record.stride].reshape(2, -1)[:, : record.outputs]
+        return {"moving_mean": mean, "moving_variance": variance}
+
+    def slot_matrices(self) -> dict[tuple[int, int], Array]:
+        """The optimizer's state, by the numbers of a slot and a layer: a matrix as a view that cannot be written."""
+        found = {
+            (slot, number): self.matrix(number, vector)
+            for slot, vector in enumerate(self.slots.reshape(-1, len(self.values)))
+            for number, plan in enumerate(self._layout.plans)
+            if plan.trained
+        }
+        for view in found.values():
+            view.flags.writeable = False
+        return found
+
+    def penalty(self) -> float:
+        """The sum of the penalties on the weights."""
+        total = 0.0
+        for number, record in enumerate(self._layout.records):
+            if record.penalized:
+                matrix = self.matrix(number).astype(np.float64)
+                for part, l1, l2 in (
+                    (matrix[: record.bias], record.kernel_l1, record.kernel_l2),
+                    (matrix[record.bias :], record.bias_l1, record.bias_l2),
+                ):
+                    total += l1 * np.abs(part).sum() + l2 * np.square(part).sum()
+        return float(total)
+
+    @property
+    def finite(self) -> bool:
+        """Whether no parameter and no slot is NaN or infinite."""
+        return bool(np.isfinite(self.values).all() and np.isfinite(self.slots).all())
+
+    def save(self, backup: Array) -> None:
+        """Copy all that training changes into a vector of ``saved_count`` values."""
+        np.concatenate([self.values, self.slots, self.state], out=backup)
+
+    # --- Writing ---
+
+    def assign(self, number: int, arrays: Sequence[Array]) -> None:
+        """Set a layer's weights, one array for each of its `views`."""
+        record, matrix, rest = self._layout.records[number], self.matrix(number), list(arrays)
+        for rows in (slice(0, record.bias), slice(record.bias, None)):
+            if len(matrix[rows]):
+                matrix[rows] = rest.pop(0)
+        for view, array in zip(self._moving(number).values(), rest, strict=True):
+            view[:] = array
+        self.mark_written()
+
+    def set_values(self, values: Array) -> None:
+        """Set all parameters: a vector laid out like them."""
+        self.values[:] = values
+        self.mark_written()
+
+    def set_slots(self, matrices: Mapping[tuple[int, int], Array]) -> None:
+        """Set the optimizer's state, given as `slot_matrices` returns it."""
+        for (slot, number), array in matrices.items():
+            self.matrix(number, self.slots[slot * len(self.values) :][: len(self.values)])[...] = array
+        self.mark_written()
+
+    def restore(self, backup: Array) -> None:
+        """Go back to what `save` has copied."""
+        ends = np.cumsum([len(self.values), len(self.slots)])
+        self.values[:], self.slots[:], self.state[:] = np.split(backup, ends)
+        self.mark_written()
+
+    def hold_slots(self, names: list[str], initial: Callable[[str], Array | float]) -> None:
+        """Have the slots of these names, in this order; those that there are keep what they hold."""
+        if self._slot_names != names:
+            count, names_before, before = len(self.values), self._slot_names, self.slots
+            self._set_slots(names)
+            for name, vector in zip(names, self.slots.reshape(-1, count), strict=True):
+                if name in names_before:
+                    vector[:] = before[names_before.index(name) * count :][:count]
+                else:
+                    vector[:] = initial(name)
+
+    def forget_slots(self) -> None:
+        """Have no slots."""
+        self._set_slots([])
+
+    def _set_slots(self, names: list[str]) -> None:
+        self._slot_names, self.slots = names, aligned(len(names) * len(self.values), self._dtype)
+        self._network.slots, self._network.slot_count = address(self.slots), len(names)
+        self.saved_count = len(self.values) + len(self.slots) + len(self.state)
+        self.mark_written()
+
+    def mark_written(self) -> None:
+        """Say that somebody may have written through a view of `matrix`.  All that is written here says so itself."""
+        self.version += 1
+
+    # --- What the kernels read and write ---
+
+    def follow(self) -> None:
+        """Bring the transposed copies in step with the matrices."""
+        if self._followed != self.version:
+            for number, record in enumerate(self._layout.records):
+                if record.transposed >= 0:
+                    copy = self.transposed[record.transposed :][: record.outputs * record.transposed_stride]
+                    copy = copy.reshape(record.outputs, -1)
+                    copy[:, : record.inputs] = self.matrix(number)[: record.inputs].T
+            self._followed = self.version
+
+    def lend(self, keeps_transposed: bool, changes: bool = True) -> None:
+        """Have the kernels read them for a gradient, and change them; ``keeps_transposed``: with their copies."""
+        self._network.keeps_transposed = keeps_transposed
+        if keeps_transposed:
+            self.follow()
+        if changes:
+            self.changed(keeps_transposed)
+
+    def changed(self, in_step: bool) -> int:
+        """Note that the kernels change them, and the copies too where those stay ``in_step``; the new version."""
+        self.version += 1
+        if in_step:
+            self._followed = self.version
+        return self.version

@@ -1,0 +1,237 @@
+"""One call, a few microseconds: a step or a prediction on few rows, with everything prepared beforehand.
+
+What a call of the engine sets up each time, these keep: a job of their own, their buffers, and whatever they have found
+out about the arrays they are given.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn.kernels.records import JobRecord
+from .cost_model import ROW_BLOCK
+from .dataset import Data, point_at
+from .jobs import MODE, SYNCHRONISATION_WORDS
+from .memory import WIDTH_MULTIPLE, Array, address, aligned
+from .standby import ParallelCall
+from .threads import ThreadPool
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+
+def fits(array: Any, width: int, dtype: np.dtype[Any]) -> bool:
+    """Whether it is a (rows, width) array of the dtype, with some rows."""
+    return (
+        type(array) is np.ndarray
+        and array.dtype is dtype
+        and array.ndim == 2
+        and array.shape[1] == width
+        and len(array) > 0
+    )
+
+
+def finite(array: Array) -> bool:
+    """Whether all of a small array is, as far as a glance shows: a value whose square overflows is doubtful too."""
+    return array.size <= 8192 and math.isfinite(np.vdot(array, array))  # no warning, unlike a sum
+
+
+class _Prepared:
+    """A job of its own on an engine, for a number of rows.
+
+    Each thread takes an equal part of the rows, or, ``by_columns``, some columns for all of them.
+    """
+
+    def __init__(self, engine: Engine, rows: int, mode: str, threads: int = 1, by_columns: bool = False) -> None:
+        self.engine, self.rows, self.threads, self.entry = engine, rows, threads, engine.entry
+        layout = engine.layout
+        blocks, capacity = -(-rows // ROW_BLOCK), -(-rows // (ROW_BLOCK * threads)) * ROW_BLOCK
+        self.workspace = aligned(threads * capacity * layout.row_values, engine.dtype)
+        self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
+        self.scratch = aligned(threads * layout.scratch_size, np.uint8)
+        self.partials = aligned(blocks * layout.partial_values, engine.dtype)
+        self.sums = aligned(layout.sum_count, np.float64)
+        if by_columns:
+            capacity = blocks * ROW_BLOCK
+        job = self.job = JobRecord.from_buffer_copy(engine.blank)
+        job.network, job.loss, job.optimizer = engine.job.network, engine.job.loss, engine.job.optimizer
+        job.network.keeps_transposed = 1
+        job.run.mode, job.run.synchronisation = MODE[mode], address(self.synchronisation)
+        job.run.threads, job.run.last_step, job.run.steps_per_epoch = 1, -(-rows // capacity), 1
+        job.split.by_columns, job.split.column_block = by_columns, WIDTH_MULTIPLE
+        memory = self.memory = job.memory
+        memory.capacity, memory.workspace_size = capacity, capacity * layout.row_values * layout.size
+        memory.workspace, memory.scratch = address(self.workspace), address(self.scratch)
+        memory.partials, memory.sums = address(self.partials), address(self.sums)
+        self.layers_address, self.job_address = ctypes.addressof(engine.layers), ctypes.addressof(job)
+
+
+class Predictor(_Prepared):
+    """Predictions for a fixed number of rows: what `Sequential.predictor` returns.
+
+    Call it with (rows, inputs) values, or (inputs,) for one row, of any real dtype; it returns (rows, units).  Nothing
+    is validated but the shape.  It sees the model's weights as they are at the call, until the model is compiled anew.
+    One thread at a time may call it.
+    """
+
+    def __init__(self, engine: Engine, rows: int) -> None:
+        columns = engine.costs.column_threads(rows)
+        super().__init__(engine, rows, "predict", columns or engine.costs.inference_threads(rows), columns > 0)
+        self.x = np.zeros((rows, engine.inputs), engine.dtype)
+        self.output = np.zeros((rows, engine.outputs), engine.dtype)
+        self.long = engine.costs.predicts_long(rows)
+        self.last, self.streak, self.woken, self.alone = 0.0, 0, 0, math.inf
+        self.copies = self.threads == 1 and self.x.size + self.output.size <= COPIED_VALUES
+        jobs = [self.job_address] * self.threads
+        self.together = ParallelCall(self.entry, self.layers_address, jobs, self.synchronisation)
+        self.copies_output = self.output.size <= COPIED_VALUES
+        self.plain = self.threads == 1 and not engine.functions
+        self.job.data = point_at(Data(self.x), rows)
+        self.data = self.job.data  # a group alone is found faster at each call
+        self.memory.output, self.memory.output_row = address(self.output), engine.outputs
+
+    def __call__(self, x: Any) -> Array:
+        if self.copies:
+            self.x[:] = x
+            self.entry(self.layers_address, self.job_address, 0)
+            return self.output.copy()
+        if not fits(x, self.x.shape[1], self.x.dtype) or len(x) != self.rows or not x.flags.c_contiguous:
+            self.x[:] = x
+            x = self.x
+        start = address(x)
+        data, output = self.data, self.output
+        data.x, data.x_end = start, start + self.x.nbytes
+        if not self.copies_output:
+            output = np.empty_like(output)
+            self.memory.output = address(output)
+        if self.plain:
+            self.entry(self.layers_address, self.job_address, 0)
+        else:
+            self._call()
+        return output.copy() if self.copies_output else output
+
+    def _call(self) -> None:
+        """On as many threads as there are at once."""
+        job = self.job
+        if self.threads == 1 or self.long:
+            self.engine.call(job, self.synchronisation, self.threads)
+            return
+        begin = perf_counter()
+        if begin - self.last > STREAK_SECONDS:
+            self.streak, self.woken, self.alone = 0, 0, math.inf
+        together = self.streak >= STREAK
+        if together:
+            self.synchronisation.fill(0)
+            with ThreadPool(self.threads) as pool:
+                job.run.threads = pool.size
+                self.together.on(pool)
+            self.engine.check_functions(self.synchronisation)
+        else:
+            self.engine.call(job, self.synchronisation, 1)
+        self.last = perf_counter()
+        self.streak += 1
+        if not together:
+            self.alone = min(self.alone, self.last - begin)
+        elif self.last - begin > 2 * self.alone:  # the workers had gone
+            self.woken += 2
+            if self.woken > 40:  # again and again
+                self.streak, self.woken = -8 * STREAK, 0
+        elif self.woken:
+            self.woken -= 1
+
+
+STREAK, STREAK_SECONDS = 16, 2e-4
+"""Calls that follow each other so fast, so many times, find the workers of the last one standing by.  To wake them
+takes half a millisecond, which is worth it for many calls in a row only, or for a long one."""
+COPIED_VALUES = 8192
+"""Up to so many values are copied, which costs less than the address of an array."""
+KEPT = 8
+"""Jobs that an engine keeps; more are of a program whose every batch has another size."""
+
+
+def predictor(engine: Engine, rows: int) -> Predictor | None:
+    """The engine's own for so many rows, if those are few enough."""
+    if rows not in engine.prepared:
+        _keep(engine, rows, Predictor(engine, rows) if engine.costs.prepares(rows) else None)
+    kept: Predictor | None = engine.prepared[rows]
+    return kept
+
+
+def step(engine: Engine, rows: int, labels: bool) -> Step | None:
+    """The engine's own for so many rows, if a step on them is one for a single thread, and summed in one piece."""
+    kept: Step | None = engine.prepared.get(("step", rows))
+    whole = kept is None and not engine.functions and engine.costs.chunks(rows) == 0
+    if whole and engine.costs.training_threads(rows, rows) == 1:
+        kept = Step(engine, rows, labels)
+        _keep(engine, ("step", rows), kept)
+    return kept
+
+
+def _keep(engine: Engine, key: Any, prepared: Predictor | Step | None) -> None:
+    if len(engine.prepared) > KEPT:
+        engine.prepared.clear()
+    engine.prepared[key] = prepared
+
+
+class Step(_Prepared):
+    """Training steps, one a call, on a fixed number of rows, which are copied.
+
+    The engine's parameters, slots and hyper-parameters are read and written in place.
+    """
+
+    def __init__(self, engine: Engine, rows: int, labels: bool) -> None:
+        super().__init__(engine, rows, "train")
+        job = self.job
+        self.x = np.zeros((rows, engine.inputs), engine.dtype)
+        self.y = np.zeros(rows, np.int64) if labels else np.zeros((rows, engine.outputs), engine.dtype)
+        self.weight, self.weighted = np.ones(rows), False
+        job.data = point_at(Data(self.x, self.y, labels, self.weight), rows)
+        self.rate = np.zeros(1)
+        self.scores = np.zeros((rows, 1 + len(engine.metrics)))
+        self.results = np.zeros(1 + len(engine.metrics))
+        self.backup = aligned(engine.parameters.saved_count, engine.dtype)
+        self.version = -1  # of the parameters, when the backup was the same
+        self.gradients = aligned(engine.layout.parameter_count, engine.dtype)
+        self.memory.gradients, job.network.backup = address(self.gradients), address(self.backup)
+        self.memory.scores, self.memory.results = address(self.scores), address(self.results)
+        self.optimizer = job.optimizer  # a group alone is found faster at each call
+
+    def __call__(self, data: Data) -> Array | None:
+        """Take a step.
+
+        Returns the means over the rows of the loss before it and of the metrics; None if the loss or a weight became
+        NaN or infinite: then all is as before.
+        """
+        engine, optimizer = self.engine, self.optimizer
+        with engine.busy:
+            parameters = engine.parameters
+            if self.version != parameters.version:
+                parameters.follow()
+                parameters.save(self.backup)
+            self.x[:] = data.x  # copies of few rows cost less than the addresses of new arrays
+            self.y[:] = data.y  # type: ignore[assignment]
+            if data.weight is not None or self.weighted:
+                self.weight[:] = 1.0 if data.weight is None else data.weight
+                self.weighted = data.weight is not None
+            optimizer.iterations = engine.iterations
+            optimizer.rates = 0
+            if engine.optimizer.rates is not None:
+                self.rate[:] = engine.optimizer.rates(np.array([engine.iterations]))
+                optimizer.rates = address(self.rate)
+            self.results[:] = 0.0
+            diverged = 1
+            try:
+                diverged = self.entry(self.layers_address, self.job_address, 0)
+            finally:  # where Ctrl-C strikes before it is known, the step has not been
+                if diverged:
+                    parameters.restore(self.backup)
+                    self.synchronisation[:] = 0
+                else:
+                    engine.iterations += 1
+                    self.version = parameters.changed(in_step=True)
+        return None if diverged else self.results / self.rows

@@ -1,0 +1,255 @@
+"""Training runs over data: steps in compiled slices, the order of the rows, and the way back if a run diverges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnn.kernels import records
+from fastnn.kernels.backends.numpy import mixed, shuffled
+from .dataset import CONVERTED_BYTES, Data, point_at
+from .jobs import fill_training
+from .memory import Array, address, aligned
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+
+class Training:
+    """A training run over some data: ``advance`` takes steps, which are counted over all epochs.
+
+    Attributes
+    ----------
+    step, steps, steps_per_epoch : int
+        Where it stands, how many there are in all, and in an epoch.
+    results : (epochs, 1 + metrics) array
+        Sums over the rows of loss and metrics, an epoch a row.
+    diverged : int
+        Number of the first epoch that was not finite, from 1; 0 while all is well.
+    rows : int
+        Rows of an epoch: those of the data, or as many as an order that is laid down visits.
+    lazy_nan_check : bool
+        Nobody has checked that x, which the kernels read where it lies, is finite: the steps of the first epoch do, on
+        a compiled backend.
+    not_finite : bool
+        x is not.  The step that found it has changed nothing; what those before it did, `restore_good` undoes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        data: Data,
+        batch_size: int,
+        epochs: int,
+        shuffle: bool,
+        seed: int,
+        rows: int | None = None,
+    ) -> None:
+        self.engine, self.data, self.shuffle, self.seed = engine, data, shuffle, seed
+        self.rows = len(data) if rows is None else rows
+        self.batch_size = batch_size
+        self.steps_per_epoch = math.ceil(self.rows / self.batch_size)
+        self.order: npt.NDArray[np.int64] | None = None
+        self.row_weights: npt.NDArray[np.float64] | None = None
+        self._laid_down = 0
+        self.step, self.steps = 0, epochs * self.steps_per_epoch
+        self.results = np.zeros((epochs, 1 + len(engine.metrics)))
+        self.diverged = 0
+        self.lazy_nan_check = self.not_finite = False
+        self.chunks = engine.costs.chunks(self.batch_size)
+        self.threads = engine.costs.training_threads(self.batch_size, self.chunks or self.batch_size)
+        self._may_replicate = engine.costs.replicates(self.threads, self.chunks)
+        self.backup = engine.spare_backup
+        engine.spare_backup = aligned(0, engine.dtype)
+        self.keep_good()
+
+    @property
+    def seconds_a_step(self) -> float:
+        """How long one takes, as far as is known."""
+        return self.engine.guessed_seconds(self.batch_size)
+
+    @seconds_a_step.setter
+    def seconds_a_step(self, seconds: float) -> None:
+        self.engine.pace = self.batch_size, seconds
+
+    def close(self) -> None:
+        """Leave what is large to the next run: new memory costs more than filling it."""
+        self.engine.spare_backup = self.backup
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that have ended."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.steps
+
+    def end_of(self, epochs: int) -> int:
+        """The step at which so many epochs end."""
+        return epochs * self.steps_per_epoch
+
+    def place(self) -> tuple[int, int]:
+        """The epoch of the last step, and how many of its steps there have been."""
+        epoch = max(self.step - 1, 0) // self.steps_per_epoch
+        return epoch, self.step - epoch * self.steps_per_epoch
+
+    def means(self, epoch: int) -> Array:
+        """Loss and metrics of an epoch, or of as much of it as there has been."""
+        steps = self.step - epoch * self.steps_per_epoch
+        means: Array = self.results[epoch] / min(max(1, steps) * self.batch_size, self.rows)
+        return means
+
+    def samples(self, epoch: int) -> int:
+        """Rows of an epoch."""
+        return self.rows
+
+    def lay_down(self, order: npt.NDArray[np.int64] | None, row_weights: npt.NDArray[np.float64] | None) -> None:
+        """Say how the next epochs, from the one at hand on, go; None leaves it to ``shuffle``.
+
+        Parameters
+        ----------
+        order : (epochs, rows) array or None
+            The rows of the data to visit.
+        row_weights : (epochs, steps) array or None
+            What each row of a step counts, times its own weight: the inverse of the sum of those makes the loss of a
+            step their mean.  None: the inverse of the number of rows.
+        """
+        self.order, self.row_weights, self._laid_down = order, row_weights, self.step // self.steps_per_epoch
+
+    def keep_good(self) -> None:
+        """Keep the parameters, slots and count of updates as they are now as the last good ones."""
+        with self.engine.busy:
+            self._keep_good()
+
+    def _keep_good(self) -> None:
+        engine = self.engine
+        if len(self.backup) != engine.parameters.saved_count:
+            self.backup = aligned(engine.parameters.saved_count, engine.dtype)
+        engine.parameters.save(self.backup)
+        self._kept_at = self.step, engine.iterations
+
+    @property
+    def resumable(self) -> bool:
+        """Whether another run can go on from here."""
+        return True
+
+    @property
+    def finite(self) -> bool:
+        """Whether all is well with what training has made so far."""
+        return not (self.diverged or self.not_finite) and self.engine.parameters.finite
+
+    def restore_good(self) -> None:
+        """Back to the parameters, slots and count of updates of the last good epoch, if what is there is not finite."""
+        engine = self.engine
+        with engine.busy:
+            if self.finite:
+                return
+            good = self.diverged - 1 if self.diverged else self.step // self.steps_per_epoch
+            step, iterations = self._kept_at
+            engine.iterations = iterations + max(0, good * self.steps_per_epoch - step)
+            engine.parameters.restore(self.backup)
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the run is: what, beside the engine's parameters, slots and count of updates, makes it go on from here.
+
+        Within an epoch that is also its sums so far, and what to go back to if it diverges.
+        """
+        within = self.step % self.steps_per_epoch > 0
+        return {
+            "step": self.step,
+            "seed": self.seed,
+            "sums": self.results[self.step // self.steps_per_epoch].tolist() if within else None,
+            "good": self.backup if within else None,
+            "good_at": list(self._kept_at),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `get_state` was called; the engine's parameters, slots and count of updates are those of then."""
+        self.step, self.seed = state["step"], state["seed"]
+        self.keep_good()
+        epoch = self.step // self.steps_per_epoch
+        if state["sums"] is not None and epoch < len(self.results):
+            self.results[epoch] = state["sums"]
+            self.backup[:] = state["good"]
+            good_step, good_iterations = state["good_at"]
+            self._kept_at = good_step, good_iterations
+
+    def advance(self, last: int) -> None:
+        """Take the steps up to ``last``, or to where the run diverged."""
+        engine, job = self.engine, self.engine.job
+        with engine.busy:
+            if len(self.backup) != engine.parameters.saved_count:
+                self._keep_good()  # another optimizer, with other slots
+            # Norms are sums over all threads' panels, for which they must meet.
+            replicate = self._may_replicate and job.optimizer.clip < records.CLIPNORM
+            fill_training(engine, "train", self.batch_size, self.threads, self.chunks, replicate)
+            job.run.steps_per_epoch, job.network.backup = self.steps_per_epoch, address(self.backup)
+            while self.step < last and not (self.diverged or self.not_finite):
+                first = self.step
+                stop = self._attach(first, first + engine.schedule(last - first))
+                run, epoch = job.run, first // self.steps_per_epoch
+                run.first_step, run.last_step, run.first_epoch = first, stop, epoch
+                job.optimizer.iterations = engine.iterations
+                job.memory.results = address(self.results) + epoch * self.results.shape[1] * 8
+                try:
+                    engine.call(job, engine.synchronisation, self.threads, replicate)
+                finally:  # Ctrl-C strikes when the kernel has returned: see what it did
+                    self._take_stock(first)
+
+    def _take_stock(self, first: int) -> None:
+        engine = self.engine
+        words = engine.synchronisation.tolist()
+        self.step = max(first, words[records.DONE])
+        engine.iterations += self.step - first
+        self.diverged, self.not_finite = words[records.DIVERGED], bool(words[records.NOT_FINITE])
+        epoch = max(self.step - 1, 0) // self.steps_per_epoch
+        if not self.diverged and not math.isfinite(self.results[epoch, 0]):
+            self.diverged = epoch + 1
+
+    def _attach(self, first: int, last: int) -> int:
+        """Point the job at the data of the next steps, and say in which order; returns the step where they end."""
+        data, start, job = self.data, 0, self.engine.job
+        job.order = self.engine.blank.order
+        order = job.order
+        order.seed = self.seed
+        ahead = first // self.steps_per_epoch - self._laid_down  # epochs, of those that are laid down
+        if not data.direct:
+            start, end, last = self._block(first, last)
+            data = self._converted = self.data.block(self._visited(first, start, end), self.engine.dtype)
+        elif self.order is not None:
+            order.rows = address(self.order[ahead:])
+        elif self.shuffle:
+            bits = (self.rows - 1).bit_length()
+            order.shuffle, order.mask, order.shift = 1, (1 << bits) - 1, max(1, bits // 2)
+        if self.row_weights is not None:
+            order.row_weights = address(self.row_weights) + 8 * (first - self._laid_down * self.steps_per_epoch)
+        job.data = point_at(data, self.batch_size)
+        job.data.rows, job.data.origin, job.data.lazy_nan_check = self.rows, start, self.lazy_nan_check
+        return last
+
+    def _block(self, first: int, last: int) -> tuple[int, int, int]:
+        """What is converted at a time: from one place of an epoch to another; and the step where that ends."""
+        step_bytes = self.batch_size * self.data.width * self.engine.dtype.itemsize
+        begin = first // self.steps_per_epoch * self.steps_per_epoch
+        last = min(last, begin + self.steps_per_epoch, first + max(1, CONVERTED_BYTES // step_bytes))
+        return (first - begin) * self.batch_size, min((last - begin) * self.batch_size, self.rows), last
+
+    def _visited(self, first: int, start: int, end: int) -> slice | Array:
+        """The rows that are visited from one place of an epoch, that of the step ``first``, to another."""
+        epoch = first // self.steps_per_epoch
+        if self.order is not None:
+            return self.order[epoch - self._laid_down, start:end]
+        return epoch_order(self.rows, self.seed, epoch, start, end) if self.shuffle else slice(start, end)
+
+
+def epoch_order(rows: int, seed: int, epoch: int, start: int, end: int) -> npt.NDArray[np.int64]:
+    """The shuffled rows that the kernels visit from one place of an epoch to another."""
+    bits = (rows - 1).bit_length()
+    key = mixed(seed + mixed(np.array([epoch])))
+    visited: npt.NDArray[np.int64] = shuffled(np.arange(start, end), rows, (1 << bits) - 1, max(1, bits // 2), key)
+    return visited

@@ -1,0 +1,211 @@
+"""The pool of threads that work beside the caller, how Ctrl-C ends their work, and how many processors there are.
+
+They are Python threads that call a compiled function which holds no lock of Python's; in it they meet at a barrier of
+their own.  None is started before it is needed, an idle one waits for the next run, and each run borrows its own, so
+that any number of runs go on at once.  A forked child begins with none.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import cache
+from queue import SimpleQueue
+from typing import Protocol
+
+Work = Callable[[int], object]
+"""A function of a thread's number that does that thread's part."""
+
+
+class Standby(Protocol):
+    """Where a worker waits in compiled code for a moment after its task, and can be called from without Python."""
+
+    def stand_by(self) -> None:
+        """Wait, and do what one is called for, until no call has come for a while."""
+
+    def call(self, work: Work, number: int) -> bool:
+        """Have the worker that stands by do work(number); whether one stands by."""
+
+    def dismiss(self) -> None:
+        """Send the worker that stands by, if one does, back to its queue of tasks."""
+
+    def works(self) -> bool:
+        """Whether the worker is still at what it was called for."""
+
+
+class _Task:
+    """One worker's part.  All that the caller does with it may be done twice, for Ctrl-C may come between."""
+
+    def __init__(self, work: Work, number: int) -> None:
+        self.work, self.number = work, number
+        self.owner: dict[str, str] = {}
+        self.error: BaseException | None = None
+        self.ended = False
+        self.end = threading.Lock()  # taken until the task has ended
+        self.end.acquire()
+
+    def claim(self, who: str) -> bool:
+        """Whether it is theirs to decide if the task is done: the first's who asks, "caller" or "worker"."""
+        return self.owner.setdefault("owner", who) == who
+
+    def do(self) -> None:
+        try:
+            self.work(self.number)
+        except BaseException as error:  # the caller raises it
+            self.error = error
+        self.ended = True
+        self.end.release()
+
+    def wait(self) -> None:
+        while not self.ended:
+            self.end.acquire()
+
+
+class _Worker(threading.Thread):
+    def __init__(self) -> None:
+        super().__init__(name="fastnn", daemon=True)
+        self.tasks: SimpleQueue[_Task] = SimpleQueue()
+        self.standby: Standby | None = None
+
+    def run(self) -> None:
+        while True:
+            task = self.tasks.get()
+            if task.claim("worker"):
+                task.do()
+            del task  # an idle worker keeps no data alive
+            if self.standby is not None and self.tasks.empty():
+                self.standby.stand_by()
+
+
+_idle: list[_Worker] = []
+os.register_at_fork(after_in_child=_idle.clear)
+
+
+class ThreadPool:
+    """The caller and some worker threads, which it borrows for one run from those that idle; a context manager.
+
+    ``size`` counts the caller too.  It may be less than asked for where the system grants no more threads.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.workers: list[_Worker] = []
+        while len(self.workers) < size - 1:
+            try:
+                worker = _idle.pop()
+            except IndexError:
+                worker = _Worker()
+                try:
+                    worker.start()
+                except RuntimeError:  # the system's limit
+                    break
+            self.workers.append(worker)
+        self.size = 1 + len(self.workers)
+
+    def __enter__(self) -> ThreadPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _idle.extend(self.workers)
+        self.workers = []
+
+    def run(
+        self,
+        work: Work,
+        abort: Callable[[], None],
+        over: Callable[[], bool] = lambda: False,
+        standby: Callable[[Standby | None], Standby] | None = None,
+    ) -> None:
+        """work(0) here and work(1), work(2) ... in the workers, to the end of all.
+
+        ``over`` may know after work(0) that all others have done their work, which spares the wait for word of it.
+        ``standby`` says where a worker shall stand by after its task, given where it does: None, for one elsewhere.
+        Where one does not come (Ctrl-C, an error), ``abort`` lets those out that wait for it.  Whatever is raised, and
+        however often, no task is at work any more when this ends.
+        """
+        error: BaseException | None = None
+        tasks: list[_Task] = []
+        called: list[Standby] = []
+        begun = False
+        while True:
+            try:
+                while True:  # Ctrl-C may come between two turns of a loop, outside of what is tried in it: hence two
+                    try:
+                        if not begun:
+                            begun = True
+                            for number, worker in enumerate(self.workers, 1):
+                                before = worker.standby
+                                if standby is not None:
+                                    worker.standby = standby(before)
+                                if before is not None and standby is not None and before is worker.standby:
+                                    called.append(before)
+                                    if before.call(work, number):
+                                        continue
+                                    called.pop()
+                                elif before is not None:
+                                    before.dismiss()
+                                tasks.append(_Task(work, number))
+                                worker.tasks.put(tasks[-1])
+                            work(0)
+                        if error is None and over():
+                            return
+                        if error is not None:
+                            abort()
+                        for task in tasks:
+                            if error is None or not task.claim("caller"):  # after an error: has it begun?
+                                task.wait()
+                                error = error or task.error
+                        for place in called:
+                            while place.works():
+                                time.sleep(1e-5)
+                        break
+                    except BaseException as raised:  # the others still have to come home
+                        error = raised
+                break
+            except BaseException as raised:
+                error = raised
+        if error is not None:
+            raise error
+
+
+def processors() -> int:
+    """How many processors this process may use: the least of its affinity, the container's quota and the variables."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if quota := _quota():
+        count = min(count, max(1, int(quota)))
+    for variable in ("FASTNN_NUM_THREADS", "OMP_NUM_THREADS"):  # the second is what loky sets in its workers
+        value = os.environ.get(variable, "").split(",")[0]
+        if value.isdigit() and int(value) > 0:
+            count = min(count, int(value))
+    return count
+
+
+@cache
+def _quota() -> float | None:
+    """The control group's processor time a unit of time: 1.5 is one and a half processors."""
+    try:
+        with open("/proc/self/cgroup", encoding="ascii") as file:
+            groups = dict(line.strip().split(":", 2)[1:] for line in file)
+    except OSError:
+        return None
+    limits = []
+    path = groups.get("", "/")
+    while True:  # each group above may set a limit too
+        if text := _read(f"/sys/fs/cgroup{path.rstrip('/')}/cpu.max"):
+            limits.append(text.split())
+        if path in ("/", ""):
+            break
+        path = os.path.dirname(path)
+    older = ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct")
+    limits += [[_read(f"{base}/cpu.cfs_quota_us"), _read(f"{base}/cpu.cfs_period_us")] for base in older]
+    ratios = [int(q) / int(p) for q, p in limits if q.isdigit() and p.isdigit() and int(p) > 0]
+    return min(ratios, default=None)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

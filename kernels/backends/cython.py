@@ -1,0 +1,21 @@
+"""The kernels through the Cython extension: the build for this processor's instruction set."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from ..machine import instruction_set, supported
+
+
+def load(dtype: str) -> Callable[[int, int, int], int]:
+    """The kernels' entry for "float32" or "float64".  Raises ImportError where the extension was not built."""
+    names = supported()
+    for name in names[names.index(instruction_set()[0]) :]:  # an older compiler builds fewer: the widest there is
+        try:
+            module = importlib.import_module(f"fastnn.kernels._cython_{name}")
+        except ModuleNotFoundError:
+            continue
+        run: Callable[[int, int, int], int] = getattr(module, dtype)
+        return run
+    raise ImportError("fastnn's Cython extension was not built when fastnn was installed")

@@ -1,0 +1,5 @@
+"""x"""
+
+from .run import load, mixed, shuffled
+
+__all__ = ["load", "mixed", "shuffled"]

@@ -1,0 +1,68 @@
+"""The instruction sets that kernels are rendered for: vectors, tiles and the compiler's flags."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class InstructionSet:
+    """How wide its vectors are (bytes), the tallest and widest tile its registers hold, and the compiler's flags.
+
+    ``halves``: instructions on half a vector may take half the time, so some tiles end in one.
+    """
+
+    vector_bytes: int
+    tile_rows: int
+    tile_vectors: int
+    flags: tuple[str, ...]
+    halves: bool = False
+
+    def shapes(self) -> dict[int, list[int]]:
+        """The tiles that there are: for each height their widths, tallest first.
+
+        A batch of one or two rows is computed in wider tiles, for else too few sums would hide the latency of each.
+        """
+        widths = {
+            height: list(range(1, self.tile_vectors + 1)) for height in (8, 4, 3, 2, 1) if height <= self.tile_rows
+        }
+        for height in (1, 2):
+            widths[height] += [width for width in (4, 8, 16) if width * height <= self.wide_sums]
+        return widths
+
+    @property
+    def narrow_heights(self) -> tuple[int, ...]:
+        """Of the tiles of a vector and a half."""
+        return (8, 4) if self.halves else ()
+
+    @property
+    def wide_sums(self) -> int:
+        """How many sums a tile of one or two rows may have."""
+        return 16 if self.tile_rows == 8 else 8
+
+
+# Without clones of product for each shape: then GCC has a tile inline in it.
+COMMON_FLAGS = (
+    "-O3",
+    "-fno-ipa-cp-clone",
+    "-fwrapv",
+    "-fno-strict-aliasing",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+)
+
+_X86 = {
+    # Registers: 8 rows x 3 vectors of sums, 3 vectors of b and one of a fill 28 of 32; 4 x 3 all 16 of AVX2.
+    "v4": InstructionSet(64, 8, 3, ("-march=x86-64-v4", "-mprfchw", "-mprefer-vector-width=512"), True),
+    "v3": InstructionSet(32, 4, 3, ("-march=x86-64-v3", "-mprfchw")),
+    "baseline": InstructionSet(16, 4, 2, ()),
+}
+_OTHER = {"baseline": InstructionSet(16, 8, 3, ())}
+
+MACHINE = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+INSTRUCTION_SETS: dict[str, InstructionSet] = _X86 if MACHINE == "x86_64" else _OTHER
+"""For this machine's architecture, widest first."""
+
+CYTHON_ISAS: dict[str, list[str]] = {name: [*COMMON_FLAGS, *s.flags] for name, s in INSTRUCTION_SETS.items()}

@@ -1,0 +1,1 @@
+"""The kernels: Numba functions, a subject a file."""
