@@ -157,19 +157,19 @@ def test_model_counts_what_others_wrote(benchmark_module):
     assert model.Machine({2: 1e-7, 4: 3e-7}, 1.0).barrier(8) == pytest.approx(6e-7)
 
 
-def test_model_leaves_a_first_layer_by_units_where_it_is(benchmark_module):
+def test_model_leaves_a_first_layer_by_columns_where_it_is(benchmark_module):
     model = benchmark_module("scaling_model")
     first = {"first_bytes": 300_000, "first_input_bytes": 400_000, "first_output_bytes": 64_000}
-    shared = work(model, by_units=frozenset([2]), **first)
+    shared = work(model, by_columns=frozenset([2]), **first)
     assert shared.exchanged(2) == 0.5 * (100_000 + 64_000 + (112_000 + 64_000) / 2)
     assert shared.exchanged(4) == work(model).exchanged(4)
     assert [shared.barriers(threads) for threads in (2, 4)] == [3, 2]
 
 
-def test_model_knows_who_shares_units_out(benchmark_module):
+def test_model_knows_who_shares_columns_out(benchmark_module):
     model = fastnn.Sequential([Input(shape=(784,)), Dense(128, activation="relu"), Dense(10)])
     model.compile(loss="mse", threads=1)
     model.fit(np.zeros((64, 784)), np.zeros((64, 10)), batch_size=32, verbose=0)
     found = benchmark_module("internals").work_of(model, 32, 1e-4)
-    assert {2, 4, 8} <= found.by_units
-    assert not {3, 16, 64} & found.by_units
+    assert {2, 4, 8} <= found.by_columns
+    assert not {3, 16, 64} & found.by_columns
