@@ -165,7 +165,7 @@ def test_skops_stores_tabular_estimators():
     names = [f"flower {i} of {i % 7}" if i % 10 else None for i in range(150)]
     when = pandas.Timestamp("2024-01-01") + pandas.to_timedelta(np.arange(150), "D")
     table = pandas.DataFrame(x).add_prefix("x").assign(name=names, when=when)
-    trusted = ["models.Sequential", "sklearn.encoding.TableEncoder", "sklearn.columns.Numbers"]
+    trusted = ["models.Sequential", "sklearn.columns.TableEncoder", "sklearn.columns.Numbers"]
     for model, further in (
         (TABULAR, ["TabularClassifier", "columns.Dates", "columns.Categories"]),
         (TabularRegressor(**SETTINGS), ["TabularRegressor"]),
