@@ -22,7 +22,7 @@ def problems(tmp_path, monkeypatch):
 def test_imports_inwards_are_right(problems):
     data = "from fastnn.errors import Error\nfrom .checks import check\n"
     files = {"fastnn/data/__init__": data, "fastnn/data/checks": "import fastnn.engine\n", "fastnn/errors": ""}
-    assert problems(**files, **{"fastnn/engine": "from .kernels import plan", "kernels/plan": ""}) == []
+    assert problems(**files, **{"fastnn/engine": "from .kernels import records", "kernels/records": ""}) == []
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_detours_are_found(problems, text, problem):
 
 
 def test_kernels_import_nothing_of_fastnn_and_every_module_has_a_place(problems):
-    (found,) = problems(**{"kernels/plan": "from fastnn.errors import Error", "fastnn/errors": ""})
+    (found,) = problems(**{"kernels/records": "from fastnn.errors import Error", "fastnn/errors": ""})
     assert "kernels import fastnn.errors" in found
     assert "fastnn/attic.py: attic is not in the order of imports" in problems(**{"fastnn/attic": ""})
 

@@ -4,8 +4,6 @@ Of the network's shape and the batch alone, but for the processors there are.  T
 docs/performance.md, and benchmarks/model.py computes steps from them.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from typing import NamedTuple

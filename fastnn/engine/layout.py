@@ -4,8 +4,6 @@ A method a kind of layer says what that kind needs.  Offsets count values; what 
 kernels/records.py, whose layer records are filled in here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
