@@ -11,44 +11,20 @@ demo: .venv/built ## train on scikit-learn's digits; print accuracy and speed, d
 test: .venv/built ## run the tests, on every backend (make test ARGS="-k article")
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: .venv/built ## time training beside the installed peers, into the README (make bench ARGS="--short --cases '784-*'")
-	$(BIN)/python benchmarks/measure.py $(ARGS)
-
-bench-report: .venv/built ## write the README's table and docs/roofline.png again, from benchmarks/results.json
-	$(BIN)/python benchmarks/report.py
+bench: .venv/built ## measure: training, into the README; or what ARGS names (make bench ARGS=--help lists all)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-compare: .venv/built ## time the backends; fail if one is slower than benchmarks/results.json by more than 10%
-	$(BIN)/python benchmarks/compare.py $(ARGS)
+	@$(BIN)/python -m benchmarks compare $(ARGS)
 
-bench-scaling: .venv/built ## measure threads, predict more of them, into docs/performance.md
-	$(BIN)/python benchmarks/scaling.py --write $(ARGS)
-
-bench-parts: .venv/built ## time forward, backprop, update, step and predict (make bench-parts ARGS="--case '784-*'")
-	$(BIN)/python -m pytest benchmarks -q -W default --benchmark-warmup=on --benchmark-max-time=0.3 \
-		--benchmark-columns=min,median,ops $(ARGS)
-
-bench-inference: .venv/built ## time predicting beside PyTorch and ONNX Runtime, where they are installed (--short)
-	$(BIN)/python benchmarks/inference.py $(ARGS)
-
-bench-odd: .venv/built ## time training networks of odd sizes, every activation, float64, beside PyTorch and JAX
-	$(BIN)/python benchmarks/odd.py $(ARGS)
-
-bench-elementary: .venv/built ## time exp, tanh, log and every activation beside NumPy's
-	$(BIN)/python benchmarks/elementary.py $(ARGS)
-
-bench-threads: .venv/built ## compare the chosen number of threads with each forced one
-	$(BIN)/python benchmarks/threads.py $(ARGS)
-
-bench-shuffling: .venv/built ## time shuffled epochs beside those in order
-	$(BIN)/python benchmarks/shuffling.py $(ARGS)
-
-bench-load: .venv/built ## time training while the processors are busy with something else
-	$(BIN)/python benchmarks/load.py $(ARGS)
+bench-report: .venv/built ## write the README's table and docs/roofline.png again, from benchmarks/results.json
+	@$(BIN)/python -m benchmarks report
 
 lint: .venv/installed ## check format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python tests/tools/house.py
 
 clean: ## remove .venv and whatever was built
 	rm -rf .venv build dist *.egg-info kernels/_cython_* demo.png learn
@@ -71,5 +47,4 @@ clean: ## remove .venv and whatever was built
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@case "$$FASTNN_NO_EXTENSION" in ""|0) ls kernels/_cython_*.so >/dev/null 2>&1;; esac && touch $@ || true
 
-.PHONY: help demo test bench bench-report bench-compare bench-scaling bench-parts bench-inference bench-odd
-.PHONY: bench-elementary bench-threads bench-shuffling bench-load lint clean
+.PHONY: help demo test bench bench-compare bench-report lint clean

@@ -1,7 +1,11 @@
-"""The one list of cases: networks from tiny to large, and data for them."""
+"""The one list of cases: networks from tiny to large, and data for them.
+
+CASES go into the README. ODD, SHUFFLED and LOADED are what single benchmarks measure besides.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -58,12 +62,25 @@ class Case:
         return self.rows(self.batch * self.steps)
 
     def rows(self, count: int) -> tuple[Any, Any]:
-        """The same, so many rows of them."""
+        """So many rows of inputs and targets."""
         rng = np.random.default_rng(0)
         x = rng.standard_normal((count, self.sizes[0]), self.dtype)
         if self.classes:
             return x, rng.integers(0, self.classes, len(x))
         return x, rng.standard_normal((len(x), 1), self.dtype)
+
+
+@dataclass(frozen=True)
+class Whole(Case):
+    """One step over all rows is an epoch."""
+
+    @property
+    def steps(self) -> int:
+        return 1
+
+    @property
+    def name(self) -> str:
+        return super().name + " all rows"
 
 
 CASES = [
@@ -88,7 +105,56 @@ CASES = [
     Case((784, 128, 10), 128, dtype="float64"),
 ]
 
+"""What everything measures that does not say otherwise."""
 
-def chosen(patterns: str) -> list[Case]:
+ACTIVATIONS = ("relu", "leaky_relu", "sigmoid", "tanh", "elu", "selu", "softplus", "gelu", "silu", "mish")
+
+ODD = [
+    Case((17, 33, 7), 1),
+    Case((17, 33, 7), 32),
+    Case((17, 33, 7), 10_000),
+    Whole((17, 33, 7), 5_000),
+    Whole((30, 64, 64, 2), 569),
+    Whole((100, 129, 3), 10_000, optimizer="adam"),
+    Case((9, *[8] * 10, 1), 1),
+    Case((9, *[8] * 10, 1), 32),
+    Case((9, *[8] * 10, 1), 1_000),
+    Case((100, *[100] * 8, 10), 100),
+    Case((20_000, 64, 10), 32),
+    Case((20_000, 64, 10), 128, optimizer="adam"),
+    Case((20_000, 1), 128),
+    Case((13, 50, 1), 20),
+    Case((1, 1), 1),
+    Case((1, 500, 1), 100),
+    Case((50, 1000), 100),
+    Case((65, 250, 1000), 100, optimizer="adam"),
+    Case((1025, 1023, 5), 200),
+    *(Case((33, 100, 100, 5), 70, activation) for activation in ACTIVATIONS),
+    Case((17, 33, 7), 32, dtype="float64"),
+    Case((33, 100, 100, 5), 70, "tanh", "adam", "float64"),
+    Case((257, 513, 10), 100, dtype="float64"),
+    Case((30, 64, 64, 2), 10_000, dtype="float64"),
+]
+"""Networks that nobody tuned for: widths that are no multiple of 16, batches of one row, of 10,000 and of all rows,
+deep and narrow, a very wide first layer, one output, a thousand classes, every activation, float64."""
+
+SHUFFLED = {
+    Case((2, 8, 1), 32): 3_200,
+    Case((4, 32, 32, 1), 32): 3_200,
+    Case((8, 32, 1), 64): 2_000_000,
+    Case((30, 64, 64, 2), 256): 1_000_000,
+    Case((64, 50, 10), 200): 400_000,
+    Case((784, 128, 10), 128): 60_000,
+}
+"""Networks, and rows of data: from a few to more than any cache holds."""
+
+LOADED = "4-32-32-1 b32,30-64-64-2 b256,784-128-10 b128,784-512-512-10 b256"
+"""The CASES that are trained beside other work, as a pattern."""
+
+
+def chosen(patterns: str, cases: Sequence[Case] = CASES) -> list[Case]:
     """The cases whose names match one of some patterns, separated by commas: "784-*,* b1"."""
-    return [case for case in CASES if any(fnmatchcase(case.name, p.strip()) for p in patterns.split(","))]
+    found = [case for case in cases if any(fnmatchcase(case.name, p.strip()) for p in patterns.split(","))]
+    if not found:
+        raise SystemExit(f"--cases got {patterns!r}, which matches none of {', '.join(case.name for case in cases)}")
+    return found

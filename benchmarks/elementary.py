@@ -1,25 +1,18 @@
-"""What a value of an elementary function or of an activation costs, beside NumPy's exp, tanh, log ..., in one run.
-
-Functions are the kernels' own, in a loop over one array. Activations are layers of one, through a predictor, less what
-the linear one costs there. All arrays are in the nearest caches. Nanoseconds a value are the least over some rounds, in
-which everything takes its turn; beside fastnn's stands how many times as long it takes as NumPy.
-"""
+"""What a value of an elementary function or of an activation costs, beside NumPy's exp, tanh, log ..., in one run."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from interleaved import timed
-from pieces import compiled, lanes
-from report import line
 
 from fastnn import Sequential
-from fastnn.engine import ACTIVATIONS, address, aligned
 from fastnn.layers import Activation, Input
+from .internals import ACTIVATIONS, address, aligned, compiled, lanes
+from .report import line, titles
+from .timing import by_turns
 
 COUNT = 4096
 """Values: two arrays of them fit the nearest cache, in float64 too."""
@@ -90,28 +83,18 @@ def works() -> Works:
     return {key: work for key, work in found.items() if work}
 
 
-def measure(rounds: int, seconds: float) -> dict[tuple[str, str, str], float]:
-    """Nanoseconds a value."""
-    found: dict[tuple[str, str, str], float] = {}
-    prepared = works()
-    for _ in range(rounds):
-        for key, work in prepared.items():
-            least = timed(work, seconds).least / COUNT * 1e9
-            found[key] = min(least, found.get(key, least))
-    return found
+def elementary(rounds: int = 5, seconds: float = 0.05, short: bool = False) -> None:
+    """What a value of an elementary function or of an activation costs, beside NumPy's exp, tanh, log ..., in one run.
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.05, help="for each function, each round")
-    parser.add_argument("--short", action="store_true", help="two rounds, a moment each")
-    options = parser.parse_args()
-    rounds, seconds = (2, 0.01) if options.short else (options.rounds, options.seconds)
-    found = measure(rounds, seconds)
+    Functions are the kernels' own, in a loop over one array. Activations are layers of one, through a predictor, less
+    what the linear one costs there. All arrays are in the nearest caches. Nanoseconds a value are the least over some
+    rounds, in which everything takes its turn; beside fastnn's stands how many times as long it takes as NumPy.
+    """
+    turns = by_turns(works(), *((2, 0.01) if short else (rounds, seconds)))
+    found = {key: min(turn.min for turn in stats) / COUNT * 1e9 for key, stats in turns.items()}
 
     columns = [f"{dtype} {who}" for dtype in DTYPES for who in ("NumPy", "numba", "cython")]
-    lines = [line(["nanoseconds a value", *columns]), line(["---", *["---:"] * len(columns)])]
+    lines = titles(["nanoseconds a value", *columns])
     over = []
     for name in (*FUNCTIONS, *(f"layer: {name}" for name in ACTIVATIONS if name != "linear")):
         cells = [name]
@@ -134,7 +117,3 @@ def main() -> None:
         lines.append(line(cells))
     print("\n".join(lines))
     print(f"\nmore than {BAR} times NumPy's: {', '.join(over) or 'none'}")
-
-
-if __name__ == "__main__":
-    main()

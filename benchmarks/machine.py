@@ -1,37 +1,65 @@
-"""The machine: what it is, and the two rates that a network is measured against."""
+"""The machine: what it is, the two rates that a network is measured against, and what threads cost on it."""
 
 from __future__ import annotations
 
 import platform
-import time
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
-from pieces import INSTRUCTION_SET, ISA, LANES, compiled
 
-from fastnn.engine import address, aligned, processors
+from .internals import (
+    ISA,
+    TILE_ROWS,
+    TILE_VECTORS,
+    address,
+    aligned,
+    compiled,
+    lanes,
+    meeting,
+    on_two_threads,
+    processors,
+)
+from .timing import least
 
 DEPTH, REPEATS = 64, 10_000
 PACKAGES = ("fastnn", "numpy", "numba", "cython", "scikit-learn", "torch", "jax", "jaxlib", "optax")
 
+MEETINGS = 20_000
+HANDED = (16 * 2**10, 256 * 2**10)
+"""Bytes of the two amounts by which handing over is measured."""
 
-def best_seconds(function: Callable[[], Any], budget: float) -> float:
-    """The least time that a call took within a budget of seconds, after one that is not counted."""
-    function()
-    best, end = float("inf"), time.perf_counter() + budget
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        function()
-        best = min(best, time.perf_counter() - start)
-    return best
+MEET = f"""
+def entry(job, a, b):
+    for _ in range({MEETINGS}):
+        barrier(job)
+    return 0
+"""
+
+# Two threads, number 0 and 1, in turn: each adds 1 to all values, which the other one wrote last, then passes the turn
+# on.  With a number of 2, one thread does the work of both.
+HAND = f"""
+def entry(record, number, turns):
+    buffer = get_integer(record, 0)
+    count = get_integer(record, 1)
+    flag = get_integer(record, 2)
+    for turn in range(turns):
+        if number == 2 or turn % 2 == number:
+            if number < 2:
+                while atomic_get(flag, 0) != turn:
+                    spin_pause()
+            for at in range(0, count, {lanes()}):
+                store(buffer, at, load(buffer, at) + splat(1.0))
+            if number < 2:
+                atomic_put(flag, 0, turn + 1)
+    return 0
+"""
 
 
-def fma_rate(budget: float = 1.0) -> float:
+def fma_rate(seconds: float = 1.0) -> float:
     """GFLOP/s of the largest tile on one core, all it reads in the nearest cache."""
-    rows, columns = INSTRUCTION_SET.tile_rows, INSTRUCTION_SET.tile_vectors * LANES
-    tile = f"tile_{rows}x{INSTRUCTION_SET.tile_vectors}"
+    rows, columns = TILE_ROWS, TILE_VECTORS * lanes()
+    tile = f"tile_{rows}x{TILE_VECTORS}"
     run = compiled(
         f"""
 def entry(a, b, c):
@@ -42,15 +70,48 @@ def entry(a, b, c):
         tile,
     )
     a, b, c = (aligned(count, np.float32) for count in (rows * DEPTH, DEPTH * columns, rows * columns))
-    seconds = best_seconds(lambda: run(address(a), address(b), address(c)), budget)
-    return REPEATS * 2 * rows * columns * DEPTH / seconds / 1e9
+    call = least(lambda: run(address(a), address(b), address(c)), seconds)
+    return REPEATS * 2 * rows * columns * DEPTH / call / 1e9
 
 
-def blas_rate(budget: float = 1.0) -> float:
+def blas_rate(seconds: float = 1.0) -> float:
     """GFLOP/s of NumPy's product of two 2048 x 2048 float32 matrices, on as many threads as it takes."""
     size = 2048
     a, b, c = (np.ones((size, size), np.float32) for _ in range(3))
-    return 2 * size**3 / best_seconds(lambda: np.dot(a, b, out=c), budget) / 1e9
+    return 2 * size**3 / least(lambda: np.dot(a, b, out=c), seconds) / 1e9
+
+
+def barriers(counts: list[int], seconds: float) -> dict[int, float]:
+    """Seconds of one meeting at the kernels' barrier, by the number of threads."""
+    run, found = compiled(MEET, "barrier"), {}
+    for threads in counts:
+        with meeting(run, threads) as meet:
+            found[threads] = least(meet, seconds) / MEETINGS
+    return found
+
+
+def handing(seconds: float) -> dict[int, float]:
+    """Seconds by which touching memory that another core wrote takes longer than touching one's own, by bytes."""
+    run = compiled(HAND)
+    flag, found = aligned(8, np.int64), {}
+    for size in HANDED:
+        buffer, turns = aligned(size // 4, np.float32), 2 * max(10, 2**26 // size // 2)
+        record = np.array([address(buffer), size // 4, address(flag)])
+        place = address(record)
+
+        def both(place: int = place, turns: int = turns) -> None:
+            flag[0] = 0
+            on_two_threads(lambda number: run(place, number, turns))
+
+        alone = least(lambda place=place, turns=turns: run(place, 2, turns), seconds)
+        found[size] = (least(both, seconds) - alone) / turns
+    return found
+
+
+def bandwidth(handed: dict[int, float]) -> float:
+    """Bytes a second from core to core: what the larger amount takes more than the smaller one."""
+    small, large = sorted(handed)
+    return (large - small) / max(handed[large] - handed[small], 1e-12)
 
 
 def facts(packages: tuple[str, ...] = PACKAGES) -> dict[str, Any]:
@@ -68,6 +129,11 @@ def facts(packages: tuple[str, ...] = PACKAGES) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": found,
     }
+
+
+def name() -> str:
+    """What stands above a table."""
+    return f"{processors()} cores of {cpu_model()}"
 
 
 def cpu_model() -> str:

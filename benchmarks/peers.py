@@ -2,36 +2,49 @@
 
 A peer is a class made for a case; its methods forward, backprop, update, step, training and predict are the work
 to time.  A peer that has no word for one of them lacks that method.  ``training`` takes many steps over all batches,
-in their order, in as few calls as the peer can; it returns nothing before they are done, and ``steps`` says how many.
+in their order, in as few calls as the peer can; it returns nothing before they are done.  ``steps`` says, by method, of
+how many steps a call consists where it is more than one.
 """
 
 from __future__ import annotations
 
 import os
-from functools import partial
+from collections.abc import Iterable, Mapping
+from functools import cached_property, partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from cases import LEARNING_RATE, MOMENTUM, Case
+
+from .cases import LEARNING_RATE, MOMENTUM, Case
+
+OPERATIONS = 1_000_000_000
+"""Arithmetic of a call that shall take no more than a moment."""
+
+
+def stack(case: Case) -> Any:
+    """fastnn's network of a case, not compiled."""
+    from fastnn import Sequential
+    from fastnn.layers import Dense, Input
+
+    hidden = [Dense(units, activation=case.activation) for units in case.sizes[1:-1]]
+    output = Dense(case.sizes[-1], activation="softmax" if case.classes else "linear")
+    return Sequential([Input((case.sizes[0],)), *hidden, output], seed=0)
 
 
 class Fastnn:
     def __init__(self, case: Case, backend: str, threads: int | None = None) -> None:
-        from fastnn import Sequential
-        from fastnn.layers import Dense, Input
         from fastnn.optimizers import SGD, Adam
 
         optimizer = Adam(LEARNING_RATE) if case.optimizer == "adam" else SGD(LEARNING_RATE, momentum=MOMENTUM)
-        hidden = [Dense(units, activation=case.activation) for units in case.sizes[1:-1]]
-        output = Dense(case.sizes[-1], activation="softmax" if case.classes else "linear")
-        self.model = Sequential([Input((case.sizes[0],)), *hidden, output], seed=0)
+        self.model = stack(case)
         loss = "sparse_categorical_crossentropy" if case.classes else "mse"
         self.model.compile(optimizer, loss, backend=backend, threads=threads, dtype=case.dtype)
-        self.case, self.steps = case, case.steps * case.epochs
+        self.case = case
         self.x, self.y = case.data()
         self.batch = self.x[: case.batch], self.y[: case.batch]
-        self.engine = self.model._engine  # updates alone have no public name
-        self.gradient = np.full(self.engine.parameter_count, 1e-6, case.dtype)
+        self.few = min(case.steps, max(2, OPERATIONS // case.flops))
+        self.steps = {"training": case.steps * case.epochs, "moment": self.few * case.epochs}
 
     def forward(self) -> Any:
         return self.model.predict_on_batch(self.batch[0])
@@ -39,16 +52,27 @@ class Fastnn:
     def backprop(self) -> Any:
         return self.model.gradients(*self.batch)
 
+    @cached_property
     def update(self) -> Any:
-        return self.engine.update(self.gradient)
+        from .internals import update_of
+
+        return update_of(self.model)
 
     def step(self) -> Any:
         return self.model.train_on_batch(*self.batch)
 
-    def training(self) -> Any:
+    def _fit(self, steps: int) -> Any:
+        rows = slice(steps * self.case.batch)
         return self.model.fit(
-            self.x, self.y, batch_size=self.case.batch, epochs=self.case.epochs, shuffle=False, verbose=0
+            self.x[rows], self.y[rows], batch_size=self.case.batch, epochs=self.case.epochs, shuffle=False, verbose=0
         )
+
+    def training(self) -> Any:
+        return self._fit(self.case.steps)
+
+    def moment(self) -> Any:
+        """Training, but no call takes much longer than a moment."""
+        return self._fit(self.few)
 
     def predict(self) -> Any:
         return self.model.predict(self.x, verbose=0)
@@ -58,7 +82,7 @@ class NumPy:
     """What one writes by hand in an afternoon: layers as lists of arrays, every product NumPy's BLAS."""
 
     def __init__(self, case: Case) -> None:
-        self.case, self.steps = case, case.steps
+        self.case, self.steps = case, {"training": case.steps}
         self.x, self.y = case.data()
         rng = np.random.default_rng(0)
         self.w = [(rng.standard_normal((a, b)) / np.sqrt(a)).astype(case.dtype) for a, b in case.shapes]
@@ -137,7 +161,7 @@ class Sklearn:
         from sklearn.neural_network import MLPClassifier, MLPRegressor
 
         self.x, y = case.data()
-        self.y, self.steps = y.ravel(), case.steps
+        self.y, self.steps = y.ravel(), {"training": case.steps}
         self.model = (MLPClassifier if case.classes else MLPRegressor)(
             hidden_layer_sizes=case.sizes[1:-1],
             activation=case.activation,
@@ -188,7 +212,7 @@ class Torch:
         if threads := os.environ.get("OMP_NUM_THREADS"):
             torch.set_num_threads(int(threads))
         torch.set_flush_denormal(True)
-        self.torch, self.case, self.steps = torch, case, case.steps
+        self.torch, self.case, self.steps = torch, case, {"training": case.steps}
         x, y = case.data()
         self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
         nonlinear = getattr(torch.nn, TORCH_NAMES[case.activation])
@@ -241,7 +265,8 @@ class Jax:
 
         jax.config.update("jax_enable_x64", case.dtype == "float64")
         x, y = case.data()
-        self.x, self.y, self.rows, self.steps = jnp.array(x), jnp.array(y), case.batch, case.steps * case.epochs
+        self.x, self.y, self.rows = jnp.array(x), jnp.array(y), case.batch
+        self.steps = {"training": case.steps * case.epochs}
         nonlinear = getattr(jax.nn, case.activation)
         if case.activation == "gelu":
             nonlinear = partial(jax.nn.gelu, approximate=False)
@@ -326,3 +351,19 @@ NEEDS = {
     "JAX": ["jax", "optax"],
 }
 """The packages that each is made of: without them it is left out."""
+
+
+def installed(
+    asked: Iterable[str], makers: Mapping[str, Any] = PEERS, needs: Mapping[str, list[str]] = NEEDS
+) -> dict[str, Any]:
+    """What makes each of the peers asked for, without those whose packages are missing."""
+    if unknown := [name for name in asked if name not in makers]:
+        raise SystemExit(f"--peers got {', '.join(unknown)}; it takes some of {', '.join(makers)}")
+    return {name: makers[name] for name in asked if all(map(find_spec, needs[name]))}
+
+
+def is_ours(peer: str) -> bool:
+    return peer.startswith("fastnn")
+
+
+OURS = tuple(filter(is_ours, PEERS))

@@ -1,19 +1,113 @@
-"""The README's table and docs/roofline.png, from the kept results file alone; nothing is measured."""
+"""A results file, what is compared with it, and what is made of it: tables, the README's among them, and a picture.
+
+A results file has the machine and of each case the microseconds a step by peer and number of threads. Nothing is
+measured here.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from statistics import geometric_mean
+from typing import Any
 
-import results
-from results import ROOT, Results
+from .peers import is_ours
+from .timing import ROOT
 
 START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+KEPT = ROOT / "benchmarks" / "results.json"
+
+Results = dict[str, Any]
+Times = dict[str, dict[str, float]]
+"""Of one case: peer, threads, microseconds a step."""
+
+TOLERANCE = 1.10
+"""What is slower than before by more fails."""
 
 
-def columns(found: Results) -> list[str]:
-    """The peers, in the order in which the file has them."""
-    return list(dict.fromkeys(peer for row in found["cases"] for peer in row["microseconds"]))
+def load(path: Path) -> Results:
+    results: Results = json.loads(path.read_text(encoding="utf-8"))
+    return results
+
+
+def kept_results() -> Results:
+    if not KEPT.exists():
+        raise SystemExit("there is no benchmarks/results.json yet: `make bench` measures and writes it")
+    return load(KEPT)
+
+
+def save(results: Results, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def row(case: str, flops: int, times: Times) -> dict[str, Any]:
+    """One case as the file has it."""
+    gflops = {peer: round(flops / time / 1e3, 3) for peer, time in best(times).items()}
+    return {"case": case, "flops": flops, "microseconds": times, "gflops": gflops}
+
+
+def best(times: Times) -> dict[str, float]:
+    """Microseconds a step of each peer, at its better number of threads."""
+    return {peer: min(by_threads.values()) for peer, by_threads in times.items()}
+
+
+def advantages(times: Times) -> dict[str, float]:
+    """By fastnn's columns: the best peer's time over its own."""
+    steps = best(times)
+    peers = [time for column, time in steps.items() if not is_ours(column)]
+    return {column: min(peers) / time for column, time in steps.items() if peers and is_ours(column)}
+
+
+def advantage(times: Times) -> float | None:
+    """That of fastnn's default backend; None where it or every peer is missing."""
+    found = advantages(times)
+    return next((found[peer] for peer in ("fastnn numba", "fastnn cython") if peer in found), None)
+
+
+def mean_advantage(results: Results) -> float | None:
+    found = [ratio for row in results["cases"] if (ratio := advantage(row["microseconds"]))]
+    return geometric_mean(found) if found else None
+
+
+def changes(kept: Results, fresh: Results) -> list[tuple[str, str, float]]:
+    """Case, peer, and fresh time over kept time, of everything that both have of fastnn's."""
+    before = {row["case"]: best(row["microseconds"]) for row in kept["cases"]}
+    return [
+        (row["case"], peer, time / before[row["case"]][peer])
+        for row in fresh["cases"]
+        for peer, time in best(row["microseconds"]).items()
+        if is_ours(peer) and peer in before.get(row["case"], {})
+    ]
+
+
+def slower(kept: Results, fresh: Results, tolerance: float = TOLERANCE) -> list[tuple[str, str, float]]:
+    return [change for change in changes(kept, fresh) if change[2] > tolerance]
+
+
+def other_machine(kept: Results, fresh: Results) -> str:
+    """In what the machines differ, or nothing."""
+    pairs = [(name, kept["machine"][name], fresh["machine"][name]) for name in ("cpu", "cores", "isa")]
+    return ", ".join(f"{name} {before!r} is now {now!r}" for name, before, now in pairs if before != now)
+
+
+def quicker(fresh: Results, again: Results) -> Results:
+    """Two runs as one, each time the lesser one."""
+    repeated = {row["case"]: row["microseconds"] for row in again["cases"]}
+    rows = []
+    for old in fresh["cases"]:
+        times = {
+            peer: {t: min(time, repeated.get(old["case"], {}).get(peer, {}).get(t, time)) for t, time in by.items()}
+            for peer, by in old["microseconds"].items()
+        }
+        rows.append(row(old["case"], old["flops"], times))
+    return {**fresh, "cases": rows}
+
+
+def columns(rows: list[dict[str, Any]]) -> list[str]:
+    """The peers, in the order in which a file's rows have them."""
+    return list(dict.fromkeys(peer for row in rows for peer in row["microseconds"]))
 
 
 def number(value: float | None) -> str:
@@ -27,22 +121,48 @@ def line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def titles(cells: list[str], texts: int = 1) -> list[str]:
+    """A table's first two lines; so many of its first columns are texts, the others numbers."""
+    return [line(cells), line(["---"] * texts + ["---:"] * (len(cells) - texts))]
+
+
 def table(found: Results) -> str:
     """Cases by peers, microseconds a step, as Markdown, with the machine above."""
-    peers = columns(found)
-    lines = [
-        line(["network, batch", *peers, "best peer / fastnn", "GFLOP/s"]),
-        line(["---", *["---:"] * (len(peers) + 2)]),
-    ]
+    peers = columns(found["cases"])
+    lines = titles(["network, batch", *peers, "best peer / fastnn", "GFLOP/s"])
     for row in found["cases"]:
-        times = results.best(row["microseconds"])
-        ratio = results.advantage(row["microseconds"])
-        reached = max((rate for peer, rate in row["gflops"].items() if results.is_ours(peer)), default=None)
+        times = best(row["microseconds"])
+        ratio = advantage(row["microseconds"])
+        reached = max((rate for peer, rate in row["gflops"].items() if is_ours(peer)), default=None)
         cells = [row["case"], *(number(times.get(peer)) for peer in peers)]
         lines.append(line([*cells, f"**{ratio:.2f}**" if ratio else "-", number(reached)]))
-    if mean := results.mean_advantage(found):
+    if mean := mean_advantage(found):
         lines.append(line(["geometric mean", *[""] * len(peers), f"**{mean:.2f}**", ""]))
     return "\n".join([heading(found), "", *lines])
+
+
+def comparison(rows: list[dict[str, Any]]) -> str:
+    """Microseconds of each peer, with the medians that a row has, and the advantage of each of fastnn's columns."""
+    peers = columns(rows)
+    ours = [peer for peer in peers if is_ours(peer)]
+    lines = titles(["network, batch", *peers, *(f"best peer / {column}" for column in ours)])
+    ratios: dict[str, list[float]] = {column: [] for column in ours}
+    for row in rows:
+        least, middle = best(row["microseconds"]), best(row.get("medians", {}))
+        cells = [number(least.get(peer)) + (f" ({number(middle[peer])})" if peer in middle else "") for peer in peers]
+        found = advantages(row["microseconds"])
+        for column, ratio in found.items():
+            ratios[column].append(ratio)
+        lines.append(line([row["case"], *cells, *(_ratio(found.get(column)) for column in ours)]))
+    means = [_ratio(geometric_mean(ratios[column]) if ratios[column] else None) for column in ours]
+    return "\n".join([*lines, line(["geometric mean", *[""] * len(peers), *means])])
+
+
+def _ratio(ratio: float | None) -> str:
+    """In bold where a peer is faster."""
+    if ratio is None:
+        return "-"
+    return f"{ratio:.2f}" if ratio >= 1 else f"**{ratio:.2f}**"
 
 
 def heading(found: Results) -> str:
@@ -82,9 +202,9 @@ def picture(found: Results, path: Path) -> None:
     axes = figure.add_subplot(xscale="log", yscale="log", xlabel="arithmetic in a step (FLOP)", ylabel="GFLOP/s")
     machine = found["machine"]
     rows = sorted((row for row in found["cases"] if "float64" not in row["case"]), key=lambda row: row["flops"])
-    for mark, peer in zip("oD^vs*P", columns(found), strict=False):
+    for mark, peer in zip("oD^vs*P", columns(found["cases"]), strict=False):
         points = [(row["flops"], row["gflops"][peer]) for row in rows if peer in row["gflops"]]
-        weight = 1.0 if results.is_ours(peer) else 0.6
+        weight = 1.0 if is_ours(peer) else 0.6
         axes.plot(*zip(*points, strict=True), marker=mark, markersize=5, linewidth=0.8, alpha=weight, label=peer)
     all_cores = machine["fma_gflops"] * machine["cores"]
     for rate, style, name in [
@@ -106,7 +226,6 @@ def write(found: Results) -> None:
     picture(found, ROOT / "docs" / "roofline.png")
 
 
-if __name__ == "__main__":
-    if not results.KEPT.exists():
-        raise SystemExit("there is no benchmarks/results.json yet: `make bench` measures and writes it")
-    write(results.load(results.KEPT))
+def report() -> None:
+    """The README's table and docs/roofline.png, from benchmarks/results.json alone; nothing is measured."""
+    write(kept_results())

@@ -1,60 +1,164 @@
-"""The number of threads that fastnn chooses, against the best of those that one can force, in every case.
-
-All numbers take turns within one process. A figure is the median over the rounds; the default may take 10% longer than
-the best forced one.
-"""
+"""Numbers of threads: the one that fastnn chooses, how far each speeds a step up, and what company does to them."""
 
 from __future__ import annotations
 
-import argparse
+import contextlib
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
 from statistics import median
 
-from cases import chosen
-from load import fastnn_seconds
-from machine import facts
-from peers import Fastnn
-from report import line, number
-from scaling import thread_counts
+from . import machine, scaling_model
+from .cases import LOADED, Case, chosen
+from .internals import chosen_threads, processors, work_of
+from .peers import PEERS, Fastnn
+from .report import line, number, replace_in, titles
+from .timing import ROOT, Clock, Worker, by_turns, least
 
 BAR = 1.10
+START, END = "<!-- scaling -->", "<!-- /scaling -->"
+PREDICTED = (2, 4, 8, 16, 32, 64)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="*", help='patterns of names, separated by commas: "784-*,* b1"')
-    parser.add_argument("--backend", default="auto", choices=["auto", "numba", "cython"])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.25, help="for a case, a number of threads, a round")
-    parser.add_argument("--short", action="store_true", help="three rounds, a moment each")
-    options = parser.parse_args()
-    rounds, seconds = (3, 0.05) if options.short else (options.rounds, options.seconds)
-    counts = thread_counts()
+def counts() -> list[int]:
+    """1, 2, 4, ... and all processors."""
+    most = processors()
+    return sorted({most, *(2**power for power in range(most.bit_length()) if 2**power <= most)})
 
-    titles = ["network, batch", "chosen", "us a step", *(f"T = {count}" for count in counts), "chosen / best", "2 / 1"]
-    lines = [f"On {facts()['cores']} cores of {facts()['cpu']}", "", line(titles)]
-    lines.append(line(["---", *["---:"] * (len(titles) - 1)]))
+
+def threads(
+    cases: str = "*", backend: str = "auto", rounds: int = 5, seconds: float = 0.25, short: bool = False
+) -> None:
+    """The number of threads that fastnn chooses, against the best of those that one can force, in every case.
+
+    All numbers take turns within one process. A figure is the median over the rounds of the mean; the default may take
+    10% longer than the best forced one.
+    """
+    pace = (3, 0.05) if short else (rounds, seconds)
+    forced = counts()
+    columns = ["network, batch", "chosen", "us a step", *(f"T = {count}" for count in forced), "chosen / best", "2 / 1"]
+    lines = [f"On {machine.name()}", "", *titles(columns)]
     over = []
-    for case in chosen(options.cases):
+    for case in chosen(cases):
         print(case.name, file=sys.stderr)
-        peers = {count: Fastnn(case, options.backend, count) for count in (None, *counts)}
-        found: dict[int | None, list[float]] = {count: [] for count in peers}
-        for _ in range(rounds):
-            for count, peer in peers.items():
-                found[count].append(fastnn_seconds(peer, seconds))
-        times = {count: median(times) for count, times in found.items()}
-        engine = peers[None].engine
-        pieces = engine.costs.chunks(case.batch) or case.batch
-        picked = engine.costs.training_threads(case.batch, pieces)
-        ratio = times[None] / min(times[count] for count in counts)
+        peers = {count: Fastnn(case, backend, count) for count in (None, *forced)}
+        turns = by_turns({count: peer.moment for count, peer in peers.items()}, *pace)
+        steps = peers[None].steps["moment"]
+        times = {count: median(turn.mean for turn in turns[count]) / steps for count in peers}
+        ratio = times[None] / min(times[count] for count in forced)
         if ratio > BAR:
             over.append(f"{case.name} ({ratio:.2f})")
         speed_up = f"{times[1] / times[2]:.2f}" if 2 in times else "-"
+        picked = chosen_threads(peers[None].model, case.batch)
         cells = [case.name, str(picked), *(number(time * 1e6) for time in times.values())]
         lines.append(line([*cells, f"{ratio:.2f}", speed_up]))
     print("\n".join(lines))
     print(f"\nslower than the best forced number by more than {BAR - 1:.0%}: {', '.join(over) or 'none'}")
 
 
-if __name__ == "__main__":
-    main()
+def on_each(case: Case, forced: list[int], backend: str, seconds: float) -> tuple[scaling_model.Work, dict[int, float]]:
+    """The step on one thread, for the model, and the seconds of a step by threads."""
+    times = {}
+    for count in forced:
+        peer = Fastnn(case, backend, count)
+        times[count] = least(peer.training, seconds) / peer.steps["training"]
+    return work_of(peer.model, case.batch, times[1]), times
+
+
+def heading(costs: scaling_model.Machine, handed: dict[int, float]) -> str:
+    found = machine.facts()
+    barriers = ", ".join(f"{seconds * 1e9:.0f} ns with {threads}" for threads, seconds in costs.barriers.items())
+    handing = ", ".join(f"{size // 1024} KB in {seconds * 1e6:.2f} us" for size, seconds in handed.items())
+    return (
+        f"On {machine.name()}, instruction set {found['isa']}: a barrier of the kernels takes"
+        f" {barriers} threads; a core fetches what another one wrote, {handing}, {costs.bandwidth / 1e9:.1f} GB/s."
+    )
+
+
+def scaling(cases: str = "*", backend: str = "auto", seconds: float = 0.7, write: bool = False) -> None:
+    """Speed-up with threads: measured on this machine as far as its processors go, and predicted beyond them.
+
+    The prediction (scaling_model.py) takes a step's time on one thread, the barrier's cost and the bandwidth from core
+    to core, all measured here.  --write puts the table into docs/performance.md, unless cases were chosen.
+    """
+    forced = counts()
+    together = [count for count in forced if count > 1] or [2]
+    handed = machine.handing(seconds)
+    costs = scaling_model.Machine(machine.barriers(together, seconds), machine.bandwidth(handed))
+    columns = ["network, batch", "split by", "us, T = 1", *(f"measured, T = {t}" for t in forced if t > 1)]
+    columns += [*(f"model, {t}" for t in PREDICTED), f"most time at {PREDICTED[2]}", f"at {PREDICTED[-1]}"]
+    rule = line(["---", "---", *["---:"] * (len(columns) - 4), "---", "---"])
+    lines = [heading(costs, handed), "", line(columns), rule]
+    for case in chosen(cases):
+        print(case.name, file=sys.stderr)
+        work, times = on_each(case, forced, backend, seconds)
+        split = f"{work.pieces} chunks" if work.chunks else f"{work.pieces} tiles of rows"
+        cells = [case.name, split, number(work.seconds * 1e6)]
+        cells += [f"{times[1] / times[count]:.2f}" for count in forced if count > 1]
+        cells += [f"{scaling_model.speed_up(work, costs, count):.1f}" for count in PREDICTED]
+        cells += [scaling_model.limit(work, costs, PREDICTED[2]), scaling_model.limit(work, costs, PREDICTED[-1])]
+        lines.append(line(cells))
+    print("\n".join(lines))
+    if write and cases == "*":
+        replace_in(ROOT / "docs" / "performance.md", "\n".join(lines), START, END)
+
+
+@contextlib.contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many processes that spin."""
+    code = "print(flush=True)\nwhile True: pass"
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            assert process.stdout
+            process.stdout.readline()
+        yield
+
+
+def load(
+    cases: str = LOADED, backend: str = "auto", rounds: int = 3, seconds: float = 0.5, short: bool = False
+) -> None:
+    """Training while the processors are busy with something else, and on more threads than there are.
+
+    One process for each processor does nothing but take its time. A fair share is then half of the processors, less for
+    one thread alone. Times are means over a while, quiet and busy in turn; PyTorch, if it is installed, stands beside.
+    """
+    rounds, seconds = (1, 0.15) if short else (rounds, seconds)
+    cores = processors()
+    asked: dict[str, int | None] = {"chosen": None, "1": 1, f"{cores}": cores, f"{4 * cores}": 4 * cores}
+    columns = ["network, batch", "threads", "us a step, quiet", f"beside {cores} busy processes", "times as long"]
+    lines = [f"On {machine.name()}", "", *titles(columns, texts=1)]
+    with Worker("PyTorch", PEERS["PyTorch"], cores) if find_spec("torch") else contextlib.nullcontext() as torch:
+        for case in chosen(cases):
+            print(case.name, file=sys.stderr)
+            clocks = {name: fastnn_clock(Fastnn(case, backend, count)) for name, count in asked.items()}
+            if torch:
+                clocks[f"PyTorch, {cores}"] = partial(torch_seconds, torch, case)
+            quiet: dict[str, list[float]] = {name: [] for name in clocks}
+            loaded: dict[str, list[float]] = {name: [] for name in clocks}
+            for _ in range(rounds):
+                for found, company in ((quiet, 0), (loaded, cores)):
+                    with busy(company):
+                        for name, clock in clocks.items():
+                            found[name].append(clock(seconds))
+            for name in clocks:
+                pair = median(quiet[name]), median(loaded[name])
+                lines.append(line([case.name, name, *(number(t * 1e6) for t in pair), f"{pair[1] / pair[0]:.2f}"]))
+    print("\n".join(lines))
+
+
+def fastnn_clock(peer: Fastnn) -> Callable[[float], float]:
+    """A function that takes the seconds of a turn, and gives those of a step."""
+    clock, steps = Clock(peer.moment), peer.steps["moment"]
+    return lambda seconds: clock.turn(seconds).mean / steps
+
+
+def torch_seconds(worker: Worker, case: Case, seconds: float) -> float:
+    answer = worker.ask((case,), "step", seconds)
+    if isinstance(answer, str):
+        raise SystemExit(answer)
+    return answer.mean

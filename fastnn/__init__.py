@@ -6,8 +6,6 @@
 >>> history = model.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0], epochs=10, verbose=0)
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -34,37 +32,12 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = [
-    "DivergenceWarning",
-    "Input",
-    "ModelFileError",
-    "Sequential",
-    "__version__",
-    "activations",
-    "callbacks",
-    "data",
-    "gradient_descent",
-    "initializers",
-    "layers",
-    "load_model",
-    "losses",
-    "metrics",
-    "models",
-    "optimizers",
-    "plot",
-    "regularizers",
-    "schedules",
-    "utils",
-]
+__all__ = ["DivergenceWarning", "Input", "ModelFileError", "Sequential", "__version__", "activations", "callbacks"]
+__all__ += ["data", "gradient_descent", "initializers", "layers", "load_model", "losses", "metrics", "models"]
+__all__ += ["optimizers", "plot", "regularizers", "schedules", "utils"]
 
-_MODULES = {
-    "DivergenceWarning": "errors",
-    "Input": "layers",
-    "ModelFileError": "errors",
-    "Sequential": "models",
-    "gradient_descent": "training",
-    "load_model": "models",
-}
+_MODULES = {"DivergenceWarning": "errors", "ModelFileError": "errors", "Input": "layers", "Sequential": "models"}
+_MODULES |= {"gradient_descent": "training", "load_model": "models"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,14 +1,12 @@
 """``python -m fastnn`` and the command ``fastnn``."""
 
-from __future__ import annotations
-
 import sys
 
 from .extras import require
 
 
 def main() -> None:
-    """Run the command line, or say what it lacks."""
+    """Run the command line, or say which package it lacks."""
     try:
         require("click", "cli")
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Activations: what a layer makes of its product, value by value; softmax row by row.
+"""Activations: the functions that layers apply to the product of inputs and weights, value by value or row by row.
 
 =============  ==========================================================
 name           f(x)
@@ -11,16 +11,14 @@ name           f(x)
 ``elu``        x where x > 0, else alpha (exp(x) - 1)
 ``selu``       1.0507 elu(x) with alpha = 1.6733 (Klambauer et al., 2017)
 ``softplus``   log(1 + exp(x))
-``gelu``       x Phi(x), with the normal distribution Phi, not its approximation
+``gelu``       x Phi(x), with the normal distribution Phi itself, not its approximation
 ``silu``       x sigmoid(x); also ``swish``
 ``mish``       x tanh(softplus(x))
-``softmax``    exp(x_i) / sum_j exp(x_j); of the last layer only
+``softmax``    exp(x_i) / sum_j exp(x_j), over each row; for the last layer only
 =============  ==========================================================
 
 Each is also an attribute of this module: ``activations.relu``.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
@@ -40,9 +38,9 @@ class Activation(Configurable):
     Parameters
     ----------
     name : str
-        A name of the table above.
+        A name from the table of `fastnn.activations`.
     parameter : float, optional
-        ``negative_slope`` of leaky_relu, ``alpha`` of elu. Default: 0.2 and 1.
+        ``negative_slope`` of leaky_relu (default 0.2), or ``alpha`` of elu (default 1).
 
     Attributes
     ----------
@@ -65,6 +63,11 @@ class Activation(Configurable):
         """The constructor's arguments, as JSON can hold them; no parameter where the activation has none."""
         config = super().get_config()
         return config if ACTIVATIONS[self.name].parameter else {"name": self.name}
+
+    def described(self) -> str | dict[str, Any]:
+        """Its name if that says all, else its class and configuration."""
+        plain = not isinstance(self, Custom) and self == Activation(self.name)
+        return self.name if plain else describe(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Activation):
@@ -95,27 +98,27 @@ class ELU(Activation):
 
     @property
     def alpha(self) -> float:
-        """What -f tends to for x far below zero."""
+        """The limit of -f(x) as x goes to minus infinity."""
         return float(self.parameter)  # type: ignore[arg-type]
 
 
 class Custom(CustomObject, Activation):
-    """An activation of your own: its value and its slope, both functions of a number.
+    """An activation made of functions of your own: its value and its slope, both functions of a number.
 
-    Numba makes machine code of them (they may be under its njit, or plain), which the compiled run calls. A file holds
-    its name alone: `load_model(path, custom_objects={name: activation})`.
+    Numba compiles them (plain functions, or decorated by its njit), and the compiled run calls them.  A file holds only
+    the name: `load_model(path, custom_objects={name: activation})`.
 
     Parameters
     ----------
     value, slope : callable
-        x -> f(x), and x -> f'(x).
+        x -> f(x), and its derivative x -> f'(x).
     name : str, optional
         Default: that of value.
 
     Attributes
     ----------
     name : str
-        "custom"; function_name is its own.
+        "custom"; the name given is ``function_name``.
 
     Raises
     ------
@@ -136,7 +139,6 @@ class Custom(CustomObject, Activation):
         self.name = "custom"
 
     def get_config(self) -> dict[str, Any]:
-        """Its name."""
         return CustomObject.get_config(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -148,18 +150,17 @@ _NAMES["swish"] = _NAMES["silu"]
 
 
 def get(identifier: object, argument: str = "activation") -> Activation:
-    """The activation that a name, an object or None (linear) stands for."""
+    """Make an activation of a name, a class, a configuration or None (linear); an activation is returned as it is."""
     return resolve("linear" if identifier is None else identifier, Activation, _NAMES, argument)
 
 
 def serialize(activation: Activation) -> str | dict[str, Any]:
-    """What `get` makes the same activation of: its name, where that says it all."""
-    if not isinstance(activation, Custom) and activation == Activation(activation.name):
-        return activation.name
-    return describe(activation)
+    """Describe an activation for `get`: by its name if that says all, else by its class and configuration."""
+    return activation.described()
 
 
 def __getattr__(name: str) -> Activation:
+    """Find an activation by its name: activations.relu."""
     if name in _NAMES:
         return _NAMES[name]()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

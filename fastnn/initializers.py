@@ -1,10 +1,8 @@
 """Initializers: the weights that training starts from.
 
-An initializer is called with a shape and a NumPy generator and gives float64 values. One with a seed of its
-own gives the same values whenever it is called.
+An initializer is called with a shape and a NumPy generator, and returns float64 values.  One with a seed of its own
+returns the same values whenever it is called.
 """
-
-from __future__ import annotations
 
 import math
 from typing import Any
@@ -15,45 +13,22 @@ from numpy.typing import NDArray
 from .data import positive_integer, real_number
 from .names import Configurable, lookup, resolve, snake_case
 
-__all__ = [
-    "Constant",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Initializer",
-    "LecunNormal",
-    "LecunUniform",
-    "Ones",
-    "RandomNormal",
-    "RandomUniform",
-    "TruncatedNormal",
-    "VarianceScaling",
-    "Zeros",
-    "get",
-]
+__all__ = ["Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Initializer", "LecunNormal"]
+__all__ += ["LecunUniform", "Ones", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling", "Zeros"]
+__all__ += ["get"]
 
 Values = NDArray[np.float64]
 
-TRUNCATED_DEVIATION = 0.87962566103423978  # of a standard normal distribution cut off at -2 and 2
+TRUNCATED_DEVIATION = 0.87962566103423978  # standard deviation of a standard normal distribution cut off at -2 and 2
 
 
 class Initializer(Configurable):
-    """Base of all: derive from it, and write ``__call__(shape, rng)``."""
+    """Base of all initializers: derive from it, and define ``__call__(shape, rng)``."""
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
-        """Values of a shape.
+        """Make values of a shape, (inputs, units) for a kernel, (units,) for a bias: an ndarray of float64.
 
-        Parameters
-        ----------
-        shape : tuple of int
-            (inputs, units) of a kernel, (units,) of a bias.
-        rng : numpy.random.Generator
-            Where random values come from.
-
-        Returns
-        -------
-        ndarray of float64
+        ``rng`` is the source of random values, unless the initializer has a seed.
         """
         raise NotImplementedError(f"{type(self).__name__} has no __call__(shape, rng)")
 
@@ -83,7 +58,7 @@ class Ones(Initializer):
 
 
 class _Random(Initializer):
-    """An initializer that may have a seed of its own."""
+    """Base of the initializers that draw random values; one with a seed has a generator of its own."""
 
     seed: int | None
 
@@ -107,14 +82,14 @@ class RandomNormal(_Random):
 
 
 class TruncatedNormal(RandomNormal):
-    """`RandomNormal` with whatever is more than two standard deviations off drawn again."""
+    """As `RandomNormal`, but values more than two standard deviations from the mean are drawn again."""
 
     def _draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
         return self.mean + self.stddev * _truncated(shape, rng)
 
 
 class RandomUniform(_Random):
-    """Uniformly distributed between two values."""
+    """Uniformly distributed from minval to maxval."""
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         self.minval = real_number(minval, "minval")
@@ -126,17 +101,17 @@ class RandomUniform(_Random):
 
 
 class VarianceScaling(_Random):
-    """Mean 0 and variance scale / n, so that what flows through a layer neither grows nor fades.
+    """Mean 0 and variance scale / n, so that values neither grow nor fade from layer to layer.
 
     Parameters
     ----------
     scale : float
         Above 0.
     mode : {"fan_in", "fan_out", "fan_avg"}
-        n: the inputs of the layer, its outputs, or the mean of both.
+        What n is: the number of the layer's inputs, of its outputs, or the mean of both.
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}
-        The uniform one reaches to sqrt(3 scale / n); the truncated one is a wider normal one, cut off at two
-        of its standard deviations.
+        The uniform one is limited by plus and minus sqrt(3 scale / n).  The truncated one is a normal one that is cut
+        off at two of its standard deviations, and wider to have the variance still.
     seed : int, optional
     """
 
@@ -164,16 +139,16 @@ class VarianceScaling(_Random):
 
 
 class _Scaled(VarianceScaling):
-    """A `VarianceScaling` that goes by a name of its own."""
+    """A `VarianceScaling` with a name of its own."""
 
-    options: tuple[float, str, str]
+    options: tuple[float, str, str]  # scale, mode and distribution
 
     def __init__(self, seed: int | None = None) -> None:
         super().__init__(*self.options, seed=seed)
 
 
 class GlorotUniform(_Scaled):
-    """Uniform to sqrt(6 / (inputs + outputs)); Glorot and Bengio, 2010."""
+    """Uniform within plus and minus sqrt(6 / (inputs + outputs)); Glorot and Bengio, 2010."""
 
     options = (1.0, "fan_avg", "uniform")
 
@@ -185,7 +160,7 @@ class GlorotNormal(_Scaled):
 
 
 class HeUniform(_Scaled):
-    """Uniform to sqrt(6 / inputs), for relu; He et al., 2015."""
+    """Uniform within plus and minus sqrt(6 / inputs), for relu; He et al., 2015."""
 
     options = (2.0, "fan_in", "uniform")
 
@@ -197,7 +172,7 @@ class HeNormal(_Scaled):
 
 
 class LecunUniform(_Scaled):
-    """Uniform to sqrt(3 / inputs), for selu; LeCun et al., 1998."""
+    """Uniform within plus and minus sqrt(3 / inputs), for selu; LeCun et al., 1998."""
 
     options = (1.0, "fan_in", "uniform")
 
@@ -208,38 +183,25 @@ class LecunNormal(_Scaled):
     options = (1.0, "fan_in", "truncated_normal")
 
 
-_CLASSES: tuple[type[Initializer], ...] = (
-    GlorotUniform,
-    GlorotNormal,
-    HeUniform,
-    HeNormal,
-    LecunUniform,
-    LecunNormal,
-    Zeros,
-    Ones,
-    Constant,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
-    VarianceScaling,
-)
+_CLASSES: list[type[Initializer]] = [GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal]
+_CLASSES += [Zeros, Ones, Constant, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling]
 _NAMES: dict[str, type[Initializer]] = {snake_case(found.__name__): found for found in _CLASSES}
 
 
 def get(identifier: object, argument: str = "initializer") -> Initializer:
-    """The initializer that a name, a class, a configuration or the object itself stands for."""
+    """Make an initializer of a name, a class or a configuration; an initializer is returned as it is."""
     return resolve(identifier, Initializer, _NAMES, argument)
 
 
 def __getattr__(name: str) -> type[Initializer]:
-    """Keras's other names of the classes: initializers.he_normal()."""
+    """Find a class by Keras's other name for it: initializers.he_normal()."""
     if name in _NAMES:
         return _NAMES[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _truncated(shape: tuple[int, ...], rng: np.random.Generator) -> Values:
-    """Standard normal values of which none is beyond -2 or 2."""
+    """Draw standard normal values; those beyond -2 or 2 are drawn again."""
     values = rng.standard_normal(shape)
     while (beyond := np.abs(values) > 2).any():
         values[beyond] = rng.standard_normal(np.count_nonzero(beyond))
@@ -247,4 +209,5 @@ def _truncated(shape: tuple[int, ...], rng: np.random.Generator) -> Values:
 
 
 def _seed(seed: Any) -> int | None:
+    """Check a seed: None, or an integer of at least 0."""
     return None if seed is None else positive_integer(seed, "seed", least=0)

@@ -1,7 +1,5 @@
 """Locks that the system takes away with the process that holds them, however it ends; some systems have none."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os
@@ -13,8 +11,6 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-
-__all__ = ["Claim", "lock"]
 
 
 def lock(file: IO[bytes]) -> bool | None:
@@ -33,14 +29,7 @@ def lock(file: IO[bytes]) -> bool | None:
 class Claim:
     """A folder that is one user's alone until it is released, by a file .lock in it; where locks are to be had.
 
-    Parameters
-    ----------
-    folder : path
-
-    Raises
-    ------
-    BlockingIOError
-        It is another one's, of this process or of another.
+    BlockingIOError: it is another one's, of this process or of another.
     """
 
     def __init__(self, folder: Path) -> None:

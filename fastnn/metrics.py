@@ -1,10 +1,9 @@
-"""Metrics: numbers to watch that training does not follow; means over all rows, weights of rows left out.
+"""Metrics: numbers to watch while the loss is made small.  Each is a mean over all rows, without weights of rows.
 
-Where targets are class numbers, a metric sees them as one-hot rows.  "accuracy" is chosen by the model: with binary
-crossentropy and several outputs it counts each output for itself, not rows in which all are right.
+Where targets are class numbers, a metric is given one-hot rows.  "accuracy" stands for the accuracy that suits the
+model: with binary crossentropy and several outputs each output counts for itself, and not rows in which all are right.
+In the equations y is an output and t its target.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,31 +14,22 @@ from .losses import BinaryCrossentropy, Loss
 from .names import Configurable, unique
 from .names import resolve as resolve_name
 
-__all__ = [
-    "BinaryAccuracy",
-    "CategoricalAccuracy",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "Metric",
-    "RootMeanSquaredError",
-    "SparseCategoricalAccuracy",
-    "get",
-    "resolve",
-]
+__all__ = ["BinaryAccuracy", "CategoricalAccuracy", "MeanAbsoluteError", "MeanSquaredError", "Metric"]
+__all__ += ["RootMeanSquaredError", "SparseCategoricalAccuracy", "get", "resolve"]
 
 
 @dataclass(frozen=True, repr=False)
 class Metric(Configurable):
-    """A metric.
+    """A metric, by its formula.
 
     Parameters
     ----------
     name : str
         Its key in the history.
     row : str
-        Its formula in the table of losses; "accuracy" stands for whichever accuracy suits the model.
+        Name of its formula in the table of losses; "accuracy" stands for the accuracy that suits the model.
     root : bool
-        The square root is taken of the mean.
+        Whether the square root of the mean is taken.
     """
 
     name: str
@@ -48,21 +38,21 @@ class Metric(Configurable):
 
 
 class BinaryAccuracy(Metric):
-    """The part of outputs that are on the target's side of 0.5."""
+    """The part of the outputs that are on the same side of 0.5 as their targets."""
 
     def __init__(self, name: str = "binary_accuracy") -> None:
         super().__init__(name, "binary_accuracy")
 
 
 class CategoricalAccuracy(Metric):
-    """The part of rows whose largest output is where the largest target is."""
+    """The part of the rows whose largest output is in the column of the largest target."""
 
     def __init__(self, name: str = "categorical_accuracy") -> None:
         super().__init__(name, "categorical_accuracy")
 
 
 class SparseCategoricalAccuracy(Metric):
-    """The part of rows whose largest output is that of their class."""
+    """The part of the rows whose largest output is in the column of their class; targets are class numbers."""
 
     def __init__(self, name: str = "sparse_categorical_accuracy") -> None:
         super().__init__(name, "categorical_accuracy")
@@ -105,29 +95,18 @@ _NAMES: dict[str, Callable[[], Metric]] = {
 
 
 def get(identifier: object, argument: str = "metrics") -> Metric:
-    """The metric that a name, a class, a configuration or the object itself stands for."""
+    """Make a metric of a name, a class or a configuration; a metric is returned as it is."""
     metric = resolve_name(identifier, Metric, _NAMES, argument)
-    # Keras's history has "MSE" for metrics=["MSE"]; a class's name stands for the class.
+    # As in Keras, metrics=["MSE"] gives the key "MSE", but metrics=["MeanSquaredError"] that of the class.
     upper = isinstance(identifier, str) and identifier.lower() == metric.name
     return Metric(str(identifier), metric.row, metric.root) if upper else metric
 
 
 def resolve(metrics: object, loss: Loss | None, outputs: int) -> list[Metric]:
-    """The metrics of a model, with names that differ and each accuracy decided upon.
+    """Make the metrics of a model: their names differ, and each "accuracy" becomes the one that suits the model.
 
-    Parameters
-    ----------
-    metrics : None, str, Metric, or an iterable of str and Metric
-        As `Sequential.compile` takes them.
-    loss : Loss or None
-        The model's loss: with binary crossentropy, "accuracy" is of each output for itself.
-    outputs : int
-        Width of the last layer: with one output, "accuracy" is binary.
-
-    Raises
-    ------
-    TypeError, ValueError
-        A metric is unknown, or has no meaning for the model.
+    That is the binary one if the model's last layer has one of ``outputs``, or with binary crossentropy.  TypeError or
+    ValueError: a metric is unknown, or has no meaning for the model.
     """
     found = [get(m) for m in _listed(metrics)]
     binary = outputs == 1 or isinstance(loss, BinaryCrossentropy)

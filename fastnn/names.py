@@ -1,26 +1,13 @@
-"""Names and what they stand for: looking one up, and describing an object by its name and arguments."""
-
-from __future__ import annotations
+"""Names and what they stand for: looking one up, and describing an object by its class and its arguments."""
 
 import contextlib
 import contextvars
 import difflib
 import inspect
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar, overload
-
-__all__ = [
-    "Configurable",
-    "CustomObject",
-    "custom_object_scope",
-    "deserialize",
-    "lookup",
-    "resolve",
-    "serialize",
-    "snake_case",
-    "unique",
-]
 
 T = TypeVar("T")
 C = TypeVar("C", bound="Configurable")
@@ -31,11 +18,21 @@ class Configurable:
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        values = {name: getattr(self, name) for name in self._arguments()}
+        return {name: v.described() if isinstance(v, Configurable) else v for name, v in values.items()}
+
+    def described(self) -> Any:
+        """What stands for the object in the configuration of one that has it."""
+        return serialize(self)
+
+    @classmethod
+    def _arguments(cls) -> list[str]:
+        """The names of the constructor's arguments."""
+        return list(inspect.signature(cls).parameters)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """An object such as `get_config` describes."""
+        """Make the object that `get_config` described."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -49,7 +46,7 @@ _custom_objects: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.
 
 
 def custom_object_scope(objects: Mapping[str, Any] | None) -> contextlib.AbstractContextManager[None]:
-    """Where functions of the user's own are found by the names that files hold, meanwhile."""
+    """A ``with`` block in which these functions of the user's own are found by the names that files hold."""
     if objects is not None and not isinstance(objects, Mapping):
         raise TypeError(f"custom_objects got {objects!r}; wants a dict of name to function")
     return _scope(objects or {})
@@ -65,15 +62,12 @@ def _scope(objects: Mapping[str, Any]) -> Iterator[None]:
 
 
 class CustomObject(Configurable):
-    """An object made of functions of the user's own, of which a file holds the name alone.
+    """An object made of the user's own functions; a file holds only its name, and no code.
 
-    Attributes
-    ----------
-    functions : tuple of callable
-    function_name : str
+    ``function_name`` is what a file calls it: the name given, else that of the first function.
     """
 
-    what: ClassVar[str]  # the argument that it is given for
+    what: ClassVar[str]  # the argument that takes such an object, for error messages
 
     def __init__(self, name: str | None, *functions: Callable[..., Any]) -> None:
         if name is not None and not (isinstance(name, str) and name):
@@ -82,12 +76,12 @@ class CustomObject(Configurable):
         self.function_name = name or str(getattr(functions[0], "__name__", type(functions[0]).__name__))
 
     def get_config(self) -> dict[str, Any]:
-        """Its name."""
+        """The name alone: functions are not stored."""
         return {"name": self.function_name}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """The one of this name in the scope."""
+        """Find the object, or make it of the functions, that `custom_object_scope` has under this name."""
         name, known = config["name"], _custom_objects.get() or {}
         if name not in known:
             raise ValueError(
@@ -108,23 +102,10 @@ def lookup(value: object, table: Mapping[str, T], argument: str) -> T: ...
 @overload
 def lookup(value: object, table: Sequence[str], argument: str) -> str: ...
 def lookup(value: object, table: Mapping[str, Any] | Sequence[str], argument: str) -> Any:
-    """What a name stands for in a table, or the name itself where the table is a mere list.
+    """Look a name up: what it stands for in a mapping, or the name itself where the table is a list of names.
 
-    Parameters
-    ----------
-    value : str
-        The name.
-    table : mapping or sequence of str
-        The names there are.
-    argument : str
-        Where the name was given, for the error.
-
-    Raises
-    ------
-    TypeError
-        ``value`` is no string.
-    ValueError
-        The table has no such name; the message lists those it has, and the close one.
+    Errors call the argument that the name was given for ``argument``.  TypeError: ``value`` is no string.  ValueError:
+    the table has no such name; the message lists its names, and suggests one that is spelled like it.
     """
     if isinstance(value, str) and value in table:
         return table[value] if isinstance(table, Mapping) else value
@@ -136,14 +117,11 @@ def lookup(value: object, table: Mapping[str, Any] | Sequence[str], argument: st
 
 
 def resolve(identifier: object, kind: type[C], table: Mapping[str, Callable[[], C]], argument: str) -> C:
-    """The object that a name, a class, a configuration or the object itself stands for, as Keras's ``get``.
+    """Make an object of a name, a class or a configuration, as Keras's ``get`` does; objects are returned as they are.
 
-    Raises
-    ------
-    TypeError
-        ``identifier`` is none of these.
-    ValueError
-        It is a name, but nobody's.
+    Names are found in the table as they are, in lower case, and in CamelCase; a configuration is what `serialize`
+    returns; ``kind`` is the base class of what is wanted.  TypeError: ``identifier`` is none of these.  ValueError: the
+    table has no such name, or the mapping describes no object of this kind.
     """
     if isinstance(identifier, kind):
         return identifier
@@ -162,12 +140,12 @@ def resolve(identifier: object, kind: type[C], table: Mapping[str, Callable[[], 
 
 
 def serialize(thing: Configurable) -> dict[str, Any]:
-    """An object's class and configuration; `deserialize` makes an object of them."""
+    """Describe an object by its class and its configuration; `deserialize` makes an equal object of them."""
     return {"class_name": type(thing).__name__, "config": thing.get_config()}
 
 
 def deserialize(description: Mapping[str, Any], kind: type[C], argument: str) -> C:
-    """The object of a class, or of one derived from it, that `serialize` described."""
+    """Make the object that `serialize` described; its class is ``kind`` or derived from it."""
     if set(description) != {"class_name", "config"} or not isinstance(description["config"], Mapping):
         raise ValueError(f"{argument} got {description!r}; wants {{'class_name': ..., 'config': {{...}}}}")
     classes = {found.__name__: found for found in _family(kind)}
@@ -175,12 +153,12 @@ def deserialize(description: Mapping[str, Any], kind: type[C], argument: str) ->
 
 
 def snake_case(name: str) -> str:
-    """GlorotUniform -> glorot_uniform."""
+    """Write a class's name as Keras names its functions: GlorotUniform -> glorot_uniform."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def unique(names: Iterable[str], taken: Collection[str] = ()) -> list[str]:
-    """Names made different by a number: dense, dense_1, dense_2; none of them is among those taken."""
+    """Make names differ by appending numbers, as in dense, dense_1, dense_2; none is among those taken."""
     used, result = set(taken), []
     for name in names:
         number, candidate = 0, name
@@ -192,7 +170,20 @@ def unique(names: Iterable[str], taken: Collection[str] = ()) -> list[str]:
     return result
 
 
+def publish(package: str) -> None:
+    """Make a package the home of the classes in its ``__all__``, whichever of its modules defines them.
+
+    Pickles, skops files and error messages hold ``__module__``, and shall not depend on how a package is divided.
+    """
+    module = sys.modules[package]
+    for name in module.__all__:
+        if isinstance(found := getattr(module, name), type):
+            found.__module__ = package
+
+
 def _family(kind: type[C]) -> Iterator[type[C]]:
-    yield kind
+    """A class and all that are derived from it, directly or not, but for bases within fastnn that have no objects."""
+    if not (kind.__name__.startswith("_") and kind.__module__.startswith("fastnn.")):
+        yield kind
     for derived in kind.__subclasses__():
         yield from _family(derived)

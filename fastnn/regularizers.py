@@ -1,10 +1,8 @@
 """Regularizers: a penalty on weights, added to the loss.
 
-The penalty is the sum over the weights of l1 |w| + l2 w^2, as in Keras; the w^2 of PyTorch's ``weight_decay`` has half
-of that factor.  The losses that fit and evaluate report contain it.
+The penalty is the sum over the weights of l1 |w| + l2 w^2, as in Keras; PyTorch's ``weight_decay`` is twice such an l2.
+The losses that fit and evaluate report contain the penalty.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
@@ -17,20 +15,14 @@ __all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "serialize"]
 
 
 class Regularizer(Configurable):
-    """Base of all.
-
-    Attributes
-    ----------
-    l1, l2 : float
-        Factors of |w| and of w^2.
-    """
+    """Base of all regularizers; l1 and l2 are the factors of |w| and of w^2."""
 
     l1: float = 0.0
     l2: float = 0.0
 
 
 class L1(Regularizer):
-    """l1 |w|.
+    """The sum of l1 |w|.
 
     Parameters
     ----------
@@ -43,7 +35,7 @@ class L1(Regularizer):
 
 
 class L2(Regularizer):
-    """l2 w^2.
+    """The sum of l2 w^2.
 
     Parameters
     ----------
@@ -56,7 +48,7 @@ class L2(Regularizer):
 
 
 class L1L2(Regularizer):
-    """l1 |w| + l2 w^2; by its name, "l1_l2", with 0.01 for both.
+    """The sum of l1 |w| + l2 w^2; the name "l1_l2" stands for 0.01 for both.
 
     Parameters
     ----------
@@ -74,10 +66,10 @@ _NAMES: dict[str, Callable[[], Regularizer]] = {"l1": L1, "l2": L2, "l1_l2": lam
 
 
 def get(identifier: object, argument: str = "regularizer") -> Regularizer | None:
-    """The regularizer that a name, a class, a configuration or the object itself stands for; None of None."""
+    """Make a regularizer of a name, a class or a configuration; a regularizer and None are returned as they are."""
     return None if identifier is None else resolve(identifier, Regularizer, _NAMES, argument)
 
 
 def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
-    """What `get` makes the same regularizer of."""
+    """Describe a regularizer for `get`, by its class and configuration; None for None."""
     return None if regularizer is None else describe(regularizer)

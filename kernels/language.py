@@ -4,8 +4,8 @@ A kernel is a function over 64-bit integers, doubles, vectors of reals, and reco
 in the annotations of a kernel's arguments and result, and follows from there for all that is made of them.
 
 One text serves float32 and float64, and vectors of any width: the reals' type and LANES, how many of them a vector
-holds, are the same throughout a program.  So Numba compiles a kernel for a program: ``softmax_row.compiled("float32")``
-is its dispatcher, numba.njit of the function with the vocabulary of that type.
+holds, are the same throughout a program.  So Numba compiles a kernel for a program: numba/compile.py has
+``compiled(softmax_row, "float32")``, numba.njit of the function with the vocabulary of that type.
 """
 
 from __future__ import annotations
@@ -90,13 +90,7 @@ class Kernel(Generic[P, R]):
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        raise TypeError(f"{self.__name__} is a kernel; wants to be compiled: {self.__name__}.compiled('float32')")
-
-    def compiled(self, dtype: str) -> Any:
-        """Numba's function for a dtype, "float32" or "float64", and this processor."""
-        from .numba.compile import program
-
-        return program(dtype).compiled(self)
+        raise TypeError(f"{self.__name__} is a kernel, for Numba to compile: compiled({self.__name__}, 'float32')")
 
 
 @overload

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 import fastnn
-from fastnn import callbacks, layers, optimizers, saving
+from fastnn import callbacks, layers, optimizers
+from fastnn.files import model_file
 
 EPOCHS, ROWS = 20, 5000
 
@@ -91,7 +92,7 @@ def check(folder):
     """Each file that a killed child left under its name must be whole; returns how many there are."""
     found = sorted((folder / "backup").glob("backup*.fastnn"))
     for path in found:
-        saving.load(path)
+        model_file.load(path)
         fastnn.load_model(path)
     return len(found)
 

@@ -23,14 +23,14 @@ TIMES = {
 
 @pytest.fixture
 def benchmark_module(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return importlib.import_module
+    monkeypatch.syspath_prepend(ROOT)
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
 @pytest.fixture
 def made_up(benchmark_module):
     """A results file's content."""
-    row = benchmark_module("results").row
+    row = benchmark_module("report").row
     machine = {
         "cpu": "Made-up",
         "cores": 2,
@@ -66,9 +66,9 @@ def test_table_has_each_peer_at_its_better_number_of_threads(benchmark_module, m
 
 
 def test_results_survive_the_file(benchmark_module, made_up, tmp_path):
-    results = benchmark_module("results")
-    results.save(made_up, tmp_path / "folder" / "results.json")
-    assert results.load(tmp_path / "folder" / "results.json") == made_up
+    report = benchmark_module("report")
+    report.save(made_up, tmp_path / "folder" / "results.json")
+    assert report.load(tmp_path / "folder" / "results.json") == made_up
 
 
 def test_report_replaces_what_stands_between_the_marks(benchmark_module):
@@ -81,11 +81,11 @@ def test_report_replaces_what_stands_between_the_marks(benchmark_module):
 
 
 def test_readme_shows_the_kept_results(benchmark_module):
-    results, report = benchmark_module("results"), benchmark_module("report")
+    report = benchmark_module("report")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    if not results.KEPT.exists():
+    if not report.KEPT.exists():
         pytest.skip("no results are kept")
-    inside = report.section(results.load(results.KEPT))
+    inside = report.section(report.load(report.KEPT))
     assert report.between(readme, inside, report.START, report.END) == readme
 
 
@@ -96,7 +96,7 @@ def test_picture_is_drawn(benchmark_module, made_up, tmp_path):
 
 
 def test_comparison_names_what_became_slower_by_more_than_a_tenth(benchmark_module, made_up):
-    slower = benchmark_module("compare").slower
+    slower = benchmark_module("report").slower
     assert slower(made_up, made_up) == []
     assert slower(made_up, scaled(made_up, "784-128-10 b128", "fastnn numba", 1.09)) == []
     [(case, peer, ratio)] = slower(made_up, scaled(made_up, "784-128-10 b128", "fastnn numba", 1.2))
@@ -104,23 +104,23 @@ def test_comparison_names_what_became_slower_by_more_than_a_tenth(benchmark_modu
 
 
 def test_comparison_is_of_fastnn_alone_and_of_what_both_have(benchmark_module, made_up):
-    compare = benchmark_module("compare")
-    assert compare.slower(made_up, scaled(made_up, "2-8-1 b4", "JAX", 5)) == []
+    report = benchmark_module("report")
+    assert report.slower(made_up, scaled(made_up, "2-8-1 b4", "JAX", 5)) == []
     kept = copy.deepcopy(made_up)
     del kept["cases"][0]
-    assert [case for case, _, _ in compare.changes(kept, made_up)] == ["784-128-10 b128"]
+    assert [case for case, _, _ in report.changes(kept, made_up)] == ["784-128-10 b128"]
 
 
 def test_what_seemed_slower_counts_by_its_better_run(benchmark_module, made_up):
-    compare = benchmark_module("compare")
+    report = benchmark_module("report")
     first = scaled(made_up, "2-8-1 b4", "fastnn numba", 2)
     again = {**made_up, "cases": made_up["cases"][:1]}
-    assert compare.quicker(first, again) == made_up
+    assert report.quicker(first, again) == made_up
 
 
 def test_another_machine_is_told_apart(benchmark_module, made_up):
     other = {**made_up, "machine": {**made_up["machine"], "cores": 4}}
-    different = benchmark_module("compare").other_machine
+    different = benchmark_module("report").other_machine
     assert different(made_up, made_up) == ""
     assert different(made_up, other) == "cores 2 is now 4"
 
@@ -139,7 +139,7 @@ def work(model, **changes):
 
 
 def test_model_of_threads(benchmark_module):
-    model = benchmark_module("model")
+    model = benchmark_module("scaling_model")
     free = model.Machine({2: 0.0}, float("inf"))
     assert model.speed_up(work(model), free, 1) == 1
     assert model.speed_up(work(model), free, 16) == pytest.approx(16)
@@ -151,14 +151,14 @@ def test_model_of_threads(benchmark_module):
 
 
 def test_model_counts_what_others_wrote(benchmark_module):
-    model = benchmark_module("model")
+    model = benchmark_module("scaling_model")
     assert work(model).exchanged(2) == 0.5 * (400_000 + 64_000 + 512_000 / 2)
     assert work(model, chunks=4).exchanged(4) == 0.75 * 400_000 + 3 / 4 * 400_000
     assert model.Machine({2: 1e-7, 4: 3e-7}, 1.0).barrier(8) == pytest.approx(6e-7)
 
 
 def test_model_leaves_a_first_layer_by_columns_where_it_is(benchmark_module):
-    model = benchmark_module("model")
+    model = benchmark_module("scaling_model")
     first = {"first_bytes": 300_000, "first_input_bytes": 400_000, "first_output_bytes": 64_000}
     shared = work(model, by_columns=frozenset([2]), **first)
     assert shared.exchanged(2) == 0.5 * (100_000 + 64_000 + (112_000 + 64_000) / 2)
@@ -170,6 +170,6 @@ def test_model_knows_who_shares_columns_out(benchmark_module):
     model = fastnn.Sequential([Input(shape=(784,)), Dense(128, activation="relu"), Dense(10)])
     model.compile(loss="mse", threads=1)
     model.fit(np.zeros((64, 784)), np.zeros((64, 10)), batch_size=32, verbose=0)
-    found = benchmark_module("model").work_of(model._engine, 32, 1e-4, 8)
+    found = benchmark_module("internals").work_of(model, 32, 1e-4)
     assert {2, 4, 8} <= found.by_columns
     assert not {3, 16, 64} & found.by_columns

@@ -16,7 +16,7 @@ from fastnn import callbacks
 from fastnn.callbacks import CallbackList, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from fastnn.layers import Dense
 from fastnn.optimizers import SGD
-from fastnn.training import Run
+from fastnn.training import Loop
 
 
 def new_model(backend="auto", **options):
@@ -405,8 +405,8 @@ def test_without_callbacks_python_is_not_called_between_epochs(monkeypatch):
     assert not chain.needs_epochs
     assert chain.next_stop(7, 100_000) == 100_000
     epochs = []
-    epoch = Run._epoch
-    monkeypatch.setattr(Run, "_epoch", lambda run: (epochs.append(run.training.step), epoch(run)))
+    epoch = Loop._epoch
+    monkeypatch.setattr(Loop, "_epoch", lambda run: (epochs.append(run.training.step), epoch(run)))
     new_model().fit(*new_data(), epochs=7, verbose=0)
     assert epochs == [0]
     new_model().fit(*new_data(), epochs=7, verbose=0, callbacks=[EarlyStopping("loss", patience=9)])

@@ -15,8 +15,7 @@ csv = pytest.importorskip("pyarrow.csv")
 
 from click.testing import CliRunner  # noqa: E402
 
-from fastnn import tables  # noqa: E402
-from fastnn.cli import commands  # noqa: E402
+from fastnn.cli import commands, encoding, tables  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -155,8 +154,8 @@ def test_what_no_file_can_hold_is_found_before_training(monkeypatch):
     def trained(*_, **__):
         pytest.fail("it was trained")
 
-    describe = tables.describe_target
-    monkeypatch.setattr("fastnn.cli.describe_target", lambda *given: describe(*given) | {"extra": object()})
+    describe = encoding.describe_target
+    monkeypatch.setattr("fastnn.cli.train.describe_target", lambda *given: describe(*given) | {"extra": object()})
     monkeypatch.setattr(fastnn.Sequential, "fit", trained)
     result = CliRunner().invoke(commands, ["train", write(flowers(), "data.csv"), "--target", "kind"])
     assert isinstance(result.exception, TypeError)
@@ -199,23 +198,23 @@ def test_rows_without_a_target_are_left_out():
     ],
 )
 def test_the_target_decides_the_task(values, task):
-    assert tables.describe_target(pa.chunked_array([values]), "target")["task"] == task
+    assert encoding.describe_target(pa.chunked_array([values]), "target")["task"] == task
 
 
 def test_numbers_are_standardised_and_texts_become_indicators():
     table = pa.table({"number": [1.0, 3.0, None, 5.0], "text": ["b", "a", None, "b"], "one": [7, 7, 7, 7]})
-    described = tables.describe_columns(table, table.column_names)
-    x = tables.encode_columns(table, described, "float64")
+    described = encoding.describe_columns(table, table.column_names)
+    x = encoding.encode_columns(table, described, "float64")
     root = np.sqrt(1.5)
     expected = [[-root, 0, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [root, 0, 0, 1, 0]]  # "", "a", "b"
     np.testing.assert_allclose(x, expected, rtol=1e-15)
     unknown = pa.table({"text": ["c"], "one": [8], "number": [3.0]})
-    np.testing.assert_array_equal(tables.encode_columns(unknown, described), [[0, 0, 0, 0, 1]])
+    np.testing.assert_array_equal(encoding.encode_columns(unknown, described), [[0, 0, 0, 0, 1]])
 
 
 def test_rare_texts_share_no_input():
     texts = [f"common {i}" for i in range(100)] * 2 + ["rare"]
-    (described,) = tables.describe_columns(pa.table({"text": texts}), ["text"])
+    (described,) = encoding.describe_columns(pa.table({"text": texts}), ["text"])
     assert len(described["categories"]) == 100
     assert described["dropped"] == 1
     assert "rare" not in described["categories"]

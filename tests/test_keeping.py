@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import initializers, saving
+from fastnn import initializers
+from fastnn.files import model_file
 from fastnn.layers import Activation, Dense, Input
 
 
@@ -89,7 +90,7 @@ def test_weights_are_not_there_is_a_file_not_found_error(tmp_path):
 
 
 def test_a_model_knows_which_version_wrote_its_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(saving, "version", lambda name: "7.8.9")
+    monkeypatch.setattr(model_file, "version", lambda name: "7.8.9")
     model = new_model()
     assert model.saved_by is None
     model.save(tmp_path / "m")
@@ -130,7 +131,7 @@ def test_a_description_that_promises_more_than_the_file_holds_allocates_nothing(
 def test_a_file_without_weights_is_refused(tmp_path):
     path = tmp_path / "m"
     document, _ = new_model()._contents()
-    saving.save(path, document, {})
+    model_file.save(path, document, {})
     with pytest.raises(fastnn.ModelFileError, match="shapes"):
         fastnn.load_model(path)
 
@@ -138,7 +139,7 @@ def test_a_file_without_weights_is_refused(tmp_path):
 def test_a_slot_of_another_shape_is_refused(tmp_path):
     """NumPy would spread a single value over all of it."""
     document, arrays = new_model()._contents()
-    saving.save(tmp_path / "m", document, arrays | {"slots/0/0": np.zeros((1, 1), "float32")})
+    model_file.save(tmp_path / "m", document, arrays | {"slots/0/0": np.zeros((1, 1), "float32")})
     with pytest.raises(fastnn.ModelFileError, match="slots/0/0"):
         fastnn.load_model(tmp_path / "m")
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import callbacks, locks, saving
+from fastnn import callbacks, locks
+from fastnn.files import atomic
 from fastnn.layers import Dense
 
 CHILD = """
@@ -140,9 +141,9 @@ def test_what_a_killed_save_left_is_removed_by_the_next(tmp_path):
 
 def test_two_may_write_one_file(tmp_path):
     path = tmp_path / "m"
-    with saving.replacing(path) as first:
+    with atomic.replacing(path) as first:
         first.write(b"first")
-        with saving.replacing(path) as second:
+        with atomic.replacing(path) as second:
             second.write(b"second")
         assert path.read_bytes() == b"second"
     assert contents(tmp_path) == {"m": b"first"}
@@ -159,8 +160,8 @@ def test_a_new_file_that_another_save_takes_for_one_that_was_left_is_begun_again
             return locked
         return True
 
-    monkeypatch.setattr(saving, "lock", lock)
-    with saving.replacing(tmp_path / "m") as file:
+    monkeypatch.setattr(atomic, "lock", lock)
+    with atomic.replacing(tmp_path / "m") as file:
         file.write(b"whole")
     assert contents(tmp_path) == {"m": b"whole"}
     assert len(set(parts)) == 2

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import callbacks, plot, training
+from fastnn import callbacks, plot
 from fastnn.layers import Activation, Dense, Input
+from fastnn.training import loop
 
 pytest.importorskip("matplotlib")
 
@@ -105,10 +106,10 @@ def test_epochs_of_one_compiled_run_share_its_time_by_their_steps(monkeypatch, i
                 raise KeyboardInterrupt
 
     clock = iter([100.0, 105.0])
-    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
     run, seconds = Run(), 4 * [0.0]
     try:
-        training._slice(run, 12, seconds)
+        loop._slice(run, 12, seconds)
     except KeyboardInterrupt:
         assert interrupted
     assert seconds == [1, 2, 2, 0]

@@ -28,7 +28,7 @@ from fastnn.sklearn import (
     TabularClassifier,
     TabularRegressor,
 )
-from fastnn.sklearn._network import thread_limit
+from fastnn.sklearn.network import thread_limit
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -108,8 +108,8 @@ def test_tables_of_polars_are_read(mixed):
     assert model.score(table, labels) > 0.8
     assert list(model.feature_names_in_) == table.columns
     kinds = {name: type(column).__name__ for name, column in zip(table.columns, model.encoder_.columns, strict=True)}
-    assert {name for name, kind in kinds.items() if kind == "_Categories"} == {"colour", "category", "enumeration"}
-    assert {name for name, kind in kinds.items() if kind == "_Dates"} == {"when", "day", "abroad"}
+    assert {name for name, kind in kinds.items() if kind == "Categories"} == {"colour", "category", "enumeration"}
+    assert {name for name, kind in kinds.items() if kind == "Dates"} == {"when", "day", "abroad"}
     with pytest.raises(TypeError, match="X got a LazyFrame; wants a table in memory"):
         model.fit(table.lazy(), labels)
 
@@ -139,13 +139,13 @@ def stored(model, *trusted):
 @pytest.mark.parametrize(
     ("model", "trusted"),
     [
-        (MLP, ["_mlp.MLPClassifier", "_network.EarlyEpsilonAdam"]),
+        (MLP, ["MLPClassifier", "network.EarlyEpsilonAdam"]),
         (
             MLPRegressor(hidden_layer_sizes=(4,), dropout=0.1, max_iter=5, random_state=0, **BACKEND),
-            ["_mlp.MLPRegressor", "_network.EarlyEpsilonAdam"],
+            ["MLPRegressor", "network.EarlyEpsilonAdam"],
         ),
-        (LogisticRegression(**BACKEND), ["_linear.LogisticRegression"]),
-        (LinearRegression(**BACKEND), ["_linear.LinearRegression"]),
+        (LogisticRegression(**BACKEND), ["LogisticRegression"]),
+        (LinearRegression(**BACKEND), ["LinearRegression"]),
     ],
 )
 def test_skops_stores_perceptrons(model, trusted):
@@ -165,10 +165,10 @@ def test_skops_stores_tabular_estimators():
     names = [f"flower {i} of {i % 7}" if i % 10 else None for i in range(150)]
     when = pandas.Timestamp("2024-01-01") + pandas.to_timedelta(np.arange(150), "D")
     table = pandas.DataFrame(x).add_prefix("x").assign(name=names, when=when)
-    trusted = ["models.Sequential", *(f"sklearn._tables.{name}" for name in ("TableEncoder", "_Numbers"))]
+    trusted = ["models.Sequential", "sklearn.columns.TableEncoder", "sklearn.columns.Numbers"]
     for model, further in (
-        (TABULAR, ["_tabular.TabularClassifier", "_tables._Dates", "_tables._Categories"]),
-        (TabularRegressor(**SETTINGS), ["_tabular.TabularRegressor"]),
+        (TABULAR, ["TabularClassifier", "columns.Dates", "columns.Categories"]),
+        (TabularRegressor(**SETTINGS), ["TabularRegressor"]),
     ):
         columns = table if model is TABULAR else table[["x0", "x1"]]
         wanted = model.fit(columns, y).predict(columns)

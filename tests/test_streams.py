@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import feeds, reader, streams
+from fastnn.data import Feed, Requirements, prefetch, streams
 from fastnn.errors import DivergenceWarning
 
 ROWS, INPUTS = 1037, 5
@@ -119,10 +119,10 @@ def test_the_seed_alone_decides_the_order(model, rows, on_disk):
 
 def test_shuffling_visits_every_row_once_an_epoch_in_new_blocks_and_orders(rows):
     source = ByRows(rows[0])
-    wanted = feeds.Wanted(INPUTS, 2)
-    feed = feeds.Feed(fastnn.data.stream(source, rows[1], block_bytes=3000), wanted, batch_size=32)
-    found = list(feed.blocks(reader.Slot, 2, np.dtype("float32"), shuffle=True, seed=1))
-    ends = [number for number, block in enumerate(found) if isinstance(block, reader.End)]
+    wanted = Requirements(INPUTS, 2)
+    feed = Feed(fastnn.data.stream(source, rows[1], block_bytes=3000), wanted, batch_size=32)
+    found = list(feed.blocks(prefetch.Buffer, 2, np.dtype("float32"), shuffle=True, seed=1))
+    ends = [number for number, block in enumerate(found) if isinstance(block, prefetch.End)]
     epochs = [found[: ends[0]], found[ends[0] + 1 : ends[1]]]
     for blocks in epochs:
         seen = np.concatenate([block.data.x for block in blocks])
@@ -689,13 +689,13 @@ def test_no_more_than_two_blocks_are_held(rows):
                 most = max(most, held)
             return super().__getitem__(rows)
 
-    feed = feeds.Feed(fastnn.data.stream(Counted(rows[0]), rows[1], block_bytes=999), feeds.Wanted(INPUTS, 2))
+    feed = Feed(fastnn.data.stream(Counted(rows[0]), rows[1], block_bytes=999), Requirements(INPUTS, 2))
     count = 0
-    with reader.Reader(lambda take: feed.blocks(take, 1, np.dtype("float32"))) as ahead:
-        while isinstance(block := ahead.get(), reader.Block):
+    with prefetch.Reader(lambda take: feed.blocks(take, 1, np.dtype("float32"))) as ahead:
+        while isinstance(block := ahead.get(), prefetch.Block):
             count += 1
             with lock:
                 held -= 1
-            ahead.give(block.slot)
+            ahead.give(block.buffer)
     assert count > 10
-    assert most <= reader.BLOCKS
+    assert most <= prefetch.BLOCKS

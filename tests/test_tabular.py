@@ -18,8 +18,8 @@ from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from fastnn.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
-from fastnn.sklearn._tables import TableEncoder, _kind_of, bin_edges, columns_of, quantiles  # noqa: E402
-from fastnn.sklearn._tabular import side_by_side  # noqa: E402
+from fastnn.sklearn.columns import TableEncoder, bin_edges, columns_of, kind_of, quantiles  # noqa: E402
+from fastnn.sklearn.ensemble import side_by_side, split  # noqa: E402
 
 SMALL = {
     "hidden_layer_sizes": (16, 16),
@@ -144,7 +144,7 @@ def test_integers_that_became_floats_are_the_same_categories():
 def read(values):
     """A column's numbers, before they are scaled."""
     ((_, column),) = columns_of(TabularRegressor(), pd.DataFrame({"a": values}), reset=True)
-    return _kind_of(column)("a", 0).read(column)
+    return kind_of(column)("a", 0).read(column)
 
 
 @pytest.mark.parametrize("zone", [None, "UTC"])
@@ -328,7 +328,7 @@ def test_copies_of_a_row_are_held_out_together(classes):
     rows = np.arange(40)
     x = (rows // 4)[:, np.newaxis].astype(np.float32)
     for seed in range(5):
-        (x_train, y_train, _), (x_held, y_held, _) = TabularRegressor()._split((x, rows, None), classes, seed)
+        (x_train, y_train, _), (x_held, y_held, _) = split((x, rows, None), 0.2, classes, seed)
         assert len(x_held) == 8
         assert not set(x_train.ravel()) & set(x_held.ravel())
         np.testing.assert_array_equal(np.sort(np.concatenate([y_train, y_held])), rows)

@@ -15,6 +15,7 @@ import fastnn
 from fastnn import optimizers
 from fastnn.engine import CostModel, Engine, ThreadPool, prepared
 from fastnn.layers import Dense, Input
+from fastnn.models.structure import layer_plans
 
 # sizes, batch size, rows: little work, and enough that threads share a step in each of the ways there are
 WORK = [
@@ -51,7 +52,7 @@ def test_results_are_the_same_bits_for_any_number_of_threads(network, backend, d
 
 @pytest.mark.parametrize("rows", [200, 300, 10_000])
 def test_chunks_divide_evenly_among_two_threads_and_four(rows):
-    plans = fastnn.Sequential([Input(shape=(30,)), Dense(64, activation="relu"), Dense(2)])._plans()
+    plans, _ = layer_plans([Dense(64, activation="relu"), Dense(2)], 30)
     chunks = Engine(30, plans, "float32", "numpy", 1).costs.chunks(rows)
     assert chunks in (2, 4, 8, 16, 32, 64, 128)
 

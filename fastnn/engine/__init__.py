@@ -6,53 +6,17 @@ jobs (what the kernels are told), run (training), inference (predicting), prepar
 microseconds), threads and standby (the thread pool), backends (Numba, Cython, NumPy), functions (the user's own).
 """
 
-from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS
+from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE
 from fastnn.kernels.records import JobRecord
-
+from . import prepared
 from .backends import BACKENDS, DTYPES, describe, load, warmup
 from .cost_model import SLICE_SECONDS, CostModel
 from .dataset import KIND_CODES, Data
 from .engine import Engine
 from .functions import BatchLoss, Function, ScalarActivation, ScalarLoss
-from .layer_plan import LayerPlan, noise_of_alpha_dropout, noise_of_dropout
+from .layer_plan import LayerPlan
 from .memory import address, aligned
 from .optimizer import CLIPS, Average
 from .prepared import Predictor, Step
 from .run import Training
 from .threads import ThreadPool, processors
-
-Crew = ThreadPool
-
-__all__ = [
-    "ACTIVATIONS",
-    "BACKENDS",
-    "CLIPS",
-    "DTYPES",
-    "KIND_CODES",
-    "LOSSES",
-    "OPTIMIZERS",
-    "SLICE_SECONDS",
-    "Average",
-    "BatchLoss",
-    "CostModel",
-    "Crew",
-    "Data",
-    "Engine",
-    "Function",
-    "JobRecord",
-    "LayerPlan",
-    "Predictor",
-    "ScalarActivation",
-    "ScalarLoss",
-    "Step",
-    "ThreadPool",
-    "Training",
-    "address",
-    "aligned",
-    "describe",
-    "load",
-    "noise_of_alpha_dropout",
-    "noise_of_dropout",
-    "processors",
-    "warmup",
-]

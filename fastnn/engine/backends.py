@@ -1,7 +1,5 @@
 """The backends, the compiled ones and NumPy: loading one, compiling all beforehand, and what is active and why."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import threading

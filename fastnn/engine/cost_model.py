@@ -4,14 +4,11 @@ Of the network's shape and the batch alone, but for the processors there are.  T
 docs/performance.md, and benchmarks/model.py computes steps from them.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fastnn.kernels import records, tuning
-
 from .functions import Function
 from .layout import Layout
 from .memory import padded

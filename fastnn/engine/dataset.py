@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from fastnn.kernels import records
 from fastnn.kernels.records import JobRecord
-
 from .memory import Array, address, end_address
 
 KIND_CODES = {np.dtype(kind): code for code, kind in enumerate(records.KINDS)}

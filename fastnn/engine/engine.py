@@ -15,7 +15,6 @@ import numpy as np
 from fastnn.kernels import records
 from fastnn.kernels.formulas import LOSSES
 from fastnn.kernels.records import JobRecord
-
 from . import inference
 from .backends import load
 from .cost_model import CostModel

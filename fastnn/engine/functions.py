@@ -4,20 +4,16 @@ To the kernels each is the address of a function of nine integers that reads and
 anything else ends the run.
 """
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn.extras import require
+from fastnn.typing import Array
 
 __all__ = ["BatchLoss", "Function", "ScalarActivation", "ScalarLoss", "name_of"]
-
-Array = NDArray[Any]
 
 
 class Function:

@@ -14,7 +14,6 @@ import numpy as np
 
 from fastnn.kernels import records, tuning
 from fastnn.kernels.records import JobRecord, LayerRecord
-
 from .cost_model import ROW_BLOCK
 from .layout import Layout
 from .memory import WIDTH_MULTIPLE, Array, address, padded, spread

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from fastnn.kernels.formulas import ACTIVATIONS, SELU_ALPHA, SELU_SCALE
-
+from fastnn.kernels.formulas import ACTIVATIONS
 from .functions import Function
 
 
@@ -52,21 +50,3 @@ class LayerPlan(NamedTuple):
     def trained(self) -> bool:
         """Whether it has parameters."""
         return self.dense or (self.scales and (self.use_bias or self.use_gamma))
-
-
-def noise_of_dropout(rate: float) -> dict[str, float]:
-    """Constants of dropout: what is kept is scaled so that the mean stays."""
-    return {"threshold": _threshold(rate), "scale": 1 / (1 - rate), "shift": 0.0, "dropped": 0.0}
-
-
-def noise_of_alpha_dropout(rate: float) -> dict[str, float]:
-    """Constants of dropout to selu's lower end, after which mean 0 and variance 1 are restored."""
-    low = -SELU_ALPHA * SELU_SCALE
-    scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5
-    shift = -scale * low * rate
-    return {"threshold": _threshold(rate), "scale": scale, "shift": shift, "dropped": scale * low + shift}
-
-
-def _threshold(rate: float) -> float:
-    """The least multiple of 2**-23 that is not below the rate: uniform numbers are such multiples.  float32 has it."""
-    return math.ceil(rate * 2**23) / 2**23

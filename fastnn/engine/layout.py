@@ -4,8 +4,6 @@ A method a kind of layer says what that kind needs.  Offsets count values; what 
 kernels/records.py, whose layer records are filled in here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +12,6 @@ import numpy as np
 from fastnn.kernels import records, tuning
 from fastnn.kernels.formulas import ACTIVATIONS
 from fastnn.kernels.records import LayerRecord
-
 from .functions import Function
 from .layer_plan import LayerPlan
 from .memory import WIDTH_MULTIPLE, padded, spread

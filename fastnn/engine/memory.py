@@ -1,16 +1,12 @@
 """Memory for the kernels: vectors that start on a cache line, their addresses, and buffers kept from job to job."""
 
-from __future__ import annotations
-
 import ctypes
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastnn.kernels import tuning
-
-Array = npt.NDArray[Any]
+from fastnn.typing import Array
 
 WIDTH_MULTIPLE: int = tuning.WIDTH_MULTIPLE
 

@@ -1,7 +1,5 @@
 """The optimizer of a network, its constants and its learning rates, in the job's group."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,7 +7,6 @@ import numpy as np
 
 from fastnn.kernels import records
 from fastnn.kernels.formulas import OPTIMIZERS
-
 from .memory import Array, Buffers, address
 from .parameters import Parameters
 

@@ -4,8 +4,6 @@ Matrices have transposed copies, for the way back, and whoever keeps a copy of t
 changed.  Every method here that writes sees to both, by one count: the version.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

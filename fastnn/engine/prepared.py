@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn.kernels.records import JobRecord
-
 from .cost_model import ROW_BLOCK
 from .dataset import Data, point_at
 from .jobs import MODE, SYNCHRONISATION_WORDS

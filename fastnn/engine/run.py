@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from fastnn.kernels import records
 from fastnn.kernels.backends.numpy import mixed, shuffled
-
 from .dataset import CONVERTED_BYTES, Data, point_at
 from .jobs import fill_training
 from .memory import Array, address, aligned

@@ -4,8 +4,6 @@ A program that calls again at once finds its workers spinning there, and hands t
 without waking anybody.
 """
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +13,6 @@ import numpy as np
 
 from fastnn.kernels import records
 from fastnn.kernels.records import JobRecord
-
 from .jobs import MODE
 from .memory import Array, address, aligned
 from .threads import ThreadPool

@@ -7,21 +7,17 @@
 array(['low', 'high'], dtype='<U4')
 """
 
-from __future__ import annotations
-
 from fastnn.extras import require
+from fastnn.names import publish
 
 require("sklearn", "sklearn")
 
-from ._linear import LinearRegression, LogisticRegression  # noqa: E402
-from ._mlp import MLPClassifier, MLPRegressor  # noqa: E402
-from ._tabular import TabularClassifier, TabularRegressor  # noqa: E402
+from .classifier import MLPClassifier  # noqa: E402
+from .linear import LinearRegression, LogisticRegression  # noqa: E402
+from .regressor import MLPRegressor  # noqa: E402
+from .tabular import TabularClassifier, TabularRegressor  # noqa: E402
 
-__all__ = [
-    "LinearRegression",
-    "LogisticRegression",
-    "MLPClassifier",
-    "MLPRegressor",
-    "TabularClassifier",
-    "TabularRegressor",
-]
+__all__ = ["LinearRegression", "LogisticRegression", "MLPClassifier", "MLPRegressor", "TabularClassifier"]
+__all__ += ["TabularRegressor"]
+
+publish(__name__)

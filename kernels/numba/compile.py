@@ -67,6 +67,11 @@ class Lean(CompilerBase):
 OPTIONS = {"nogil": True, "error_model": "numpy", "pipeline_class": Lean}
 
 
+def compiled(kernel: Kernel[Any, Any], dtype: str) -> Any:
+    """A kernel that Python can call, for "float32" or "float64" and this processor: see Program.compiled."""
+    return program(dtype).compiled(kernel)
+
+
 @cache
 def program(dtype: str) -> Program:
     """The program for "float32" or "float64"."""

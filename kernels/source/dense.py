@@ -141,7 +141,6 @@ def weight_gradient(
     ``update_follows``: 1 if these weights are updated next, 2 if other cores have read them.
     """
     source = base + layer.input * job.memory.capacity * SIZE
-    source_stride = layer.input_stride
     if layer.kind != DENSE:
         normalization_gradient(layer, job, base, batch_rows, panel, scratch, gradient)
         return
@@ -152,7 +151,7 @@ def weight_gradient(
             columns_of_panel(layer, panel),
             batch_rows,
             Left(deltas, 1, layer.output_stride, 16),
-            Right(source + panel.column * SIZE, source_stride, 0),
+            Right(source + panel.column * SIZE, layer.input_stride, 0),
             0,
             scratch + PACK,
             gradient,
@@ -161,7 +160,7 @@ def weight_gradient(
             clear_behind(panel.rows, layer.rows - panel.column, gradient)
         return
     flat = is_flat(layer, panel.rows)
-    if flat and batch_rows * source_stride * SIZE <= NEAR_INPUTS:
+    if flat and batch_rows * layer.input_stride * SIZE <= NEAR_INPUTS:
         if update_follows == 2:
             prefetch_write_panel(layer, job, panel)
         deltas = base + (layer.delta * job.memory.capacity + panel.column) * SIZE
@@ -169,7 +168,7 @@ def weight_gradient(
             panel.rows,
             columns_of_panel(layer, panel),
             batch_rows,
-            Left(source + panel.row * SIZE, 1, source_stride, 16),
+            Left(source + panel.row * SIZE, 1, layer.input_stride, 16),
             Right(deltas, layer.output_stride, 0),
             0,
             scratch + PACK,
@@ -187,11 +186,8 @@ def weight_gradient(
         if kept:
             pack += first * blocks * 16 * SIZE
         if not (packed and kept):
-            for block in range(blocks):
-                inputs = source + (first * source_stride + panel.row + block * 16) * SIZE
-                for row in range(rows):
-                    for lane in range(0, 16, LANES):
-                        store(pack, (block * rows + row) * 16 + lane, load(inputs, row * source_stride + lane))
+            inputs = source + (first * layer.input_stride + panel.row) * SIZE
+            pack_inputs(blocks, rows, Rows(inputs, layer.input_stride), pack)
         deltas = base + (layer.delta * job.memory.capacity + first * layer.output_stride + panel.column) * SIZE
         inputs_of_rows = Left(pack, 1, 16, 16 * rows)
         if not flat:
@@ -204,6 +200,16 @@ def weight_gradient(
             right = Right(deltas, layer.output_stride, 0)
             product(panel.rows, columns_of_panel(layer, panel), rows, inputs_of_rows, right, first > 0, 0, gradient)
         first += rows
+
+
+@kernel(inline=True)
+def pack_inputs(blocks: Integer, rows: Integer, source: Rows, pack: Address) -> None:
+    """Bring columns of some rows together, 16 side by side: blocks of 16, each of all rows."""
+    for block in range(blocks):
+        inputs = source.address + block * 16 * SIZE
+        for row in range(rows):
+            for lane in range(0, 16, LANES):
+                store(pack, (block * rows + row) * 16 + lane, load(inputs, row * source.stride + lane))
 
 
 @kernel

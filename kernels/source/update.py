@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..language import Address, Double, Integer, kernel
-from ..program import LANES, PANEL, SIZE
+from ..program import LANES, PANEL, PANEL_VECTORS, SIZE
 from ..records import (
     BIAS_SQUARES,
     CLIPNORM,
@@ -24,7 +24,7 @@ from .dense import weight_gradient
 from .first_layer import first_layer_gradient
 from .optimizer import update_panel
 from .penalty import add_penalty, sum_of_rows
-from .split import first_row_of_part, hands_over, panel_rows, panel_vectors
+from .split import first_row_of_part, hands_over, panel_rows
 from .squares import transpose_square
 from .vectors import add_vectors, vectors_for
 
@@ -72,10 +72,9 @@ def update_part(layers: Layers, job: Job, batch: Batch, how: Update) -> None:
     that goes from core to core.
     """
     kernel_scale = 1.0
-    bias_scale = 1.0
     if how.phase == 2 and job.optimizer.clip == GLOBAL_CLIPNORM:
         kernel_scale = global_scale(layers, job)
-        bias_scale = kernel_scale
+    bias_scale = kernel_scale
     tall = 1
     first = 0
     total = job.network.parameter_count
@@ -92,7 +91,6 @@ def update_part(layers: Layers, job: Job, batch: Batch, how: Update) -> None:
         if how.phase == 2 and job.optimizer.clip == CLIPNORM:
             kernel_scale = scale_to(sum_of_rows(layer, job, KERNEL_SQUARES), job.optimizer.clip_limit)
             bias_scale = scale_to(sum_of_rows(layer, job, BIAS_SQUARES), job.optimizer.clip_limit)
-        width = panel_vectors(layer)
         row = 0
         end = layer.height
         height = 16
@@ -110,16 +108,15 @@ def update_part(layers: Layers, job: Job, batch: Batch, how: Update) -> None:
             vector = 0
             while vector < vectors_for(layer.width):
                 vectors = vectors_for(layer.width) - vector
-                if vectors > width:
-                    vectors = width
+                if vectors > PANEL_VECTORS:
+                    vectors = PANEL_VECTORS
                 if tall or work * job.run.threads // total == how.thread:
                     panel = Panel(row, rows, vector * LANES, vectors)
                     gradient = Rows(place_of_gradient(layer, job, panel, how), layer.stride)
                     if gradient.address == own_panel(job, how):
                         gradient = Rows(gradient.address, vectors * LANES)
                     if how.phase < 2:
-                        kept = packed == layer.weights + row
-                        panel_gradient(layer, job, number, batch, panel, kept, how, gradient)
+                        panel_gradient(layer, job, number, batch, panel, packed == layer.weights + row, how, gradient)
                         packed = layer.weights + row
                     if how.phase == 1:
                         measure_panel(layer, job, panel, gradient)

@@ -1,0 +1,1 @@
+"""What fastnn costs: `python -m benchmarks --help` says what is measured."""

@@ -1,0 +1,22 @@
+"""Callbacks: what is called while a model trains.
+
+Training runs many steps in one compiled call, so no callback is called for each batch unless it asks for that, with
+`Callback.every_n_steps`.  `Callback.on_progress` is called some twenty times a second.
+"""
+
+from fastnn.names import publish
+from .backup import BackupAndRestore
+from .base import Callback, LambdaCallback
+from .checkpoint import ModelCheckpoint
+from .dispatch import CallbackList
+from .history import History
+from .learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from .loggers import CSVLogger, JSONLogger
+from .monitors import EarlyStopping, TerminateOnNaN
+from .progress import ProgressBar, format_logs, format_seconds, verbosity
+
+__all__ = ["BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "JSONLogger"]
+__all__ += ["LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "ProgressBar", "ReduceLROnPlateau"]
+__all__ += ["TerminateOnNaN", "format_logs", "format_seconds", "verbosity"]
+
+publish(__name__)

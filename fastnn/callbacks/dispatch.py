@@ -1,0 +1,99 @@
+"""Dispatch to several callbacks: which are called, in which order, and after how many steps."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .base import Backup, Callback, Logs, check, overrides
+from .history import History
+
+
+class CallbackList:
+    """Several callbacks, each called in turn by methods of the same names.
+
+    TypeError: one is no callback, or has methods that are never called.
+    """
+
+    def __init__(
+        self,
+        callbacks: Callback | Iterable[Callback] | None = None,
+        model: Any = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        given = [] if callbacks is None else [callbacks] if isinstance(callbacks, Callback) else callbacks
+        if not isinstance(given, Iterable):
+            raise TypeError(f"callbacks got {given!r}; wants a list of callbacks")
+        self.callbacks = list(given)
+        for callback in self.callbacks:
+            check(callback)
+        for callback in self.callbacks:
+            callback.set_model(model)
+        self.set_params(params or {})
+        self.histories = [c for c in self.callbacks if isinstance(c, History)]
+        self._others = [c for c in self.callbacks if not isinstance(c, History)]
+        self.backups = [c for c in self.callbacks if isinstance(c, Backup)]
+        self.step_callbacks = [c for c in self.callbacks if c.every_n_steps is not None]
+        self._intervals = {c.every_n_steps for c in self.step_callbacks if c.every_n_steps is not None}
+
+    @property
+    def needs_epochs(self) -> bool:
+        """Whether a callback must be called as an epoch begins or ends; histories may hear of it some time after."""
+        return any(
+            isinstance(c, Backup)
+            or c.every_n_steps is not None
+            or overrides(c, "on_epoch_begin")
+            or (overrides(c, "on_epoch_end") and not _is_history(c))
+            for c in self.callbacks
+        )
+
+    def next_stop(self, step: int, end: int) -> int:
+        """After how many steps a callback is to be called next, once ``step`` are done; ``end`` at most."""
+        return min([end, *((step // n + 1) * n for n in self._intervals)])
+
+    def is_stop(self, step: int) -> bool:
+        """Whether a callback is to be called after so many steps."""
+        return any(step % n == 0 for n in self._intervals)
+
+    @property
+    def needs_progress(self) -> bool:
+        """Whether a callback has `on_progress`, which is called within epochs."""
+        return any(overrides(c, "on_progress") for c in self.callbacks)
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_begin(logs)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_end(logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_begin(epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Call each, and histories last: others may add to the logs.  They are called even if another one raises."""
+        try:
+            for callback in self._others:
+                callback.on_epoch_end(epoch, logs)
+        finally:
+            for callback in self.histories:
+                callback.on_epoch_end(epoch, logs)
+
+    def on_train_batch_end(self, step: int, batch: int, logs: Logs | None = None) -> None:
+        """Call each whose `every_n_steps` divides the steps done; the batch's number is within its epoch."""
+        for callback in self.step_callbacks:
+            if step % callback.every_n_steps == 0:  # type: ignore[operator]
+                callback.on_train_batch_end(batch, logs)
+
+    def on_progress(self, epoch: int, step: int, steps: int | None, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_progress(epoch, step, steps, logs)
+
+
+def _is_history(callback: Callback) -> bool:
+    """Whether a callback does at an epoch's end what `History` does, and no more."""
+    return getattr(callback.on_epoch_end, "__func__", None) is History.on_epoch_end

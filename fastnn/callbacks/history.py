@@ -1,0 +1,76 @@
+"""What fit returns: the scores of each epoch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .base import Callback, Logs
+
+
+class History(Callback):
+    """What `Sequential.fit` returns.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        The loss and each metric, a value an epoch.
+    epoch : list of int
+        The epochs of these values, counted from 0.
+    seconds : list of float
+        How long the steps of each epoch took, without validation and callbacks.  Where several epochs are one compiled
+        call, of about 50 ms, its time is divided among them in proportion to their steps.
+    samples : int
+        How many rows an epoch has.
+    interrupted : bool
+        Whether Ctrl-C ended training.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.seconds: list[float] = []
+        self.samples = 0
+        self.interrupted = False
+
+    @property
+    def samples_per_second(self) -> list[float]:
+        """How many rows a second were trained on, in each epoch."""
+        return [self.samples / seconds if seconds else float("inf") for seconds in self.seconds]
+
+    def plot(self, ax: Any = None, metric: str | Sequence[str] = "loss") -> Any:
+        """Draw metrics over the epochs: those of training as solid lines, those of validation as dashed ones.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw.  Default: a new figure.
+        metric : str or list of str
+            Names in ``history``, without "val_".
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The y axis is logarithmic if there is a single metric, its values are positive, and the largest is more than
+            50 times the smallest.
+
+        Raises
+        ------
+        ValueError
+            There is no epoch, or no such metric.
+        """
+        from fastnn import plot  # here, for few draw
+
+        return plot.history(self, ax, metric)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+    def with_epochs(self, epochs: Iterable[int], logs: Mapping[str, list[float]]) -> dict[str, Any]:
+        """What ``epoch`` and ``history`` will be with these epochs appended; nothing is changed."""
+        history = {name: self.history.get(name, []) + values for name, values in logs.items()}
+        return {"epoch": self.epoch + list(epochs), "history": {**self.history, **history}}
+
+    def get_state(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("model", "params", "interrupted")}

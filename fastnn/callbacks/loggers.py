@@ -1,0 +1,131 @@
+"""Callbacks that write scores to a file, a line for each epoch."""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from .base import Callback, Logs
+
+
+class _Logger(Callback):
+    """Base of the loggers: appends whole lines to a file, which it opens for the first of them.
+
+    When `BackupAndRestore` goes on with a run, lines that were written after the backup are cut off, for the run writes
+    them again.
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], append: bool) -> None:
+        super().__init__()
+        self.filename, self.append = os.fspath(filename), append
+        self._file: io.FileIO | None = None
+        self._size: int | None = None  # of the file so far, in bytes, to append behind; None: the file is replaced
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Begin a new file, or append if that was asked for; `set_state` may say otherwise after."""
+        self._size = os.path.getsize(self.filename) if self.append and os.path.exists(self.filename) else None
+        folder = os.path.dirname(os.path.abspath(self.filename))
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"filename got {self.filename!r}, but there is no folder {folder}")
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, line: str) -> None:
+        try:
+            file, rest = self._open(), line.encode()
+            while rest:
+                rest = rest[file.write(rest) :]
+            self._size = file.tell()
+        except OSError as error:
+            raise OSError(error.errno, f"cannot be written: {error.strerror or error}", self.filename) from error
+
+    def _open(self) -> io.FileIO:
+        if self._file is None:
+            self._file = io.FileIO(self.filename, "w" if self._size is None else "a")
+            if self._size is not None:
+                self._file.truncate(min(self._size, self._file.tell()))
+                self._file.seek(0, os.SEEK_END)
+        return self._file
+
+    def get_state(self) -> dict[str, Any]:
+        return {"_size": self._size}
+
+
+class CSVLogger(_Logger):
+    """Writes the scores of each epoch as a row of a CSV file.
+
+    Parameters
+    ----------
+    filename : path
+    separator : str
+        One character.
+    append : bool
+        Whether to append to a file that exists, and not to replace it.
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
+        super().__init__(filename, append)
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise ValueError(f"separator got {separator!r}; wants one character")
+        self.separator = separator
+        self._columns: list[str] | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        super().on_train_begin(logs)
+        self._columns = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Write a row, and before the first one a row with the names of the columns."""
+        logs = logs or {}
+        rows: list[list[Any]] = []
+        if self._columns is None:
+            self._columns = sorted(logs)
+            if not self._size:
+                rows.append(["epoch", *self._columns])
+        rows.append([epoch, *(logs.get(name, "NA") for name in self._columns)])
+        text = io.StringIO()
+        csv.writer(text, delimiter=self.separator, lineterminator="\n").writerows(rows)
+        self._write(text.getvalue())
+
+    def get_state(self) -> dict[str, Any]:
+        """How long the file is, in bytes, and its columns."""
+        return super().get_state() | {"_columns": self._columns}
+
+
+class JSONLogger(_Logger):
+    """Writes the scores of each epoch as a line of JSON, {"epoch": 0, "loss": 0.25}, with null for what is not finite.
+
+    Parameters
+    ----------
+    filename : path
+    append : bool
+        Whether to append to a file that exists, and not to replace it.
+    every_n_steps : int, optional
+        Also write a line every so many steps, with the epoch's scores so far: {"epoch": 0, "batch": 99, ...}.
+    """
+
+    def __init__(
+        self, filename: str | os.PathLike[str], append: bool = False, every_n_steps: int | None = None
+    ) -> None:
+        super().__init__(filename, append)
+        self.every_n_steps = every_n_steps
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._line({"epoch": self._epoch, "batch": batch}, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self._line({"epoch": epoch}, logs or {})
+
+    def _line(self, place: Mapping[str, int], logs: Logs) -> None:
+        scores = {name: value if math.isfinite(value) else None for name, value in logs.items()}
+        self._write(json.dumps({**place, **scores}) + "\n")

@@ -1,0 +1,134 @@
+"""The commands: their names, options and help, and what each calls."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastnn.callbacks import format_seconds
+from .predict import predict_table
+from .tables import check_folder
+from .train import TrainOptions, train_on_table
+
+
+class Commands(click.Group):
+    """A group of commands that shows errors a user can mend as one line; others keep their traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:  # whoever read has seen enough
+            raise
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _units(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """Read the units of the hidden layers: "64,64", or "none"."""
+    if value == "none":
+        return ()
+    parts = value.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"{value!r} is not a list of positive numbers like 64,64, nor 'none'")
+    return tuple(map(int, parts))
+
+
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+output_file = click.Path(dir_okay=False, writable=True, path_type=Path)
+folder = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(package_name="fastnn")
+def commands() -> None:
+    """Train and run dense networks on a CPU."""
+
+
+@commands.command()
+@click.argument("data", type=existing_file)
+@click.option("--target", required=True, help="Column to predict.")
+@click.option("--drop", multiple=True, metavar="NAME", help="Column to leave out; may be repeated.")
+@click.option("--task", type=click.Choice(["auto", "classification", "regression"]), default="auto")
+@click.option("--hidden", default="64,64", callback=_units, help="Units of the hidden layers, or 'none'.")
+@click.option("--activation", default="relu", help="Activation of the hidden layers.")
+@click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam")
+@click.option("--learning-rate", type=float, help="Default: the optimizer's own.")
+@click.option("--epochs", type=click.IntRange(min=1), default=20)
+@click.option("--batch-size", type=click.IntRange(min=1), default=32)
+@click.option("--holdout", type=click.FloatRange(0, 1, max_open=True), default=0.2, help="Part kept for the score.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the split, the weights and the shuffling.")
+@click.option("--backend", default="auto", help="auto, numba, cython or numpy.")
+@click.option("--threads", type=click.IntRange(min=1), help="Default: as many as pay.")
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32")
+@click.option("-o", "--output", type=output_file, default="model.fastnn", help="Where the model is saved.")
+@click.pass_context
+def train(context: click.Context, /, **options: Any) -> None:
+    """Train a network on DATA, a .csv, .csv.gz, .parquet or .npz file.
+
+    Texts, booleans and integers with few values are classes; other numbers are a quantity. Numbers are
+    standardised, texts become one input a category; a missing number counts as the mean, a missing text as a
+    category. Rows without a target are left out. The model's file holds everything that prediction takes.
+    It is saved too where training diverged (exit status 1) or was interrupted (130).
+    """
+    context.exit(train_on_table(TrainOptions(**options)))
+
+
+@commands.command()
+@click.argument("model_file", metavar="MODEL", type=existing_file)
+@click.argument("data", type=existing_file)
+@click.option("-o", "--output", type=output_file, required=True, help="A .csv, .parquet or .npz file.")
+@click.option("--probabilities", is_flag=True, help="Add a column a class with its probability.")
+def predict(model_file: Path, data: Path, output: Path, probabilities: bool) -> None:
+    """Predict the rows of DATA with a MODEL that `train` saved."""
+    predict_table(model_file, data, output, probabilities)
+
+
+@commands.command()
+@click.option("--epochs", type=click.IntRange(min=1), default=15)
+@click.option("--picture", type=output_file, default="demo.png", help="Where the loss curve goes.")
+def demo(epochs: int, picture: Path) -> None:
+    """Train on scikit-learn's digits; show accuracy and speed."""
+    from .demo import run
+
+    check_folder(picture)
+    run(epochs, picture, click.echo)
+
+
+@commands.command()
+@click.option("--section", "sections", type=click.IntRange(1, 7), multiple=True, help="Only this one; may be repeated.")
+@click.option("-o", "--output", type=folder, default="learn", help="Folder of the pictures.")
+@click.option("--no-pictures", is_flag=True, help="Only the text.")
+def learn(sections: tuple[int, ...], output: Path, no_pictures: bool) -> None:
+    """Walk through how a machine learns, in seven sections.
+
+    Every number is computed while you read, and each section draws a picture.
+    """
+    from fastnn.learn import run
+
+    run(sections, None if no_pictures else output, click.echo)
+
+
+@commands.command()
+def info() -> None:
+    """Show which backend is active, and why."""
+    from fastnn.engine import describe
+
+    facts = describe()
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        click.echo(f"{name:{width}}  {fact}")
+
+
+@commands.command()
+def warmup() -> None:
+    """Compile everything into the cache.
+
+    The first run after that is as quick as any.
+    """
+    from fastnn.engine import warmup as compile_all
+
+    start = time.perf_counter()
+    for compiled in compile_all():
+        click.echo(compiled)
+    click.echo(f"ready after {format_seconds(time.perf_counter() - start)}")

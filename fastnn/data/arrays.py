@@ -1,0 +1,332 @@
+"""Rows in memory, checked before anything changes: shapes, values, and where a NaN stands.
+
+Arrays stay where they are, of whatever dtype and order.  Rows and columns in messages are counted from 0.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn.engine import ThreadPool, processors
+from fastnn.typing import Array
+from .checks import positive_integer, real_number
+
+BLOCK_BYTES = 2**20  # checks go through an array by so much, which stays in cache and keeps temporaries small
+
+KINDS = {
+    "c": "complex numbers",
+    "O": "Python objects",
+    "U": "text",
+    "S": "bytes",
+    "T": "text",
+    "M": "dates",
+    "m": "durations",
+    "V": "records",
+}
+
+
+def read_by_rows(value: object) -> bool:
+    """Whether its numbers are not in memory but come when rows are asked for, as HDF5's and Zarr's do."""
+    kind = type(value)
+    if isinstance(value, np.ndarray) or not all(hasattr(kind, name) for name in ("__getitem__", "__len__")):
+        return False
+    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        return False
+    in_memory = ("__array_interface__", "__dlpack__", "__dataframe__", "to_numpy", "toarray")
+    return not any(hasattr(kind, name) for name in in_memory)
+
+
+def as_array(value: ArrayLike | None, name: str) -> Array:
+    """An array of real numbers of any dtype, without a copy where ``value`` has its numbers in an array.
+
+    TypeError: it holds something else.  ValueError: it is ragged, or has entries that are masked or missing.
+    """
+    if type(value) is np.ndarray and value.dtype.kind in "iuf":
+        return value
+    if value is None:
+        raise TypeError(f"{name} got None; wants an array")
+    if read_by_rows(value):
+        value = value[0 : len(value)]  # type: ignore[index, arg-type]
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries; wants a value everywhere")
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O" and _holds_numbers(value):
+            array = value.to_numpy(dtype=np.float64, na_value=np.nan)  # type: ignore[union-attr]
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} cannot be made an array: {error}") from error
+    if array.dtype.kind == "b":
+        array = array.view(np.uint8)  # which the kernels read where it lies
+    if array.dtype.kind not in "iuf":
+        what = KINDS.get(array.dtype.kind, "something else")
+        hint = ""
+        if hasattr(value, "toarray"):
+            hint = f"; it is sparse: {name}.toarray() is not"
+        raise TypeError(f"{name} has dtype {array.dtype}, {what}; wants real numbers{hint}")
+    return array
+
+
+def features(
+    x: ArrayLike | None,
+    inputs: int | None = None,
+    name: str = "x",
+    dtype: str = "float64",
+    finite: bool = True,
+    first_row: int = 0,
+) -> Array:
+    """Inputs (rows, inputs), as they are; a flat array is one column where one is wanted, or any number.
+
+    ``x`` is of any real dtype and memory order, a frame or lists too.  ``inputs`` is how many the model has, once that
+    is known; ``dtype`` what the values must fit into, if they are to be ``finite``.  Errors call the argument
+    ``name``, and its first row ``first_row``: TypeError or ValueError if it is empty, has another shape, or holds
+    something else than finite real numbers.
+    """
+    array = as_array(x, name)
+    if array.ndim == 1 and inputs in (None, 1):
+        array = array[:, np.newaxis]
+    wanted = f"(rows, {'inputs' if inputs is None else inputs})"
+    if array.ndim != 2:
+        hint = f"; one row is {name}[np.newaxis]" if array.shape == (inputs,) else ""
+        raise ValueError(f"{name} has shape {array.shape}; wants {wanted}{hint}")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty, of shape {array.shape}; wants {wanted}")
+    if inputs is not None and array.shape[1] != inputs:
+        raise ValueError(f"{name} has shape {array.shape}, but the model has {inputs} inputs; wants {wanted}")
+    if finite:
+        check_finite(array, name, dtype, first_row)
+    return array
+
+
+def targets(
+    y: ArrayLike | None,
+    rows: int,
+    outputs: int,
+    labels: bool,
+    name: str = "y",
+    dtype: str = "float64",
+    domain: str = "",
+    outputs_a_target: int = 1,
+    first_row: int = 0,
+) -> Array:
+    """Targets (rows, outputs), as they are; or class numbers (rows,), as integers, if ``labels`` are wanted.
+
+    ``y`` is (rows, outputs), or with one output (rows,); class numbers are (rows,) or (rows, 1), of any real dtype.
+    ``rows`` is the number of the inputs, ``outputs`` the model's.  ``domain`` "probabilities", "counts" or "signs" says
+    that values must be from 0 to 1; at least 0; or -1 and 1, or 0 and 1.  y has a column for each ``outputs_a_target``
+    outputs beside each other, which is repeated for each.  ``name``, ``dtype`` and ``first_row`` are as in `features`.
+    TypeError or ValueError: ``y`` has another shape, holds something else than real numbers, or what it must not.
+    """
+    array = as_array(y, name)
+    columns = outputs // outputs_a_target
+    wanted = "(rows,)" if labels else f"(rows, {columns})"
+    if array.size == 0:
+        raise ValueError(f"{name} is empty, of shape {array.shape}; wants {wanted}")
+    flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
+    if not (flat if labels else (flat and columns == 1) or (array.ndim == 2 and array.shape[1] == columns)):
+        hint = _hint_at_loss(array, flat, labels, outputs)
+        beside = f", {outputs_a_target} a target" * (outputs_a_target > 1)
+        raise ValueError(
+            f"{name} has shape {array.shape}, but the model has {outputs} "
+            f"output{'s' * (outputs > 1)}{beside}; wants {wanted}{hint}"
+        )
+    if len(array) != rows:
+        raise ValueError(f"{name} has {len(array)} rows, but x has {rows}; wants as many")
+    if labels:
+        return _class_numbers(array.reshape(rows), outputs, name, first_row)
+    array = array[:, np.newaxis] if array.ndim == 1 else array
+    check_finite(array, name, dtype, first_row)
+    if domain == "probabilities":
+        _check_bounds(array, name, 0, 1, "the loss wants values from 0 to 1, as probabilities are", first_row)
+    elif domain == "counts":
+        _check_bounds(array, name, 0, math.inf, "the loss wants values of at least 0", first_row)
+    elif domain == "signs":
+        _check_signs(array, name, first_row)
+    if outputs_a_target > 1:
+        return np.broadcast_to(array, (rows, outputs)) if columns == 1 else np.repeat(array, outputs_a_target, axis=1)
+    return array
+
+
+def weights(
+    sample_weight: ArrayLike | None,
+    class_weight: Mapping[int, float] | str | None,
+    y: Array,
+    rows: int,
+    name: str = "sample_weight",
+    first_row: int = 0,
+) -> NDArray[np.float64] | None:
+    """The weight of each row in the loss, (rows,); None where nobody gave any.  Both kinds multiply.
+
+    ``sample_weight`` is (rows,) or (rows, 1), at least 0.  ``class_weight`` has a weight for each class, 1 for one that
+    is left out, as in Keras; or is "balanced": rows / (classes * rows of the class), as in scikit-learn.  ``y`` is what
+    `targets` returned: class numbers, a column of them, or rows with the largest value at the class.  Errors are
+    TypeError and ValueError: there are not as many as rows, or one is missing, negative or not finite.
+    """
+    result = None
+    if sample_weight is not None:
+        given = as_array(sample_weight, name)
+        if given.shape not in ((rows,), (rows, 1)):
+            raise ValueError(f"{name} has shape {given.shape}; wants ({rows},)")
+        check_finite(given, name, first_row=first_row)
+        _check_bounds(given, name, 0, math.inf, "wants weights of at least 0", first_row)
+        result = np.array(given.reshape(rows), np.float64)
+    if class_weight is not None:
+        classes, place = np.unique(_classes(y), return_inverse=True)
+        of_classes = _weights_of_classes(class_weight, classes.tolist(), np.bincount(place))
+        result = of_classes[place] if result is None else result * of_classes[place]
+    return result
+
+
+def check_finite(array: Array, name: str, dtype: str = "float64", first_row: int = 0) -> None:
+    """Refuse NaN, infinity, and what would become infinite in a dtype; the message says where it stands."""
+    if array.dtype.kind != "f":
+        return
+    largest, all_fit = _largest(dtype, array.dtype)
+    if all_fit and _sums_to_finite(array):
+        return
+    at = _first_outside(array, -largest, largest)
+    if at is None:
+        return
+    value = array[at]
+    if np.isnan(value):
+        value = "NaN"
+    elif np.isfinite(value):
+        hint = ": scale the data, or compile with dtype='float64'" if dtype == "float32" else ""
+        raise ValueError(f"{name} has {value} in {_place(at, first_row)}, too large for {dtype}{hint}")
+    raise ValueError(f"{name} has {value} in {_place(at, first_row)}; wants finite values")
+
+
+# --- Parts of the above -------------------------------------------------------------------------------------
+
+
+def _holds_numbers(frame: object) -> bool:
+    """Whether it is of pandas, and of numbers, though NumPy would make objects of it."""
+    kinds = getattr(frame, "dtypes", None)
+    if kinds is None or not hasattr(frame, "to_numpy"):
+        return False
+    return all(getattr(kind, "kind", "O") in "biuf" for kind in (kinds if np.iterable(kinds) else [kinds]))
+
+
+@cache
+def _largest(dtype: str, given: np.dtype[Any]) -> tuple[Any, bool]:
+    """The largest value of an array that another dtype holds too, and whether that is all that it may have."""
+    largest = min(np.finfo(dtype).max, np.finfo(given).max, key=np.longdouble).astype(given)
+    return largest, bool(largest == np.finfo(given).max)
+
+
+def _blocks(array: Array) -> Iterator[tuple[int, Array]]:
+    """Blocks of rows, each with its first row's number."""
+    rows = max(1, BLOCK_BYTES // max(1, array.nbytes // len(array)))
+    for start in range(0, len(array), rows):
+        yield start, array[start : start + rows]
+
+
+def _sums_to_finite(array: Array) -> bool:
+    """Whether the sum of each block is finite: then all of it is, at half the cost of looking for the extremes.
+
+    Memory sets the pace, and several threads read it faster than one: up to 8 share the reading, however many a model
+    is compiled for; FASTNN_NUM_THREADS limits them too.
+    """
+    if array.nbytes <= BLOCK_BYTES:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return math.isfinite(np.add.reduce(array, axis=None))
+    blocks = [block for _, block in _blocks(array)]
+    finite = np.ones(len(blocks), bool)
+
+    def part(number: int) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            for i in range(number, len(blocks), pool.size):
+                finite[i] = np.isfinite(np.add.reduce(blocks[i], axis=None))
+
+    with ThreadPool(min(processors(), len(blocks) // 4, 8) if len(blocks) >= 8 else 1) as pool:
+        pool.run(part, lambda: None)
+    return bool(finite.all())
+
+
+def _first_outside(array: Array, low: Any, high: Any) -> tuple[int, ...] | None:
+    """Where the first value that is not within bounds stands, or is NaN; None where all is well."""
+    for start, block in _blocks(array):
+        # NaN is the least and the largest of its block, and fails both comparisons.
+        least, largest = np.minimum.reduce(block, axis=None), np.maximum.reduce(block, axis=None)
+        if not (least.item() >= low and largest.item() <= high):
+            with np.errstate(over="ignore"):  # a bound beyond the dtype becomes infinite, which serves as well
+                row, *column = np.argwhere(~((block >= low) & (block <= high)))[0].tolist()
+            return start + row, *column
+    return None
+
+
+def _place(at: tuple[int, ...], first_row: int) -> str:
+    return f"row {first_row + at[0]}" + "".join(f", column {column}" for column in at[1:])
+
+
+def _check_bounds(array: Array, name: str, low: float, high: float, wanted: str, first_row: int = 0) -> None:
+    if (at := _first_outside(array, low, high)) is not None:
+        raise ValueError(f"{name} has {array[at]} in {_place(at, first_row)}; {wanted}")
+
+
+def _hint_at_loss(array: Array, flat: bool, labels: bool, outputs: int) -> str:
+    """The loss that targets of this shape are for, in words for an error."""
+    if labels and array.ndim == 2 and array.shape[1] == outputs:
+        return "; for one-hot rows the loss is 'categorical_crossentropy'"
+    if flat and array.dtype.kind in "biu":
+        return "; for class numbers the loss is 'sparse_categorical_crossentropy'"
+    return ""
+
+
+def _check_signs(array: Array, name: str, first_row: int = 0) -> None:
+    for low in (-1, 0):
+        wrong = (array != low) & (array != 1)
+        if not wrong.any():
+            return
+    at = tuple(np.argwhere((array != -1) & (array != 1))[0].tolist())
+    raise ValueError(f"{name} has {array[at]} in {_place(at, first_row)}; wants -1 and 1 alone, or 0 and 1")
+
+
+def _class_numbers(array: Array, classes: int, name: str, first_row: int = 0) -> Array:
+    """Class numbers (rows,), as native integers; those that are such stay where they are."""
+    signed_fit = classes <= 1 << (8 * array.itemsize - 1)  # else a negative one may be as large
+    if array.dtype.isnative and (array.dtype.kind == "u" or (array.dtype.kind == "i" and signed_fit)):
+        unsigned = array.view(f"u{array.itemsize}")  # where the negative ones are the largest
+        if np.maximum.reduce(unsigned).item() < classes:
+            return array
+    check_finite(array, name, first_row=first_row)
+    if array.dtype.kind == "f":
+        for start, block in _blocks(array):
+            fractions = np.flatnonzero(block != np.trunc(block))
+            if fractions.size:
+                row = int(fractions[0])
+                raise ValueError(f"{name} has {block[row]} in row {first_row + start + row}; wants whole class numbers")
+    wanted = f"wants class numbers from 0 to {classes - 1}"
+    if classes == 1:
+        wanted += ", for the model has one output: 'binary_crossentropy' may be meant"
+    _check_bounds(array, name, 0, classes - 1, wanted, first_row)
+    if array.dtype.kind in "iu" and array.dtype.isnative:
+        return array
+    return array.astype(np.int64)
+
+
+def _classes(y: Array) -> Array:
+    """The class of each row."""
+    if y.ndim == 2 and y.shape[1] > 1:
+        return np.asarray(y.argmax(axis=1))
+    return _class_numbers(y.reshape(len(y)), 2**31, "y, for class_weight,")
+
+
+def _weights_of_classes(
+    class_weight: Mapping[int, float] | str, classes: list[int], counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """A weight for each of the classes that there are."""
+    if class_weight == "balanced":
+        return np.asarray(counts.sum() / (len(counts) * counts), np.float64)
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            f"class_weight got a {type(class_weight).__name__}, {class_weight!r}; "
+            "wants a dict of class number to weight, or 'balanced'"
+        )
+    for number, weight in class_weight.items():
+        positive_integer(number, "class_weight's key", least=0)
+        real_number(weight, f"class_weight[{number}]", least=0)
+    return np.array([class_weight.get(number, 1.0) for number in classes], np.float64)

@@ -1,0 +1,1 @@
+"""Formats of files, and how a file is written whole or not at all."""

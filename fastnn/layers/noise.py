@@ -1,0 +1,104 @@
+"""Layers that change what passes at random, in training: dropout and Gaussian noise."""
+
+import math
+
+from fastnn.data import positive_integer, real_number
+from fastnn.engine import SELU_ALPHA, SELU_SCALE, LayerPlan
+from .base import Layer
+
+
+class Noise(Layer):
+    """Base of the layers that change what passes at random, in training only.
+
+    What is random follows from the seed of fit, the number of the update, the layer, the row of the batch and the
+    column alone: it is the same for any number of threads and on every backend, and is not kept in memory.
+
+    Parameters
+    ----------
+    seed : int, optional
+        Default: the layer's place in the model.  Layers of the same seed draw the same numbers.
+    name : str, optional
+    """
+
+    _kind = "dropout"
+
+    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__(name)
+        self.seed = None if seed is None else positive_integer(seed, "seed", least=0)
+
+    def plan(self, inputs: int, number: int) -> LayerPlan:
+        """Noise in place, by the seed or, where there is none, by the layer's number."""
+        seed = number if self.seed is None else self.seed
+        return LayerPlan(inputs, use_bias=False, kind=self._kind, constants={"seed": seed, **self._constants()})
+
+    def _constants(self) -> dict[str, float]:
+        """Fields of the layer's record that say what the noise does."""
+        raise NotImplementedError
+
+
+class _Dropping(Noise):
+    """Base of the two kinds of dropout."""
+
+    def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__(seed, name)
+        self.rate = real_number(rate, "rate", least=0, below=1)
+
+
+class Dropout(_Dropping):
+    """Makes a part of the values 0, and scales the others by 1 / (1 - rate).
+
+    Parameters
+    ----------
+    rate : float
+        How many; from 0 to below 1.
+    seed : int, optional
+    name : str, optional
+    """
+
+    def _constants(self) -> dict[str, float]:
+        return {"threshold": _threshold(self.rate), "scale": 1 / (1 - self.rate), "shift": 0.0, "dropped": 0.0}
+
+
+class AlphaDropout(_Dropping):
+    """Dropout for selu: puts values at its lower end, and keeps mean 0 and variance 1 (Klambauer et al., 2017).
+
+    Parameters
+    ----------
+    rate : float
+        How many; from 0 to below 1.
+    seed : int, optional
+    name : str, optional
+    """
+
+    def _constants(self) -> dict[str, float]:
+        """Values are dropped to selu's lower end; scale and shift restore mean 0 and variance 1 then."""
+        low = -SELU_ALPHA * SELU_SCALE
+        scale = ((1 - self.rate) * (1 + self.rate * low**2)) ** -0.5
+        shift = -scale * low * self.rate
+        return {"threshold": _threshold(self.rate), "scale": scale, "shift": shift, "dropped": scale * low + shift}
+
+
+class GaussianNoise(Noise):
+    """Adds normally distributed numbers of mean 0.
+
+    Parameters
+    ----------
+    stddev : float
+        Their standard deviation; at least 0.
+    seed : int, optional
+    name : str, optional
+    """
+
+    _kind = "gaussian_noise"
+
+    def __init__(self, stddev: float, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__(seed, name)
+        self.stddev = real_number(stddev, "stddev", least=0)
+
+    def _constants(self) -> dict[str, float]:
+        return {"deviation": self.stddev}
+
+
+def _threshold(rate: float) -> float:
+    """Below it are as many of the multiples of 2**-23 as below the rate; float32 has it exactly."""
+    return math.ceil(rate * 2**23) / 2**23

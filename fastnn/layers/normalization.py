@@ -1,0 +1,155 @@
+"""Layers that normalise: over the batch, or over the units of a row."""
+
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from fastnn import initializers
+from fastnn.data import boolean, real_number
+from fastnn.engine import LayerPlan
+from fastnn.typing import Array
+from .weighted import Weighted
+
+MOVING = ("moving_mean", "moving_variance")
+
+
+class Normalization(Weighted):
+    """Base of the layers that shift and scale: output = (input - mean) / sqrt(variance + epsilon) * gamma + beta."""
+
+    _kind: str
+
+    def __init__(
+        self,
+        axis: int = -1,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: str | initializers.Initializer = "zeros",
+        gamma_initializer: str | initializers.Initializer = "ones",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        if axis not in (-1, 1):
+            raise ValueError(f"axis got {axis!r}; wants -1, the units: rows are the other axis")
+        self.axis = axis
+        self.epsilon = real_number(epsilon, "epsilon", above=0)
+        self.center, self.scale = boolean(center, "center"), boolean(scale, "scale")
+        self.beta_initializer = initializers.get(beta_initializer, "beta_initializer")
+        self.gamma_initializer = initializers.get(gamma_initializer, "gamma_initializer")
+
+    @property
+    def gamma(self) -> Array | None:
+        """The factors, (units,): a view; None where there are none."""
+        return self._view("gamma")
+
+    @property
+    def beta(self) -> Array | None:
+        """What is added, (units,): a view; None where nothing is."""
+        return self._view("beta")
+
+    def plan(self, inputs: int, number: int) -> LayerPlan:
+        constants = self._constants()
+        return LayerPlan(inputs, use_bias=self.center, kind=self._kind, constants=constants, use_gamma=self.scale)
+
+    def _constants(self) -> dict[str, float]:
+        """Fields of the layer's record."""
+        return {"epsilon": self.epsilon}
+
+    def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """Those of gamma and beta, where there are such."""
+        return {name: (inputs,) for name, there in (("gamma", self.scale), ("beta", self.center)) if there}
+
+
+class BatchNormalization(Normalization):
+    """Normalises each unit over the batch, in training; by moving statistics of the batches otherwise.
+
+    moving <- momentum moving + (1 - momentum) batch, for mean and variance; the variance is the biased one, as in
+    Keras (PyTorch's moving one is not, and its momentum is 1 - momentum).  Ioffe and Szegedy, 2015.
+
+    Parameters
+    ----------
+    axis : int
+        -1; taken for Keras's sake.
+    momentum : float
+        From 0 to 1.
+    epsilon : float
+        Above 0.
+    center, scale : bool
+        Whether there is a beta, and a gamma.
+    beta_initializer, gamma_initializer : str or initializers.Initializer
+    moving_mean_initializer, moving_variance_initializer : str or initializers.Initializer
+    name : str, optional
+
+    Attributes
+    ----------
+    gamma, beta : ndarray, (units,), or None
+    moving_mean, moving_variance : ndarray, (units,)
+        Views of the model's weights, there once the model is built.
+    """
+
+    _kind = "batch_normalization"
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: str | initializers.Initializer = "zeros",
+        gamma_initializer: str | initializers.Initializer = "ones",
+        moving_mean_initializer: str | initializers.Initializer = "zeros",
+        moving_variance_initializer: str | initializers.Initializer = "ones",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, name)
+        self.momentum = real_number(momentum, "momentum", least=0, most=1)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer, "moving_mean_initializer")
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer, "moving_variance_initializer")
+
+    @property
+    def moving_mean(self) -> Array:
+        """(units,): a view."""
+        return self._built()["moving_mean"]
+
+    @property
+    def moving_variance(self) -> Array:
+        """(units,): a view."""
+        return self._built()["moving_variance"]
+
+    def _constants(self) -> dict[str, float]:
+        return super()._constants() | {"momentum": self.momentum}
+
+    def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """Those of gamma and beta, where there are such, and of the moving statistics."""
+        return super().weight_shapes(inputs) | dict.fromkeys(MOVING, (inputs,))
+
+    def checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
+        """New weights as arrays, if they are of the right number and shapes, and finite; no variance is below 0."""
+        arrays = super().checked(weights)
+        if (arrays[-1] < 0).any():
+            raise ValueError(f"weights got a moving_variance below 0 for {self.name!r}; wants at least 0")
+        return arrays
+
+
+class LayerNormalization(Normalization):
+    """Normalises each row over its units.  Ba, Kiros and Hinton, 2016.
+
+    Parameters
+    ----------
+    axis : int
+        -1; taken for Keras's sake.
+    epsilon : float
+        Above 0.
+    center, scale : bool
+        Whether there is a beta, and a gamma.
+    beta_initializer, gamma_initializer : str or initializers.Initializer
+    name : str, optional
+
+    Attributes
+    ----------
+    gamma, beta : ndarray, (units,), or None
+        Views of the model's weights, there once the model is built.
+    """
+
+    _kind = "layer_normalization"

@@ -1,0 +1,72 @@
+"""What layers with weights have in common: views of a model's weights, and how they are set and drawn."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastnn.data import as_array, check_finite
+from fastnn.engine import Engine
+from fastnn.typing import Array
+from .base import Layer
+
+
+class Weighted(Layer):
+    """Base of the layers that have weights, each drawn by the initializer of its name: kernel by kernel_initializer.
+
+    A derived class says in `weight_shapes` what they are, and in `plan` what the engine is to lay out for them.
+    """
+
+    _views: dict[str, Array] | None = None
+    _assign: Callable[[Sequence[Array]], None]  # there with the views
+
+    def attach(self, engine: Engine, place: int) -> None:
+        """Let the layer's weights be those of an engine, at the place of its plan."""
+        self._views = self.views(engine, place)
+        self._assign = lambda weights: engine.parameters.assign(place, weights)  # which copies of the layer share
+
+    def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
+        return engine.parameters.views(place, vector)
+
+    def draw_weights(self, inputs: int, rng: np.random.Generator) -> None:
+        """Set the weights to what training starts from."""
+        shapes = self.weight_shapes(inputs).items()
+        self._assign([getattr(self, f"{name}_initializer")(shape, rng) for name, shape in shapes])
+
+    def checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
+        """New weights as arrays, if they are of the right number and shapes, and finite."""
+        wanted = self._built()
+        if len(weights) != len(wanted):
+            raise ValueError(f"weights got {len(weights)} arrays for {self.name!r}; wants {len(wanted)}")
+        arrays = []
+        for (name, view), given in zip(wanted.items(), weights, strict=True):
+            array = as_array(given, f"weights: {name} of {self.name!r}")
+            if array.shape != view.shape:
+                raise ValueError(f"weights got {name} {array.shape} for {self.name!r}; wants {view.shape}")
+            check_finite(np.atleast_1d(array), f"weights: {name} of {self.name!r}", view.dtype.name)
+            arrays.append(array)
+        return arrays
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the layer's weights, in order."""
+        return [view.copy() for view in self._built().values()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Replace the layer's weights, in the order of get_weights; all or none."""
+        arrays = self.checked(weights)  # first, for it says where the model is not built
+        self._assign(arrays)
+
+    def count_params(self) -> int:
+        return sum(view.size for view in self._built().values())
+
+    def _view(self, name: str) -> Array | None:
+        return self._built().get(name)
+
+    def _built(self) -> dict[str, Array]:
+        """The views, once the model is built."""
+        if self._views is None:
+            raise RuntimeError(
+                f"the layer {self.name!r} has no weights before its model is built: "
+                "call model.build(inputs) or model.fit, or begin the model with Input"
+            )
+        return self._views

@@ -1,0 +1,110 @@
+"""The base of all losses, the plan that each makes for the kernels, and losses of the user's own functions."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from fastnn.engine import BatchLoss, Function, ScalarLoss
+from fastnn.names import Configurable, CustomObject, snake_case
+
+
+class LossPlan(NamedTuple):
+    """What the kernels must know of a loss."""
+
+    row: str  # the name of its formulas in the table of losses, `fastnn.kernels.formulas.LOSSES`
+    on_logits: bool = False  # the formulas take the logits, the input of the last activation, and not its output
+    parameter: Function | Sequence[float | Sequence[float]] = ()
+    """Constants of the formulas: a number each, or numbers that outputs take in turn; or the user's own function."""
+    labels: bool = False  # targets are class numbers
+    domain: str = ""  # what targets must be: "probabilities", "counts", "signs"; see `data.targets`
+    outputs_a_target: int = 1  # how many outputs, side by side, have the same target
+    smoothing: float = 0.0  # the part of each target that is spread over the classes
+
+    def check(self, outputs: int) -> None:
+        """Raise ValueError if the loss has no meaning for this number of outputs."""
+        constants = () if isinstance(self.parameter, Function) else self.parameter
+        several = [len(values) for values in constants if isinstance(values, Sequence)]
+        if self.outputs_a_target > 1 and outputs % self.outputs_a_target:
+            raise ValueError(
+                f"loss got {self.outputs_a_target} quantiles, but the model has {outputs} "
+                f"output{'s' * (outputs > 1)}; wants that many for each target"
+            )
+        if self.outputs_a_target == 1 and several and several != [outputs]:
+            raise ValueError(f"alpha got {several[0]} numbers, but the model has {outputs} outputs; wants one a class")
+
+
+class Loss(Configurable):
+    """Base of all losses."""
+
+    row: ClassVar[str]  # the name of its formulas in the table of losses
+    domain: ClassVar[str] = ""  # what targets must be; see `LossPlan`
+
+    @property
+    def name(self) -> str:
+        """What Keras calls it, such as mean_squared_error."""
+        return snake_case(type(self).__name__)
+
+    def kernel(self, activation: str) -> LossPlan:
+        """Plan the loss for a model whose last activation has this name; ValueError if it has no meaning for that."""
+        del activation  # whatever it is, outputs are compared with targets as they are
+        return LossPlan(self.row, domain=self.domain)
+
+
+class Custom(CustomObject, Loss):
+    """A loss made of functions of your own: of single outputs, or of whole batches.
+
+    Of single outputs: ``value`` and ``gradient`` are functions (output, target) -> number, the loss and its derivative
+    by the output.  Numba compiles them (plain functions, or decorated by its njit), and the compiled run calls them.
+    The loss of a row is the mean over its outputs.
+
+    Of whole batches: ``value`` is a function (targets, outputs) -> (values, gradient) of arrays.  Targets, outputs and
+    gradient are (rows, outputs), values (rows,); the gradient is the derivative of the values' sum by each output.
+    Python is called in every step, which then has a single thread: much slower in small networks.  `evaluate` calls the
+    function with some of the rows at a time.
+
+    A file holds only the name: `load_model(path, custom_objects={name: loss})`.
+
+    Parameters
+    ----------
+    value : callable
+    gradient : callable, optional
+        Left out, value is a function of whole batches.
+    name : str, optional
+        Default: that of value.
+
+    Raises
+    ------
+    TypeError
+        Numba cannot compile a function, or one returns no number.
+
+    Examples
+    --------
+    >>> from fastnn.losses import Custom
+    >>> fourth_power = Custom(lambda y, t: (y - t) ** 4, lambda y, t: 4 * (y - t) ** 3, name="fourth_power")
+    """
+
+    row = "custom"
+    what = "loss"
+
+    def __init__(
+        self, value: Callable[..., Any], gradient: Callable[..., Any] | None = None, name: str | None = None
+    ) -> None:
+        if gradient is None:
+            if not callable(value):
+                raise TypeError(f"value got {value!r}; wants a function")
+            super().__init__(name, value)
+            self.function: Function = BatchLoss(value)
+        else:
+            self.function = ScalarLoss(value, gradient)
+            super().__init__(name, value, gradient)
+
+    @property
+    def name(self) -> str:
+        """The name given, else that of the function."""
+        return self.function_name
+
+    def kernel(self, activation: str) -> LossPlan:
+        return super().kernel(activation)._replace(parameter=self.function)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        gradient = self.functions[1] if len(self.functions) > 1 else None
+        return Custom, (self.functions[0], gradient, self.function_name)

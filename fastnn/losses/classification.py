@@ -1,0 +1,205 @@
+"""Losses of classes: crossentropies, plain and focal, the divergence of probabilities, and hinges."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from fastnn.data import boolean, real_number
+from fastnn.engine import LOSSES
+from .base import Loss, LossPlan
+
+
+class _Crossentropy(Loss):
+    """Base of the losses of probabilities, which are computed from logits where that is possible.
+
+    ``from_logits``: the model's outputs are logits, for it ends before the activation that makes probabilities of them.
+    This is no more exact: a model that ends with that activation has its loss computed from the logits too.
+    ``label_smoothing`` is the part of each target, from 0 to 1, that is spread over the classes.
+    """
+
+    domain = "probabilities"
+    natural: ClassVar[str]  # the activation that makes probabilities of logits
+    labels: ClassVar[bool] = False
+
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
+        self.from_logits = boolean(from_logits, "from_logits")
+        self.label_smoothing = real_number(label_smoothing, "label_smoothing", least=0, most=1)
+
+    def kernel(self, activation: str) -> LossPlan:
+        if activation == ("linear" if self.from_logits else self.natural):
+            domain = "" if self.labels else self.domain
+            plan = LossPlan(f"{self.row}_from_logits", True, self._parameter(), self.labels, domain)
+            return plan._replace(smoothing=self.label_smoothing)
+        if self.from_logits:
+            raise ValueError(
+                f"loss got {self!r}, but the activation of the last layer is {activation!r}; wants 'linear': "
+                "leave from_logits out, or the activation"
+            )
+        return self._from_outputs(activation)
+
+    def _parameter(self) -> Sequence[float | Sequence[float]]:
+        return ()
+
+    def _from_outputs(self, activation: str) -> LossPlan:
+        raise NotImplementedError
+
+
+class BinaryCrossentropy(_Crossentropy):
+    """Mean over the outputs of -t log(y) - (1 - t) log(1 - y), each output a yes or no of its own.
+
+    Computed from the logits where the last activation is sigmoid, and else from outputs clipped to
+    [1e-7, 1 - 1e-7], as Keras does.
+
+    Parameters
+    ----------
+    from_logits : bool
+        Outputs are linear, y = sigmoid(output).
+    label_smoothing : float
+        From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / 2.
+    """
+
+    row = "binary_crossentropy"
+    natural = "sigmoid"
+
+    def _from_outputs(self, activation: str) -> LossPlan:
+        return LossPlan(self.row, parameter=self._parameter(), domain=self.domain, smoothing=self.label_smoothing)
+
+
+class BinaryFocalCrossentropy(BinaryCrossentropy):
+    """Mean over the outputs of (1 - p)^gamma times the binary crossentropy, with p the probability of what is true.
+
+    p = t y + (1 - t) (1 - y) (Lin et al., 2018).  Computed from logits or outputs, as `BinaryCrossentropy` is.
+
+    Parameters
+    ----------
+    apply_class_balancing : bool
+        Multiply by alpha where t is 1, and by 1 - alpha where t is 0.
+    alpha : float
+        From 0 to 1.
+    gamma : float
+        At least 0; 0 makes it the crossentropy.
+    from_logits : bool
+        Outputs are linear, y = sigmoid(output).
+    label_smoothing : float
+        From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / 2, in all of the above, as in Keras.
+    """
+
+    row = "binary_focal_crossentropy"
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = LOSSES["binary_focal_crossentropy"].parameter[1],
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        self.apply_class_balancing = boolean(apply_class_balancing, "apply_class_balancing")
+        super().__init__(from_logits, label_smoothing)
+        self.alpha = real_number(alpha, "alpha", least=0, most=1)
+        self.gamma = real_number(gamma, "gamma", least=0)
+
+    def _parameter(self) -> Sequence[float]:
+        return (self.gamma, self.alpha, 1 - self.alpha) if self.apply_class_balancing else (self.gamma, 1.0, 1.0)
+
+
+class CategoricalCrossentropy(_Crossentropy):
+    """-sum(t log(y)) over the classes; a row of targets holds probabilities, such as a one-hot row.
+
+    Computed from the logits.  The model ends with softmax, or without activation if from_logits is set.
+
+    Parameters
+    ----------
+    from_logits : bool
+        Outputs are linear, y = softmax(outputs).
+    label_smoothing : float
+        From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / classes; metrics see them unchanged.
+    """
+
+    row = "categorical_crossentropy"
+    natural = "softmax"
+
+    def _from_outputs(self, activation: str) -> LossPlan:
+        hint = ", or the loss 'binary_crossentropy'" if activation == "sigmoid" else ""
+        raise ValueError(
+            f"loss got {self.name!r}, but the activation of the last layer is {activation!r}; "
+            f"wants 'softmax', or 'linear' with {type(self).__name__}(from_logits=True){hint}"
+        )
+
+
+class CategoricalFocalCrossentropy(CategoricalCrossentropy):
+    """-sum(alpha (1 - y)^gamma t log(y)) over the classes (Lin et al., 2018), computed from the logits.
+
+    Parameters
+    ----------
+    alpha : float, or sequence of float
+        At least 0: one number for all classes, or one for each.
+    gamma : float
+        At least 0.
+    from_logits : bool
+        Outputs are linear, y = softmax(outputs).
+    """
+
+    row = "categorical_focal_crossentropy"
+
+    def __init__(
+        self,
+        alpha: float | Sequence[float] = 0.25,
+        gamma: float = LOSSES["categorical_focal_crossentropy_from_logits"].parameter[1],
+        from_logits: bool = False,
+    ) -> None:
+        super().__init__(from_logits)
+        if isinstance(alpha, Sequence):
+            self.alpha: float | list[float] = [real_number(a, f"alpha[{i}]", least=0) for i, a in enumerate(alpha)]
+        else:
+            self.alpha = real_number(alpha, "alpha", least=0)
+        self.gamma = real_number(gamma, "gamma", least=0)
+
+    def _parameter(self) -> Sequence[float | Sequence[float]]:
+        return (self.gamma, self.alpha)
+
+
+class SparseCategoricalCrossentropy(CategoricalCrossentropy):
+    """-log(y_t): `CategoricalCrossentropy` for targets that are class numbers t, counted from 0.
+
+    Parameters
+    ----------
+    from_logits : bool
+        Outputs are linear, y = softmax(outputs).
+    label_smoothing : float
+        From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / classes; metrics see them unchanged.
+    """
+
+    labels = True
+
+
+class KLDivergence(Loss):
+    """Sum over the outputs of t log(t / y); a row of targets is a row of probabilities.
+
+    Computed from the logits where the last activation is softmax; else both are clipped to [1e-7, 1], as in Keras.
+    """
+
+    row = "kl_divergence"
+    domain = "probabilities"
+
+    @property
+    def name(self) -> str:
+        """What Keras calls it; not kldivergence."""
+        return self.row
+
+    def kernel(self, activation: str) -> LossPlan:
+        plan = super().kernel(activation)
+        return plan._replace(row=f"{self.row}_from_logits", on_logits=True) if activation == "softmax" else plan
+
+
+class Hinge(Loss):
+    """Mean over the outputs of max(1 - t y, 0); targets are -1 and 1, or 0 and 1, where 0 counts as -1."""
+
+    row = "hinge"
+    domain = "signs"
+
+
+class SquaredHinge(Loss):
+    """Mean over the outputs of max(1 - t y, 0)^2; targets are -1 and 1, or 0 and 1, where 0 counts as -1."""
+
+    row = "squared_hinge"
+    domain = "signs"

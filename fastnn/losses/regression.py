@@ -1,0 +1,87 @@
+"""Losses of numbers: of errors that may be of any size, of quantiles and of counts."""
+
+from collections.abc import Sequence
+
+from fastnn.data import real_number
+from fastnn.engine import LOSSES
+from .base import Loss, LossPlan
+
+
+class MeanSquaredError(Loss):
+    """Mean over the outputs of (y - t)^2."""
+
+    row = "mean_squared_error"
+
+
+class HalfSquaredError(Loss):
+    """Sum over the outputs of (y - t)^2 / 2, whose derivative by y is y - t."""
+
+    row = "half_squared_error"
+
+
+class MeanAbsoluteError(Loss):
+    """Mean over the outputs of abs(y - t)."""
+
+    row = "mean_absolute_error"
+
+
+class Huber(Loss):
+    """Mean over the outputs of e^2 / 2 where e = abs(y - t) is at most delta, else of delta (e - delta / 2).
+
+    Parameters
+    ----------
+    delta : float
+        The error at which the square becomes a line; above 0.
+    """
+
+    row = "huber"
+
+    def __init__(self, delta: float = LOSSES["huber"].parameter[1]) -> None:
+        self.delta = real_number(delta, "delta", above=0)
+
+    def kernel(self, activation: str) -> LossPlan:
+        return super().kernel(activation)._replace(parameter=(self.delta,))
+
+
+class LogCosh(Loss):
+    """Mean over the outputs of log(cosh(y - t)): about (y - t)^2 / 2 near 0, and abs(y - t) - log(2) far from it."""
+
+    row = "log_cosh"
+
+
+class Quantile(Loss):
+    """Mean over the outputs of q (t - y) where t is above y, else of (1 - q) (y - t): the pinball loss.
+
+    The output that makes it least is the targets' quantile q.  With several quantiles, the model has that many outputs
+    for each target, side by side: predict(x).reshape(rows, targets, quantiles); y has a column a target.
+
+    Parameters
+    ----------
+    quantiles : float, or sequence of float
+        Each above 0 and below 1.
+    """
+
+    row = "quantile"
+
+    def __init__(self, quantiles: float | Sequence[float] = LOSSES["quantile"].parameter[1]) -> None:
+        if isinstance(quantiles, Sequence):
+            if not quantiles:
+                raise ValueError("quantiles got none; wants at least one")
+            several = [real_number(q, f"quantiles[{i}]", above=0, below=1) for i, q in enumerate(quantiles)]
+            self.quantiles: float | list[float] = several if len(several) > 1 else several[0]
+        else:
+            self.quantiles = real_number(quantiles, "quantiles", above=0, below=1)
+
+    def kernel(self, activation: str) -> LossPlan:
+        count = len(self.quantiles) if isinstance(self.quantiles, list) else 1
+        return super().kernel(activation)._replace(parameter=(self.quantiles,), outputs_a_target=count)
+
+
+class Poisson(Loss):
+    """Mean over the outputs of y - t log(y + 1e-7), as in Keras; t is at least 0, as counts are, and so must y be.
+
+    Activations whose outputs are at least 0 suit it, such as softplus.
+    """
+
+    row = "poisson"
+    domain = "counts"

@@ -1,0 +1,45 @@
+"""Datasets: what fit, evaluate and predict are given, checked against what the model wants of rows."""
+
+from typing import TYPE_CHECKING, Any
+
+from fastnn import data
+from fastnn.data import Chunk, Feed, Requirements, streams
+from fastnn.engine import Data
+
+if TYPE_CHECKING:
+    from .sequential import Sequential
+
+
+def wanted(model: "Sequential", class_weight: Any = None) -> Requirements:
+    """What the model wants of rows that it is trained on or measured with."""
+    assert model.loss is not None
+    plan = model._loss_plan or model._loss_plan_of(model.loss)
+    inputs, outputs = model._inputs, model._widths[-1] or 0
+    domain, repeats = plan.domain, plan.outputs_a_target
+    return Requirements(inputs, outputs, model.dtype, plan.labels, domain, repeats, class_weight=class_weight)
+
+
+def rows(
+    model: "Sequential",
+    chunk: Chunk,
+    class_weight: Any = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    x_finite: bool = False,
+) -> Data | Feed:
+    """x, y and weights, in memory and checked, or to be streamed; ``x_finite``: take x for finite, without a look."""
+    asked = wanted(model, class_weight)
+    stream = feed(chunk, asked, batch_size, steps)
+    return asked.data(chunk, x_finite=x_finite) if stream is None else stream
+
+
+def feed(chunk: Chunk, asked: Requirements, batch_size: int | None = None, steps: int | None = None) -> Feed | None:
+    """x, if it is to be streamed."""
+    if steps is not None:
+        steps = data.positive_integer(steps, "steps")
+    stream = streams.find(chunk.x, chunk.y, chunk.weight)
+    if stream is not None:
+        return Feed(stream, asked, batch_size, steps, chunk.origin)
+    if steps is not None:
+        raise ValueError(f"steps got {steps} for data in memory, whose epoch is all of its rows; wants None")
+    return None

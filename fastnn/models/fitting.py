@@ -1,0 +1,207 @@
+"""What fit and train_on_batch do: data, callbacks, the loop of training, or a single step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastnn import data
+from fastnn.callbacks import CallbackList, History, ProgressBar
+from fastnn.data import ArraySource, Chunk, Feed, streams
+from fastnn.engine import Data, Engine, prepared
+from fastnn.optimizers import LBFGS, Optimizer
+from fastnn.training import Loop, Minimizer, Reporter, Steps, StreamTraining
+from fastnn.typing import Array
+from . import datasets
+
+if TYPE_CHECKING:
+    from .sequential import Sequential
+
+# --- Data ---
+
+
+def steps_find_nan(model: "Sequential") -> bool:
+    """Whether steps of training can look for NaN in x: nothing of the user's own may see one before."""
+    engine, optimizer = model._engine, model.optimizer
+    if engine is None or engine.backend == "numpy" or engine.functions:
+        return False
+    return optimizer is not None and not optimizer.full_batch
+
+
+def training_data(
+    model: "Sequential", chunk: Chunk, class_weight: Any, batch_size: int | None, steps: int | None, lazy: bool
+) -> tuple[Data | Feed, bool]:
+    """What to train on, and whether steps still have to look for NaN in it, which ``lazy`` allows."""
+    rows = datasets.rows(model, chunk, class_weight, batch_size, steps, x_finite=lazy)
+    if isinstance(rows, Feed):
+        if model.optimizer is not None and model.optimizer.full_batch:
+            raise ValueError("x got a stream, but LBFGS takes all rows at once; wants arrays, or another optimizer")
+        return rows, False
+    if lazy and not rows.direct:
+        data.check_finite(rows.x, "x", model.dtype)
+        return rows, False
+    return rows, lazy
+
+
+def validation_data(model: "Sequential", given: Any, steps: int | None, width: int) -> Data | Feed:
+    """What to validate with, of as many columns as x has."""
+    if streams.find(given, None, None) is not None:
+        given = (given, None)
+    if not 2 <= len(given) <= 3:
+        raise ValueError(f"validation_data got {len(given)} parts; wants (x, y) or (x, y, weights)")
+    x, y, *weight = given
+    rows = datasets.rows(model, Chunk(x, y, weight[0] if weight else None, "validation_data"), steps=steps)
+    if rows.width != width:
+        raise ValueError(f"validation_data got {rows.width} columns; wants {width}, as x has")
+    return rows
+
+
+def split(rows: Data | Feed, fraction: float) -> tuple[Data | Feed, Data | Feed]:
+    """The rows to train on, and this part of them, the last ones, to validate with."""
+    if isinstance(rows, Feed) and not isinstance(rows.source, ArraySource):
+        raise ValueError(
+            f"validation_split got {fraction} for a stream that has no last rows; wants 0: give validation_data"
+        )
+    return rows.split(data.validation_split(fraction, len(rows)))
+
+
+# --- Training ---
+
+
+@dataclass
+class Fit:
+    """One call of `Sequential.fit`, its arguments checked."""
+
+    model: "Sequential"
+    train: Data | Feed
+    validation: Data | Feed | None
+    batch_size: int
+    epochs: range  # counted from 0
+    shuffle: bool
+    lazy_nan_check: bool  # nobody has looked for NaN in x: steps of training are to do so
+    given: list[Any]  # callbacks, as the user gave them
+    verbosity: int
+
+    def run(self) -> History:
+        """Train."""
+        model, train, history = self.model, self.train, History()
+        callbacks = self._callbacks(history)
+        engine = model._built(train.width)
+        assert model.optimizer is not None
+        model.optimizer.configure(engine)
+        check_x = self._check_of_x() if self.lazy_nan_check else None
+        model.stop_training = False
+        model.history = history
+        history.samples = len(train) if isinstance(train, Data) else 0
+
+        def timed(seconds: list[float], rows: int) -> None:
+            history.seconds.extend(seconds)
+            history.samples = rows
+
+        reporter = Reporter(engine, model._metrics, self.validation, self.epochs, callbacks, timed)
+        callbacks.on_train_begin()
+        try:
+            history.interrupted = self._loop(model.optimizer, reporter, check_x).run()
+            if history.interrupted:
+                reporter.tell_interrupted()
+            if self.epochs:
+                engine.use_average()
+        finally:
+            callbacks.on_train_end()
+        return history
+
+    def _loop(self, optimizer: Optimizer, reporter: Reporter, check_x: Callable[[], None] | None) -> Loop | Minimizer:
+        """What trains: L-BFGS, or the loop over steps, over rows in memory or a stream."""
+        model, train, engine, epochs = self.model, self.train, reporter.engine, len(self.epochs)
+        seed = int(model._rng.integers(2**61))
+        if isinstance(optimizer, LBFGS):
+            assert isinstance(train, Data)
+            return Minimizer(optimizer, train, reporter, lambda: model.stop_training)
+        if isinstance(train, Feed):
+            steps: Steps = StreamTraining(engine, train, epochs, self.shuffle, seed)
+        else:
+            steps = engine.train(train, self.batch_size, epochs, self.shuffle, seed)
+            steps.lazy_nan_check = check_x is not None
+        return Loop(steps, optimizer, reporter, stopping=lambda: model.stop_training, nan_check=check_x)
+
+    def _callbacks(self, history: History) -> CallbackList:
+        """The history, a bar where one is wanted, and those that were given, if they suit the data."""
+        train = self.train
+        bars = []
+        if self.verbosity and not any(isinstance(callback, ProgressBar) for callback in self.given):
+            bars = [ProgressBar(self.verbosity)]
+        steps = train.steps_per_epoch if isinstance(train, Feed) else -(-len(train) // self.batch_size)
+        params = {"epochs": self.epochs.stop, "steps": steps, "verbose": self.verbosity}
+        callbacks = CallbackList([history, *bars, *self.given], self.model, params)
+        for backup in callbacks.backups:
+            if isinstance(train, Feed):
+                train.check_backup(backup.every_n_steps)
+            if isinstance(self.validation, Feed):
+                self.validation.check_backup()
+        if callbacks.backups and self.model.optimizer is not None and self.model.optimizer.full_batch:
+            raise ValueError("callbacks got a backup, but LBFGS begins anew with each fit; wants none beside it")
+        return callbacks
+
+    def _check_of_x(self) -> Callable[[], None]:
+        """A function that looks for NaN in x, and leaves the model as it was before fit where it raises for one."""
+        model, train = self.model, self.train
+        history, draws = model.history, model._rng.bit_generator.state
+
+        def check() -> None:
+            assert isinstance(train, Data)
+            try:
+                data.check_finite(train.x, "x", model.dtype)
+            except ValueError:
+                model.history, model._rng.bit_generator.state = history, draws
+                raise
+
+        return check
+
+
+# --- A single step ---
+
+
+def step(model: "Sequential", x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Array:
+    """One step over all rows of x; the means of the loss before it and of the metrics.
+
+    FloatingPointError: it made the loss or a weight NaN or infinite; all is as before.
+    """
+    assert model.optimizer is not None
+    if model.optimizer.full_batch:
+        raise RuntimeError("train_on_batch takes a single step, which LBFGS cannot; wants fit, or another optimizer")
+    batch = _plain_batch(model, x, y) if sample_weight is None and class_weight is None else None
+    batch = batch or datasets.wanted(model, class_weight).data(Chunk(x, y, sample_weight))
+    engine, optimizer = model._built(batch.width), model.optimizer
+    optimizer.configure(engine)
+    values = _step(engine, batch)
+    optimizer.__dict__["iterations"] = engine.iterations  # it counts right: no need of a check
+    if values is None:
+        raise FloatingPointError(
+            "train_on_batch: the step made the loss or a weight NaN or infinite; the weights are as before. "
+            "Try a smaller learning_rate, or scaled inputs"
+        )
+    return values
+
+
+def _plain_batch(model: "Sequential", x: Any, y: Any) -> Data | None:
+    """x and y as they are, where a glance shows that nothing is wrong with them."""
+    engine, plan = model._engine, model._loss_plan
+    if engine is None or plan is None or plan.labels or plan.domain or plan.outputs_a_target > 1:
+        return None
+    if not (prepared.fits(x, engine.inputs, engine.dtype) and prepared.fits(y, engine.outputs, engine.dtype)):
+        return None
+    return Data(x, y) if len(x) == len(y) and prepared.finite(x) and prepared.finite(y) else None
+
+
+def _step(engine: Engine, batch: Data) -> Array | None:
+    """The means of the loss before the step and of the metrics; None if it diverged."""
+    rows = len(batch)
+    step = prepared.step(engine, rows, batch.labels)
+    if step is not None:
+        return step(batch)
+    run = engine.train(batch, rows, 1, False, 0)
+    run.advance(1)
+    if run.diverged:
+        run.restore_good()
+        return None
+    means: Array = run.results[0] / rows
+    return means

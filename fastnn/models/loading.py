@@ -1,0 +1,51 @@
+"""load_model: a model made of its file."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from fastnn.engine import BACKENDS
+from fastnn.errors import ModelFileError
+from fastnn.files import model_file
+from fastnn.names import custom_object_scope, lookup
+from .saving import rebuilt
+from .sequential import Sequential
+
+
+def load_model(
+    path: str | os.PathLike[str],
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Sequential:
+    """Read a model that ``save`` wrote: ready to predict, and to train on where it was compiled.
+
+    Parameters
+    ----------
+    path : path
+    backend, threads
+        As in Sequential.compile: a file does not say where it is to be run.
+    custom_objects : dict of str to object, optional
+        Losses, activations and schedules of your own, by the names that they had; or the functions that they are made
+        of, a tuple where they are several. A file holds no code.
+
+    Raises
+    ------
+    FileNotFoundError
+    ModelFileError
+        Not a model file, truncated, corrupt, or of a newer format.
+    """
+    lookup(backend, ["auto", *BACKENDS], "backend")
+    document, arrays = model_file.load(path)
+    scope = custom_object_scope(custom_objects)
+    try:
+        with scope:
+            model = rebuilt(Sequential, document, arrays, backend, threads)
+    except Exception as error:  # checksums fit, but no model comes of it
+        raise ModelFileError(
+            f"{os.fspath(path)}, which fastnn {document['fastnn']} wrote, describes no model that this fastnn "
+            f"can build: {error}"
+        ) from error
+    model.saved_by = document["fastnn"]
+    return model

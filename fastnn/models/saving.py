@@ -1,0 +1,116 @@
+"""What of a model is kept in a file or a pickle, and a model made of it again.
+
+How it stands in a file is a matter of `fastnn.files.model_file`, which verifies checksums, and `fastnn.files.tensors`.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastnn import data, losses, metrics, optimizers
+from fastnn.engine import DTYPES
+from fastnn.errors import ModelFileError
+from fastnn.files import tensors
+from fastnn.names import CustomObject, deserialize, lookup, serialize
+from fastnn.typing import Array
+
+if TYPE_CHECKING:
+    from .sequential import Sequential
+
+
+def contents(model: "Sequential") -> tuple[dict[str, Any], dict[str, Array]]:
+    """All that makes the model: what JSON can hold, and the arrays."""
+    document: dict[str, Any] = {
+        "config": model.get_config(),
+        "dtype": model.dtype,
+        "metadata": model.metadata,
+        "random": model._rng.bit_generator.state,
+        "compiled": None,
+    }
+    if model.optimizer is not None:
+        document["compiled"] = {
+            "optimizer": serialize(model.optimizer),
+            "loss": None if model.loss is None else serialize(model.loss),
+            "metrics": [serialize(metric) for metric in model._resolved(model._metrics_asked, model.loss)],
+            "iterations": model.optimizer.iterations,
+        }
+    arrays: dict[str, Array] = {}
+    if model._engine is not None:
+        arrays |= {f"weights/{i}": array for i, array in enumerate(model.get_weights())}
+        slots = model._engine.parameters.slot_matrices()
+        arrays |= {_slot_name(*place): slot.copy() for place, slot in slots.items()}
+    return document, arrays
+
+
+def bring_back(model: "Sequential", document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Weights, slots and count of updates as in what `contents` returned; of a model of the same structure."""
+    engine = model._built()
+    slots = {}
+    for place, slot in engine.parameters.slot_matrices().items():
+        name = _slot_name(*place)
+        slots[place] = arrays[name]
+        if arrays[name].shape != slot.shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}; wants {slot.shape}")
+        data.check_finite(arrays[name], name, model.dtype)
+    model.set_weights(_weights(arrays))
+    engine.parameters.set_slots(slots)
+    if model.optimizer is not None:
+        engine.iterations = model.optimizer.iterations = document["compiled"]["iterations"]
+
+
+def rebuilt(
+    kind: "type[Sequential]", document: dict[str, Any], arrays: dict[str, Array], backend: str, threads: int | None
+) -> "Sequential":
+    """A model made of what `contents` returned, ready to train on where it was compiled."""
+    model = kind.from_config(document["config"])
+    model._backend, model._threads = backend, threads
+    compiled = document["compiled"]
+    model.dtype = lookup(document["dtype"], DTYPES, "dtype")
+    weights = _weights(arrays)
+    if arrays or "fastnn" in document:  # a file is of a model that is built
+        shapes = list(model._weight_shapes().values())  # before anything is allocated on the word of its description
+        if [array.shape for array in weights] != shapes:
+            raise ValueError(f"its weights have shapes {[array.shape for array in weights]}; wants {shapes}")
+    inputs, model._inputs = model._inputs, None  # no weights are drawn
+    if compiled is not None:
+        optimizer = deserialize(compiled["optimizer"], optimizers.Optimizer, "optimizer")
+        loss = None if compiled["loss"] is None else deserialize(compiled["loss"], losses.Loss, "loss")
+        watched = [deserialize(metric, metrics.Metric, "metrics") for metric in compiled["metrics"]]
+        model.compile(optimizer, loss, watched, dtype=model.dtype, backend=backend, threads=threads)
+    model._inputs = inputs
+    if arrays:
+        model._make_engine(weights)
+        bring_back(model, document, arrays)
+    model._rng.bit_generator.state = document["random"]
+    model.metadata = document["metadata"]
+    return model
+
+
+def load_weights(model: "Sequential", path: str | os.PathLike[str]) -> None:
+    """Set the weights to those of a file that `save_weights` wrote, all or none."""
+    model._built()
+    names = list(model._weight_shapes())
+    arrays = tensors.load(path)
+    try:
+        if set(arrays) != set(names):
+            raise ValueError(f"it holds {sorted(arrays)}; wants {sorted(names)}")
+        model.set_weights([arrays[name] for name in names])
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"{os.fspath(path)} holds no weights of this model: {error}") from error
+
+
+def custom_objects(model: "Sequential") -> dict[str, CustomObject]:
+    """What is made of functions of the user's own, by the names that a file holds of them."""
+    made = [model.loss, *(layer.activation for layer in model._layers if hasattr(layer, "activation"))]
+    if model.optimizer is not None:
+        made += [model.optimizer.schedule, getattr(model.optimizer.schedule, "schedule", None)]
+    return {found.function_name: found for found in made if isinstance(found, CustomObject)}
+
+
+def _weights(arrays: Mapping[str, Array]) -> list[Array]:
+    return [arrays[name] for name in arrays if name.startswith("weights/")]
+
+
+def _slot_name(slot: int, layer: int) -> str:
+    """What the matrix of an optimizer's slot and a layer is called in a file."""
+    return f"slots/{slot}/{layer}"

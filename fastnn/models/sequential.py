@@ -1,0 +1,399 @@
+"""Sequential: layers that are compiled, trained, asked and kept."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastnn import data, losses, metrics, optimizers
+from fastnn.callbacks import History, verbosity
+from fastnn.data import Chunk
+from fastnn.engine import BACKENDS, DTYPES, Data, Engine, load, prepared
+from fastnn.files import model_file, tensors
+from fastnn.layers import Layer
+from fastnn.names import custom_object_scope, lookup
+from fastnn.typing import Array
+from . import datasets, fitting, inference, saving
+from .structure import Structure, layer_plans
+
+
+class Sequential(Structure):
+    """A network of layers, one after the other, with Keras's names.
+
+    Parameters
+    ----------
+    layers : sequence of Layer, optional
+        Dense and Activation, and Input first where the width of the data should be known before it is seen.
+    name : str
+    seed : int, optional
+        Of initial weights and of shuffling; otherwise fastnn.utils.set_random_seed's, otherwise the system's.
+
+    Attributes
+    ----------
+    saved_by : str or None
+        The version of fastnn that wrote the file that the model was loaded from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn import Sequential
+    >>> from fastnn.layers import Dense
+    >>> model = Sequential([Dense(4, activation="tanh"), Dense(1, activation="sigmoid")], seed=0)
+    >>> model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> history = model.fit(x, [0, 1, 1, 0], epochs=5, verbose=0)
+    >>> model.predict(x).shape
+    (4, 1)
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer] | None = None, name: str = "sequential", seed: int | None = None
+    ) -> None:
+        super().__init__(layers, name, seed)
+        self.history: History | None = None
+        self.metadata: dict[str, Any] = {}
+        self.saved_by: str | None = None
+        self.stop_training = False
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: losses.Loss | None = None
+        self._loss_plan: losses.LossPlan | None = None
+        self._metrics_asked: Any = None
+        self._metrics: list[metrics.Metric] = []
+
+    def compile(
+        self,
+        optimizer: str | optimizers.Optimizer = "rmsprop",
+        loss: str | losses.Loss | None = None,
+        metrics: Sequence[Any] | None = None,
+        *,
+        backend: str = "auto",
+        threads: int | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        """Choose what to train for, and how it is computed.
+
+        Parameters
+        ----------
+        optimizer : str or Optimizer
+            As in Keras, "rmsprop" where nothing is said.
+        loss : str or Loss
+        metrics : list of str or Metric
+            Means over the rows, beside the loss.
+        backend : {"auto", "numba", "cython", "numpy"}
+            "auto": the first of them that is installed.
+        threads : int, optional
+            None: as many as the work in a step pays for, at most the processors that the process may use.
+            Results do not depend on it, to the last bit.
+        dtype : {"float32", "float64"}
+            Of weights and arithmetic.
+
+        Raises
+        ------
+        ValueError
+            An unknown name; a loss that does not fit the last activation.
+        """
+        new_optimizer = optimizers.get(optimizer)
+        new_loss = None if loss is None else losses.get(loss)
+        lookup(backend, ["auto", *BACKENDS], "backend")
+        dtype = lookup(dtype if isinstance(dtype, str) else np.dtype(dtype).name, DTYPES, "dtype")
+        if threads is not None:
+            threads = data.positive_integer(threads, "threads")
+        if self._layers:  # before anything is changed
+            if new_loss is not None:
+                self._loss_plan_of(new_loss)
+            self._resolved(metrics, new_loss)
+        load(backend, dtype)
+        self.optimizer, self.loss = new_optimizer, new_loss
+        self._metrics_asked = metrics
+        new_optimizer.iterations = 0
+        kept = self.get_weights() if self._engine is not None else None
+        self.dtype, self._backend, self._threads = dtype, backend, threads
+        self._engine = self._loss_plan = None
+        if kept is not None or (self._inputs is not None and self._layers):
+            self._make_engine(kept)
+
+    def _set_up(self, engine: Engine) -> None:
+        self._metrics = self._resolved(self._metrics_asked, self.loss)
+        if self.loss is not None:
+            plan = self._loss_plan = self._loss_plan_of(self.loss)
+            rows = [metric.row for metric in self._metrics]
+            engine.set_loss(plan.row, plan.on_logits, plan.parameter, rows, plan.smoothing)
+        if self.optimizer is not None:
+            self.optimizer.configure(engine)
+
+    def _loss_plan_of(self, loss: losses.Loss) -> losses.LossPlan:
+        """What the kernels are told of a loss, if it suits the last layer."""
+        plans, _ = layer_plans(self._layers, self._inputs or 1)
+        plan = loss.kernel(plans[-1].activation)
+        if self._widths[-1] is not None:
+            plan.check(plans[-1].units)
+        return plan
+
+    def _resolved(self, asked: Any, loss: losses.Loss | None) -> list[metrics.Metric]:
+        """The metrics that are asked for."""
+        return metrics.resolve(asked, loss, self._widths[-1] or 1)
+
+    def _check_compiled(self, what: str) -> None:
+        """Refuse to train or to measure a model that does not know what for."""
+        if not self._layers:
+            raise RuntimeError(f"{what} wants a layer: add a Dense first")
+        if self.loss is None or self.optimizer is None:
+            raise RuntimeError(f"{what} wants a loss: call compile(optimizer=..., loss=...) first")
+
+    # --- Training ---
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Sequence[Any] | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[Any, ...] | None = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | str | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+    ) -> History:
+        """Train, with Keras's arguments.
+
+        Parameters
+        ----------
+        x : (rows, inputs) array-like, or a stream
+            Any real dtype and memory order; read where it lies, converted a batch at a time.  What does not fit into
+            memory comes a block at a time: `fastnn.data.open`'s tables, an np.memmap, HDF5, Zarr, or batches (x, y) or
+            (x, y, sample_weight) from an iterator, which runs in a thread ahead of training.  See docs/streams.md.
+        y : (rows, outputs) array-like
+            Class numbers (rows,) for a sparse loss; (rows,) for one output.  None where x brings it.
+        batch_size : int, optional
+            Rows a step, 32; the last one of an epoch may have fewer, and averages over those.  Batches of an iterator
+            are steps as they come, unless this makes others of their rows.
+        epochs : int
+            Number of the last epoch, from 1.
+        verbose : {"auto", 0, 1, 2}
+            1 a live bar, 2 a line an epoch, 0 nothing; "auto": 1 in a terminal, 2 elsewhere.
+        callbacks : list of Callback
+        validation_split : float
+            This part of the rows, the last ones, is held out.
+        validation_data : (x, y) or (x, y, sample_weight)
+        shuffle : bool
+            Visit the rows in a new order each epoch.  Otherwise in theirs.  Of a stream: those of a block, and the
+            blocks.
+        class_weight : dict of class to weight, or "balanced"
+        sample_weight : (rows,) array-like
+            A row of weight k counts as k such rows do in the sums of losses and gradients.  The sums are divided by
+            the number of rows, as in Keras, not by the sum of the weights, as in PyTorch.
+        initial_epoch : int
+            Number of epochs already done.
+        steps_per_epoch, validation_steps : int, optional
+            Batches of an epoch, for iterators without an end.
+
+        Returns
+        -------
+        History
+            ``history.history["loss"]`` has a value an epoch: the mean over its rows of the loss before each step.
+            Ctrl-C ends training after the steps at hand and returns too, with ``history.interrupted`` true.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before anything is changed: shapes, NaN or infinite values, labels outside the classes, ...  (Where nobody
+            watches, a step may be the first to see a NaN; what the steps before it did is undone.)  What is wrong
+            in the midst of a stream is found when it is read: the weights are then those after the block before.
+
+        Warns
+        -----
+        DivergenceWarning
+            The loss or a weight became NaN or infinite.  Training stops; the weights are those of the last good epoch.
+        """
+        self._check_compiled("fit")
+        rows_a_step = data.batch_size(batch_size)
+        epochs = data.positive_integer(epochs, "epochs", least=0)
+        initial_epoch = data.positive_integer(initial_epoch, "initial_epoch", least=0)
+        level = verbosity(verbose)
+        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+        # Where nobody sees what happens before the end, a step may find a NaN, which then undoes all.
+        watched = level or given or validation_split or validation_data is not None
+        lazy = not watched and initial_epoch == 0 < epochs and fitting.steps_find_nan(self)
+        chunk = Chunk(x, y, sample_weight)
+        train, lazy = fitting.training_data(self, chunk, class_weight, batch_size, steps_per_epoch, lazy)
+        validation = None
+        if validation_data is not None:
+            validation = fitting.validation_data(self, validation_data, validation_steps, train.width)
+        elif validation_split:
+            train, validation = fitting.split(train, validation_split)
+        numbers = range(initial_epoch, epochs)
+        return fitting.Fit(self, train, validation, rows_a_step, numbers, bool(shuffle), lazy, given, level).run()
+
+    def train_on_batch(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """One step over all rows of x; the loss before it (and metrics), as evaluate returns them."""
+        self._check_compiled("train_on_batch")
+        return inference.scores(fitting.step(self, x, y, sample_weight, class_weight), self._metrics, return_dict)
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        return_dict: bool = False,
+        class_weight: Mapping[int, float] | str | None = None,
+        steps: int | None = None,
+    ) -> Any:
+        """The loss, and the metrics, as means over all rows; weights of rows and classes, and streams, are as in fit.
+
+        Returns
+        -------
+        float, list of float, or dict
+            The loss alone where there are no metrics; a dict by name with ``return_dict``.  ``batch_size`` is taken for
+            Keras's sake: blocks are cut to fit the cache, and the result does not depend on them.
+        """
+        self._check_compiled("evaluate")
+        data.batch_size(batch_size)
+        rows = datasets.rows(self, Chunk(x, y, sample_weight), class_weight, steps=steps)
+        values = data.evaluate(self._built(rows.width), rows)
+        if verbosity(verbose):
+            logs = inference.scores(values, self._metrics, return_dict=True)
+            print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
+        return inference.scores(values, self._metrics, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Evaluate, and print nothing."""
+        return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
+
+    # --- Predicting, and looking inside ---
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0, steps: int | None = None) -> Array:
+        """The network's output for each row of x: (rows, units of the last layer), of the model's dtype.
+
+        x may be a stream, as in fit; ``steps`` is how many batches are taken of an iterator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            x has another shape or holds something else than real numbers; it has a NaN or an infinite value, and the
+            output has therefore, too.
+        """
+        data.batch_size(batch_size)
+        return inference.predict(self, x, steps)
+
+    def predictor(self, rows: int = 1) -> prepared.Predictor:
+        """A function that predicts a fixed number of rows in the least time, for control loops and the like.
+
+        Parameters
+        ----------
+        rows : int
+
+        Returns
+        -------
+        Predictor
+            Call it with (rows, inputs) values, or (inputs,) for one row; it returns (rows, units).  It looks at
+            shapes only, not for NaN.  One thread at a time may call one predictor.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastnn import Sequential
+        >>> from fastnn.layers import Dense, Input
+        >>> act = Sequential([Input((3,)), Dense(2)]).predictor()
+        >>> act(np.zeros(3)).shape
+        (1, 2)
+        """
+        return prepared.Predictor(self._built(), data.positive_integer(rows, "rows"))
+
+    def predict_on_batch(self, x: Any) -> Array:
+        """Predict: another name for it."""
+        return self.predict(x)
+
+    def __call__(self, x: Any) -> Array:
+        """Predict."""
+        return self.predict(x)
+
+    def forward(self, x: Any) -> list[Array]:
+        """Every layer's activations, a (rows, units) array each: h_1 = f_1(x W_1 + b_1), h_2 = f_2(h_1 W_2 + b_2), ...
+
+        A Dense layer whose activation is an Activation layer behind it has that layer's.
+        """
+        features = data.features(x, self._inputs, "x", self.dtype)
+        outputs = self._built(features.shape[1]).activations(Data(features))
+        return [outputs[place] for place in self._places]
+
+    def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> list[dict[str, Array]]:
+        """What backpropagation yields: the derivative of the mean loss over the rows of x by each weight.
+
+        Returns
+        -------
+        list of dict
+            A layer each, ``{"kernel": (inputs, units), "bias": (units,)}``, of a normalisation "gamma" and "beta";
+            empty for a layer without weights.  Penalties on the weights count; batches are normalised by their own
+            statistics; dropout and other noise is left out.
+        """
+        self._check_compiled("gradients")
+        rows = datasets.wanted(self).data(Chunk(x, y, sample_weight))
+        engine = self._built(rows.width)
+        vector, _ = engine.gradient(rows)
+        views = [layer.views(engine, place, vector) for layer, place in zip(self._layers, self._places, strict=True)]
+        return [{name: view.copy() for name, view in found.items()} for found in views]
+
+    # --- Files ---
+
+    def save(self, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None) -> None:
+        """Write structure, weights and the optimizer's state to one file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+        metadata : dict, optional
+            JSON-able values of your own; ``load_model(path).metadata`` gives them back.
+        """
+        self._built()
+        if metadata is not None:
+            json.dumps(metadata)  # raises before anything is changed
+            self.metadata = dict(metadata)
+        model_file.save(path, *self._contents())
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights alone, in the safetensors format, whole or not at all; it takes the package safetensors.
+
+        Parameters
+        ----------
+        path : path
+            "model.safetensors".  Its tensors are named "dense/kernel", "dense/bias", "dense_1/kernel", ...: the names
+            that Keras gives, kernels (inputs, units).  Their SHA-256 are among its metadata.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        """
+        tensors.save(path, dict(zip(self._weight_shapes(), self.get_weights(), strict=True)))
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read weights from a file in the safetensors format, all or none, by the names that `save_weights` gives.
+
+        Raises
+        ------
+        ModelFileError
+            It is no such file, is damaged, or holds other names, other shapes, or values that are not finite.
+        """
+        saving.load_weights(self, path)
+
+    _contents, _bring_back = saving.contents, saving.bring_back  # methods, for backups
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Pickles, and copies, are made of what a file holds."""
+        return (*self._contents(), self._backend, self._threads, saving.custom_objects(self))
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        *contents, custom_objects = state
+        with custom_object_scope(custom_objects):
+            vars(self).update(vars(saving.rebuilt(Sequential, *contents)))

@@ -1,0 +1,220 @@
+"""The structure of a model: its layers, what the engine runs for them, their weights and their description."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastnn import data, utils
+from fastnn.engine import Engine, LayerPlan
+from fastnn.layers import Input, Layer, Weighted, deserialize, unique_names
+from fastnn.names import serialize
+from fastnn.typing import Array
+
+
+class Structure:
+    """Layers, one after the other, and the engine that is made of them; a derived class says what it is to do."""
+
+    def __init__(self, layers: Sequence[Layer] | None, name: str, seed: int | None) -> None:
+        self.name = name
+        self.dtype = "float32"
+        seed = utils.new_seed() if seed is None else data.positive_integer(seed, "seed", least=0)
+        self._rng = np.random.default_rng(seed)
+        self._layers: list[Layer] = []
+        self._inputs: int | None = None
+        self._engine: Engine | None = None
+        self._places: list[int] = []  # each layer's plan, among the engine's
+        self._backend = "auto"
+        self._threads: int | None = None
+        for layer in layers or ():
+            self.add(layer)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without Input."""
+        return list(self._layers)
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer; not once the model is built."""
+        if self._engine is not None:
+            raise RuntimeError("add got a layer for a model that is built; make a new Sequential")
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layer got {type(layer).__name__}; wants one of fastnn.layers: Dense, Dropout, Input, ...")
+        if self._layers and layer.input_size is not None:
+            raise ValueError(f"layer got {layer.name!r} with a number of inputs; only the first layer says how many")
+        if any(layer is other for other in self._layers):
+            raise ValueError(f"layer got {layer.name!r} twice; wants a new layer object each time")
+        if layer._taken:
+            raise ValueError(f"layer got {layer.name!r}, which is another model's; wants a new layer object")
+        if not self._layers and layer.input_size is not None:
+            if self._inputs not in (None, layer.input_size):
+                raise ValueError(f"layer got {layer.input_size} inputs; wants {self._inputs}, as Input says")
+            self._inputs = layer.input_size
+        if not isinstance(layer, Input):
+            named = [*self._layers, layer]
+            for each, name in zip(named, unique_names(named), strict=True):
+                each.name = name
+            self._layers = named
+            layer._taken = True
+
+    def build(self, input_size: int | tuple[int | None, ...] | None = None) -> None:
+        """Draw the weights, for data with this many columns; fit and the rest do it when they see the data."""
+        if input_size is not None:
+            if isinstance(input_size, tuple):
+                input_size = input_size[-1]
+            width = data.positive_integer(input_size, "input_size")
+            if self._inputs not in (None, width):
+                raise ValueError(f"input_size got {width}; wants {self._inputs}, as the first layer says")
+        else:
+            if self._inputs is None:
+                raise ValueError(
+                    "the model is not built, for it does not know the width of x: call build(input_size), "
+                    "begin with Input(shape=(n,)), or let fit or predict see data"
+                )
+            width = self._inputs
+        if self._engine is None:
+            if not self._layers:
+                raise ValueError("layers got none; wants at least one Dense layer")
+            self._inputs = width
+            self._make_engine(None)
+
+    @property
+    def _widths(self) -> list[int | None]:
+        """The inputs of each layer, and the outputs of the last one; None where the width of x would say them."""
+        widths = [self._inputs]
+        for layer in self._layers:
+            widths.append(layer.output_size(widths[-1]))
+        return widths
+
+    def _make_engine(self, weights: Sequence[Array] | None) -> None:
+        """Make an engine with these weights; None draws some."""
+        assert self._inputs is not None
+        plans, self._places = layer_plans(self._layers, self._inputs)
+        engine = Engine(self._inputs, plans, self.dtype, self._backend, self._threads)
+        self._set_up(engine)
+        self._engine = engine
+        for layer, place, width in zip(self._layers, self._places, self._widths, strict=False):
+            if isinstance(layer, Weighted):
+                layer.attach(engine, place)
+                if weights is None:
+                    assert width is not None
+                    layer.draw_weights(width, self._rng)
+        if weights is not None:
+            self.set_weights(weights)
+
+    def _set_up(self, engine: Engine) -> None:
+        """Tell a new engine what it is to be trained for."""
+
+    def _built(self, width: int | None = None) -> Engine:
+        if self._engine is None:
+            self.build(width)
+        assert self._engine is not None
+        return self._engine
+
+    # --- Weights ---
+
+    def get_weights(self) -> list[Array]:
+        """Copies of every kernel (inputs, units) and bias (units,), or what else a layer has, in order."""
+        self._built()
+        return [array for layer in self._layers for array in layer.get_weights()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Set every kernel and bias, in the order of get_weights."""
+        self._built()
+        weighted = [layer for layer in self._layers if isinstance(layer, Weighted)]
+        counts = [len(layer.weight_shapes(0)) for layer in weighted]
+        if len(weights) != sum(counts):
+            raise ValueError(f"weights got {len(weights)} arrays; wants {sum(counts)}: a kernel and a bias a layer")
+        checked, rest = [], list(weights)
+        for layer, count in zip(weighted, counts, strict=True):
+            checked.append(layer.checked(rest[:count]))
+            rest = rest[count:]
+        for layer, arrays in zip(weighted, checked, strict=True):  # all or none
+            layer.set_weights(arrays)
+
+    def count_params(self) -> int:
+        """How many numbers training adjusts."""
+        self._built()
+        return sum(layer.count_params() for layer in self._layers)
+
+    def _weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The names and shapes of what `get_weights` returns, whether the model is built or not."""
+        return {
+            f"{layer.name}/{name}": shape
+            for layer, width in zip(self._layers, self._widths, strict=False)
+            for name, shape in layer.weight_shapes(width or 0).items()
+        }
+
+    # --- Description ---
+
+    def summary(self) -> None:
+        """Print a table of the layers, their output shapes and parameters."""
+        built = self._inputs is not None
+        if built:
+            self._built()
+        rows = [("Layer (type)", "Output shape", "Activation", "Param #")]
+        for layer, width in zip(self._layers, self._widths[1:], strict=True):
+            activation = getattr(layer, "activation", None)
+            rows.append(
+                (
+                    f"{layer.name} ({type(layer).__name__})",
+                    f"(None, {width if width is not None else '?'})",
+                    activation.name if activation is not None else "",
+                    f"{layer.count_params():,}" if built else "?",
+                )
+            )
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        rule = "-" * (sum(widths) + 6)
+        total = f"{self.count_params():,}" if built else "unknown until the width of x is"
+        print(f'Model: "{self.name}"', lines[0], rule, *lines[1:], rule, f"Total params: {total}", sep="\n")
+
+    def get_config(self) -> dict[str, Any]:
+        """All but the weights, as JSON-able values."""
+        return {"name": self.name, "inputs": self._inputs, "layers": [serialize(layer) for layer in self._layers]}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A new model, with new weights, of the same structure."""
+        model = cls([deserialize(entry) for entry in config["layers"]], config["name"], None)
+        model._inputs = config["inputs"]
+        return model
+
+
+def layer_plans(layers: Sequence[Layer], inputs: int) -> tuple[list[LayerPlan], list[int]]:
+    """What the engine runs for some layers, and the place in it of each layer's plan.
+
+    An activation belongs to the plan before it, if that has none of its own.  Noise acts in place: where what comes
+    before it must keep its output for the way back, it gets a copy.
+    """
+    plans: list[LayerPlan] = []
+    places: list[int] = []
+    width = inputs
+    kept: LayerPlan | None = None  # the last plan whose output is there for noise to act on; None: the data
+    for number, layer in enumerate(layers):
+        plan = layer.plan(width, number)
+        width, last = plan.units, plans[-1] if plans else None
+        if plan.noise and kept is not None and not plan.suits(kept):
+            kept = _copy(width)
+            plans.append(kept)
+        if plan.kind != "activation" or last is None:
+            plans.append(plan)
+        elif plan.activation != "linear":
+            if last.activation == "linear" and not last.noise:
+                plans[-1] = last._replace(activation=plan.activation, parameter=plan.parameter)
+            else:
+                plans.append(plan)
+        if not plans[-1].noise:
+            kept = plans[-1]
+        places.append(len(plans) - 1)
+    if plans and plans[-1].noise:
+        plans.append(_copy(width))
+    if any(plan.activation == "softmax" for plan in plans[:-1]):
+        raise ValueError("activation got 'softmax' in a hidden layer; wants it in the last one only")
+    return plans, places
+
+
+def _copy(width: int) -> LayerPlan:
+    """What gives on what comes in."""
+    return LayerPlan(width, use_bias=False, kind="activation")

@@ -1,0 +1,24 @@
+"""Optimizers: how weights follow from gradients.
+
+In the equations w is a weight, g the gradient of the loss by it, and r the learning rate.
+"""
+
+from fastnn import schedules
+from fastnn.names import publish, resolve
+from .adam import Adam, Adamax, AdamW, Nadam
+from .base import Optimizer
+from .rules import LBFGS, SGD, Adadelta, Adagrad, Lion, RMSprop, Rprop
+
+__all__ = ["LBFGS", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Nadam", "Optimizer", "RMSprop", "Rprop"]
+__all__ += ["SGD", "get", "schedules"]
+
+_CLASSES: list[type[Optimizer]] = [SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Nadam, Adamax, Lion, Rprop, LBFGS]
+_NAMES = {found.__name__.lower(): found for found in _CLASSES}
+
+
+def get(identifier: object, argument: str = "optimizer") -> Optimizer:
+    """Make an optimizer of a name, a class or a configuration; an optimizer is returned as it is."""
+    return resolve(identifier, Optimizer, _NAMES, argument)
+
+
+publish(__name__)

@@ -1,0 +1,76 @@
+"""Training with the optimizer LBFGS: SciPy's L-BFGS-B over the compiled loss and gradient of the whole data."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastnn.engine import Data
+from fastnn.extras import require
+from fastnn.optimizers import LBFGS
+from fastnn.typing import Array
+from . import divergence
+from .reports import Reporter
+
+
+class Minimizer:
+    """The iterations of L-BFGS over all rows, each of which is reported as an epoch.
+
+    ``stopping`` says whether a callback has asked to stop.
+    """
+
+    def __init__(self, optimizer: LBFGS, data: Data, reporter: Reporter, stopping: Callable[[], bool]) -> None:
+        self.engine, self.optimizer, self.data = reporter.engine, optimizer, data
+        self.reporter, self.stopping = reporter, stopping
+        self._best: Array = self.engine.parameters.values.astype(np.float64)
+        self._begun = 0.0  # the iteration at hand, on the clock
+
+    def run(self) -> bool:
+        """Minimise.  Returns whether Ctrl-C ended it; the weights are those of the last iteration."""
+        minimize = require("scipy.optimize", "scipy").minimize
+        reporter, optimizer, start = self.reporter, self.optimizer, self._best
+        if not len(reporter.epochs):
+            return False
+        options = {
+            "maxiter": len(reporter.epochs),
+            "maxfun": sys.maxsize >> 33,
+            "maxcor": optimizer.history_size,
+            "gtol": optimizer.tolerance_grad,
+            "ftol": optimizer.tolerance_change,
+            "maxls": optimizer.max_line_search,
+        }
+        arguments = {"jac": True, "method": "L-BFGS-B", "callback": self._end_iteration, "options": options}
+        self._begun = time.perf_counter()
+        reporter.begin(0)
+        try:
+            result = minimize(self._value_and_gradient, start, **arguments)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            self.engine.parameters.set_values(self._best)
+        if not (np.isfinite(result.fun) and np.isfinite(self._best).all()):
+            self.engine.parameters.set_values(start)
+            divergence.warn_of_minimum(result.fun)
+        return False
+
+    def _value_and_gradient(self, point: Array) -> tuple[float, Array]:
+        self.engine.parameters.set_values(point)
+        gradient, loss = self.engine.gradient(self.data)
+        return loss, gradient.astype(np.float64)
+
+    def _end_iteration(self, intermediate_result: Any) -> None:
+        """Report an epoch, and begin the next; SciPy asks for the name of the argument."""
+        seconds = time.perf_counter() - self._begun
+        engine, reporter = self.engine, self.reporter
+        self._best = np.array(intermediate_result.x)
+        self.engine.parameters.set_values(self._best)
+        means = engine.evaluate(self.data) if reporter.metrics else np.array([intermediate_result.fun])
+        self.optimizer.iterations = engine.iterations = engine.iterations + 1
+        reporter.end(means, seconds, len(self.data))
+        if reporter.stopped or self.stopping():
+            raise StopIteration
+        if reporter.reported < len(reporter.epochs):
+            reporter.begin(reporter.reported)
+        self._begun = time.perf_counter()
