@@ -31,15 +31,15 @@ from numba.core.typed_passes import (
 from numba.core.untyped_passes import FixupArgs, IRProcessing, ReconstructSSA, TranslateByteCode
 from numba.extending import intrinsic
 
-from .. import records, values, vocabulary
+from .. import records, values
 from ..language import Kernel
 from ..machine import instruction_set
 from ..program import constants
 from ..render import formulas, tiles
-from ..render.lowering import CASTS, KIND_WORDS
+from ..render.lowering import CASTS
 from ..render.rendered import Rendered
-from ..render.sources import SCALARS, VALUES, Row, Signature, Source
-from ..render.sources import Kernel as Read
+from ..render.sources import VALUES, Source
+from ..render.tables import dispatcher
 from .lanes import INTEGER, Lower
 from .translate import translate
 from .types import RecordType, type_of
@@ -112,7 +112,7 @@ class Program:
             return self._cast(name)
         if name in self.words:
             return self._word(name)
-        if name in self.source.kernels:
+        if name in self.source.kernels or name in self.source.rows:
             return self._kernel(name)
         if name in self.formulas:
             return self._formula(name)
@@ -123,24 +123,17 @@ class Program:
     # --- Kernels ---
 
     def _kernel(self, name: str) -> Any:
-        read = self.source.kernels[name]
+        if name in self.source.rows:
+            read = self.source.rows[name]
+            return self._jitted(self._function(copy.deepcopy(read.function)), self._signature(name), read.inline)
+        read, stub = self.source.kernels[name], self.source.signatures[name]
         if read.table:
-            return self._kernels_of_table(name, read)
+            names = [(argument, "") for argument in list(stub.arguments)[1:]]
+            choice = dispatcher(name, self.source.tables[read.table], names, stub.result)
+            return self._jitted(self._parsed(choice), self._signature(name), False)
         (module,) = (m for m, tree in self.source.modules.items() if read.function in tree.body)
         function = getattr(importlib.import_module(f"..source.{module}", __package__), name).function
-        return self._jitted(function, self._signature(read.function), read.inline)
-
-    def _kernels_of_table(self, name: str, read: Read) -> Any:
-        """One for each row; returns what chooses among them."""
-        rows = self.source.tables[read.table]
-        sig = self._signature(read.function)
-        own = sig.replace(args=sig.args[1:])
-        for row in rows:
-            tree = RowIn(self, read, row).visit(copy.deepcopy(read.function))
-            self.found[f"{name}_{row.name}"] = self._jitted(self._function(tree), own, read.inline)
-        names = [(a.arg, "") for a in read.function.args.args[1:]]
-        result = Signature.of(read.function).result
-        return self._jitted(self._parsed(formulas.dispatcher(name, rows, names, result)), sig, False)
+        return self._jitted(function, self._signature(name), read.inline)
 
     def _jitted(self, function: Callable[..., Any], sig: Any, inline: bool) -> Any:
         """Numba's function, of which the names mean what they mean here."""
@@ -150,12 +143,13 @@ class Program:
         return numba.njit(sig, forceinline=inline, **OPTIONS)(FunctionType(code, own, function.__name__))
 
     def knows(self, name: str) -> bool:
-        known = (self.constants, VALUES, CASTS, self.words, self.source.kernels, self.formulas, self.shapes, self.found)
-        return name == "layer_at" or any(name in names for names in known)
+        source = self.source
+        known = (self.constants, VALUES, CASTS, self.words, source.kernels, source.rows, self.formulas, self.shapes)
+        return name == "layer_at" or name in self.found or any(name in names for names in known)
 
-    def _signature(self, function: ast.FunctionDef) -> Any:
-        kinds = [type_of(ast.unparse(a.annotation), self.dtype, self.lanes) for a in function.args.args if a.annotation]
-        return type_of(function.returns and ast.unparse(function.returns), self.dtype, self.lanes)(*kinds)
+    def _signature(self, name: str) -> Any:
+        stub = self.source.signatures[name]
+        return self._type(stub.result)(*(self._type(kind) for kind in stub.arguments.values()))
 
     # --- What is written out: formulas, tiles, squares, the choice among a table's rows ---
 
@@ -197,7 +191,7 @@ class Program:
         return self._jitted(function, result(*(self._type(k) for k in stub.arguments.values())), True)
 
     def _type(self, kind: str | None) -> Any:
-        return type_of(kind and (kind.capitalize() if kind in SCALARS.values() else kind), self.dtype, self.lanes)
+        return type_of(kind, self.dtype, self.lanes)
 
     def _parsed(self, rendered: Rendered) -> Callable[..., Any]:
         names = ", ".join(name for name, _ in rendered.arguments)
@@ -217,16 +211,8 @@ class Program:
     # --- Words of the vocabulary ---
 
     def _word(self, name: str) -> Any:
-        declared = getattr(vocabulary, name, None)
-        if declared is not None:
-            annotations = dict(declared.__annotations__)
-            result = annotations.pop("return")
-        else:  # of a kind of data, or of a distance
-            base = name.rpartition("_")[0]
-            result = KIND_WORDS.get(base, "vector").capitalize()
-            annotations = dict.fromkeys("ab", "Vector") if base.startswith("exchange") else {"address": "Integer"}
-        kinds = [type_of(kind, self.dtype, self.lanes) for kind in annotations.values()]
-        return word(self.words[name], type_of(result, self.dtype, self.lanes), kinds)
+        stub = self.source.vocabulary[name]
+        return word(self.words[name], self._type(stub.result), [self._type(kind) for kind in stub.arguments.values()])
 
     def _cast(self, name: str) -> Any:
         if name == "layer_at":
@@ -254,38 +240,6 @@ def word(lower: Lower, result: Any, kinds: list[Any]) -> Any:
     namespace = {"typing": typing}
     exec(f"def call(context{', ' * bool(names)}{names}):\n    return typing(context)", namespace)
     return intrinsic(namespace["call"])
-
-
-class RowIn(ast.NodeTransformer):
-    """A kernel of a table with one row put in: its formulas, its kind of data, the same row's other kernels."""
-
-    def __init__(self, program: Program, kernel: Read, row: Row) -> None:
-        self.program, self.row, self.code = program, row, kernel.function.args.args[0].arg
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
-        del node.args.args[0]
-        return self.generic_visit(node)
-
-    def visit_Attribute(self, node: ast.Attribute) -> Any:
-        if isinstance(node.value, ast.Name) and node.value.id == self.code:
-            return ast.Constant(int("".join(c for c in self.row.name if c.isdigit())) // 8)
-        return self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> Any:
-        function, arguments = node.func, node.args
-        if isinstance(function, ast.Attribute) and ast.unparse(function.value) == self.code:
-            word, takes = function.attr, self.program.source.takes
-            if word in KIND_WORDS:
-                name = f"{word}_{self.row.name}"
-            else:
-                name = str(self.row.formulas[0 if word == "value" else 1])
-                arguments = [a for a in arguments if isinstance(a, ast.Name) and takes(name, a.id)]
-        elif isinstance(function, ast.Name) and arguments and ast.unparse(arguments[0]) == self.code:
-            self.program[function.id]  # its rows' too
-            name, arguments = f"{function.id}_{self.row.name}", arguments[1:]
-        else:
-            return self.generic_visit(node)
-        return ast.Call(ast.Name(name, ast.Load()), [self.visit(a) for a in arguments], [])
 
 
 def entry(program: Program, name: str, function: Any) -> Any:

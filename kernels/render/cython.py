@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import re
 
-from ..records import KINDS
-from ..vocabulary import DISTANCES, ELEMENTARY, OF_REALS
+from ..vocabulary import ELEMENTARY, OF_REALS
 from .instruction_sets import CYTHON_ISAS, INSTRUCTION_SETS, InstructionSet
 from .rendered import Rendered
 from .sources import Signature, Source
 from .whole import ENTRY, render
 
 __all__ = ["CYTHON_ISAS", "cython_source"]
+
+OF_TYPES = ("vector", "half", "mask", "real")
+"""Types that are others for float32 and float64."""
 
 
 def cython_source(isa: str) -> str:
@@ -23,24 +25,20 @@ def cython_source(isa: str) -> str:
         "# Rendered by fastnn.kernels.render; not to be edited."
     ]
     source = Source()
-    real, shared = words(source)
+    real, _ = words(source)
     for dtype in ("float32", "float64"):
         parts.append(cython_declarations(source, dtype, instruction_set))
         rendered = list(render(source, dtype, instruction_set))
         names = {f.name for f in rendered} | set(real)
-        results = {f.name: f.result for f in rendered}
-        results |= {name: signature.result for name, signature in (real | shared).items()}
         parts.append(never_inlined([f for f in rendered if f.apart], dtype))
         for f in rendered:
             arguments = ", ".join(f"{cython_type(kind, dtype)} {name}" for name, kind in f.arguments)
             result = cython_type(f.result, dtype) if f.result else "void"
-            variables = "".join(
-                f"    cdef {cython_type(kind, dtype)} {name}\n" for name, kind in local_types(f, results).items()
-            )
+            declared = (f"    cdef {cython_type(kind, dtype)} {name}\n" for name, kind in variables(f).items())
             body = rename(f.body, names, dtype)
             head = f"cdef inline {result}" if f.inlined else f"cdef {result}"
             alias = f' "apart_{f.name}_{dtype}"' if f.apart else ""
-            parts.append(f"{head} {f.name}_{dtype}{alias}({arguments}) noexcept nogil:\n{variables}{body}")
+            parts.append(f"{head} {f.name}_{dtype}{alias}({arguments}) noexcept nogil:\n{''.join(declared)}{body}")
         parts.append(
             f"def {dtype}(integer layers, integer job, integer thread):\n"
             f"    cdef integer ended\n"
@@ -49,38 +47,14 @@ def cython_source(isa: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def local_types(function: Rendered, results: dict[str, str | None]) -> dict[str, str]:
-    """The type of each local name: that of what is first assigned to it."""
-    known = dict(function.arguments)
-    found: dict[str, str] = {}
-
-    def kind(node: ast.expr) -> str:
-        match node:
-            case ast.Constant():
-                return "double" if isinstance(node.value, float) else "integer"
-            case ast.Name():
-                return "double" if node.id == "INFINITY" else known[node.id]
-            case ast.Call(func=ast.Name(id=name)):
-                return results[name] or "integer"
-            case ast.BinOp():
-                sides = {kind(node.left), kind(node.right)}
-                return next(t for t in ("vector", "double", "integer") if t in sides)
-            case ast.UnaryOp():
-                return kind(node.operand)
-        return "integer"  # comparisons and what is made of them
-
-    def visit(statements: list[ast.stmt]) -> None:
-        for node in statements:
-            match node:
-                case ast.Assign(targets=[ast.Name(id=name)]) if name not in known:
-                    known[name] = found[name] = kind(node.value)
-                case ast.For(target=ast.Name(id=name)) if name not in known:
-                    known[name] = found[name] = "integer"
-            for inner in ("body", "orelse"):
-                visit(getattr(node, inner, []))
-
-    visit(ast.parse(f"def f():\n{function.body}").body)
-    return found
+def variables(function: Rendered) -> dict[str, str]:
+    """The type of each of a function's variables, in the order in which they are first assigned."""
+    nodes = list(ast.walk(ast.parse(f"def f():\n{function.body}")))
+    counters = {n.target.id: "integer" for n in nodes if isinstance(n, ast.For) and isinstance(n.target, ast.Name)}
+    assigned = [n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    names = dict.fromkeys(n.id for n in sorted(assigned, key=lambda n: (n.lineno, n.col_offset)))
+    kinds = counters | function.kinds
+    return {n: kinds.get(n, function.other) for n in names if n not in dict(function.arguments)}
 
 
 def words(source: Source) -> tuple[dict[str, Signature], dict[str, Signature]]:
@@ -88,19 +62,9 @@ def words(source: Source) -> tuple[dict[str, Signature], dict[str, Signature]]:
     real: dict[str, Signature] = {}
     shared: dict[str, Signature] = {}
     for name, signature in source.vocabulary.items():
-        if name in ELEMENTARY:
-            continue
-        if name.startswith("exchange_"):
-            kinds = dict(list(signature.arguments.items())[1:])
-            real |= {f"{name}_{distance}": Signature(kinds, signature.result) for distance in DISTANCES}
-        elif name in OF_REALS or {*signature.arguments.values(), signature.result} - {"integer", "double", None}:
-            real[name] = signature
-        else:
-            shared[name] = signature
-    for kind in KINDS:
-        at = {"address": "integer"}
-        real |= {f"read_{kind}": Signature(at, "real"), f"read_vector_{kind}": Signature(at, "vector")}
-        shared[f"read_integer_{kind}"] = Signature(at, "integer")
+        if name not in ELEMENTARY:
+            of_reals = {*signature.arguments.values(), signature.result} & {*OF_TYPES}
+            (real if of_reals or name in OF_REALS else shared)[name] = signature
     return real, shared
 
 
@@ -139,7 +103,7 @@ def never_inlined(functions: list[Rendered], dtype: str) -> str:
 
 
 def cython_type(kind: str, dtype: str) -> str:
-    return f"{kind}_{dtype}" if kind in ("vector", "half", "mask", "real") else kind
+    return f"{kind}_{dtype}" if kind in OF_TYPES else {"bool": "integer"}.get(kind, kind)
 
 
 def rename(body: str, names: set[str], dtype: str) -> str:

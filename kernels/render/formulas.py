@@ -7,7 +7,8 @@ import copy
 from collections.abc import Iterator
 
 from .rendered import Rendered, call, indent, text
-from .sources import Row, Source, without_dtype
+from .sources import Source, without_dtype
+from .tables import dispatcher
 
 COMPARISONS = {ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater", ast.GtE: "greater_equal", ast.Eq: "equal"}
 
@@ -70,18 +71,6 @@ def formulas(source: Source, dtype: str) -> Iterator[Rendered]:
     yield formula(source.formulas["normal_quantile"], "normal_quantile", source.numbers)
 
 
-def dispatcher(name: str, rows: list[Row], arguments: list[tuple[str, str]], result: str | None) -> Rendered:
-    """The function that calls a table's row by its code."""
-    passed = ", ".join(a for a, _ in arguments)
-    lines = []
-    for i, row in enumerate(rows):
-        lines.append(f"{'elif' if i else 'if'} code == {row.code}:")
-        lines.append(f"    {'return ' if result else ''}{name}_{row.name}({passed})")
-    if result:
-        lines.append(f"return {'0.0' if result == 'double' else '0'}")
-    return Rendered(name, [("code", "integer"), *arguments], result, indent(lines))
-
-
 def optimizers(source: Source, lanes: int) -> Iterator[Rendered]:
     """For each optimizer: its scalars of a step into memory, and its update as a loop over whole vectors."""
     prepare_arguments, update_arguments = (
@@ -96,7 +85,7 @@ def optimizers(source: Source, lanes: int) -> Iterator[Rendered]:
         ]
         lines += [ast.unparse(s) for s in prepare.body[:-1]]
         lines += [f"put_double(scalars, {i}, {ast.unparse(v)})" for i, v in enumerate(_values(prepare.body[-1]))]
-        yield Rendered(f"prepare_{row.name}", prepare_arguments, None, indent(lines))
+        yield Rendered(f"prepare_{row.name}", prepare_arguments, None, indent(lines), other="double")
 
         names = [a.arg for a in update.args.args]
         scalars = names[2 + len(row.slots) :]

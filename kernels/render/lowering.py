@@ -14,13 +14,10 @@ import copy
 from .. import records
 from .formulas import COMPARISONS
 from .rendered import Rendered, call, text
-from .sources import VALUES, Kernel, Row, Signature, Source, kind_of
+from .sources import VALUES, Kernel, Signature, Source, kind_of
 
 CASTS = {"as_layers": "Layers", "as_layer": "Layer", "as_job": "Job"}
 """An address becomes a record: nothing happens."""
-
-KIND_WORDS = {"read": "real", "read_vector": "vector", "read_integer": "integer"}
-"""Words of each kind of data, by the types of their results."""
 
 
 def integer(value: int) -> ast.Constant:
@@ -39,28 +36,26 @@ def stored(kind: str) -> str:
     return kind if kind in ("double", "vector", "half", "mask", "real") else "integer"
 
 
-def lowered(source: Source, kernel: Kernel, constants: dict[str, int], row: Row | None) -> Rendered:
-    """A kernel in the common subset; of a table's kernel, that of one row."""
-    name = kernel.function.name
-    return Lowering(source, kernel, constants, row).function(f"{name}_{row.name}" if row else name)
+def lowered(source: Source, kernel: Kernel, constants: dict[str, int]) -> Rendered:
+    """A kernel in the common subset."""
+    return Lowering(source, kernel, constants).function()
 
 
 class Lowering:
     """One kernel's text, with the types of its variables."""
 
-    def __init__(self, source: Source, kernel: Kernel, constants: dict[str, int], row: Row | None) -> None:
-        self.source, self.kernel, self.constants, self.row = source, kernel, constants, row
+    def __init__(self, source: Source, kernel: Kernel, constants: dict[str, int]) -> None:
+        self.source, self.kernel, self.constants = source, kernel, constants
         self.types = dict(Signature.of(kernel.function).arguments)
-        self.code = next(iter(self.types)) if row else ""  # the argument that stands for the table's row
-        self.types.pop(self.code, None)
 
-    def function(self, name: str) -> Rendered:
+    def function(self) -> Rendered:
         arguments = [(n, stored(k)) for a, kind in self.types.items() for n, k in flattened(a, kind)]
         result = kind_of(self.kernel.function.returns)
-        body = self.statements(self.kernel.function.body)
-        return Rendered(
-            name, arguments, stored(result) if result else None, text(body), self.kernel.inline, self.kernel.apart
-        )
+        body = text(self.statements(self.kernel.function.body))
+        result = stored(result) if result else None
+        kinds = {n: stored(k) for name, kind in self.types.items() for n, k in flattened(name, kind)}
+        kernel = self.kernel
+        return Rendered(kernel.function.name, arguments, result, body, kernel.inline, kernel.apart, kinds)
 
     # --- Statements ---
 
@@ -118,8 +113,6 @@ class Lowering:
                 if name in VALUES or name == "layer_at":
                     return name if name in VALUES else "Layer"
                 return CASTS.get(name) or self.signature(node, name).result or "integer"
-            case ast.Call(func=ast.Attribute(attr=word)):
-                return KIND_WORDS.get(word, "vector")
             case ast.BinOp():
                 sides = {self.kind(node.left), self.kind(node.right)}
                 return next((k for k in ("half", "vector", "double") if k in sides), "integer")
@@ -188,8 +181,6 @@ class Lowering:
         while isinstance(base, ast.Attribute):
             names.insert(0, base.attr)
             base = base.value
-        if isinstance(base, ast.Name) and self.row and base.id == self.code:  # the bytes of a kind of data
-            return "integer", integer(int("".join(c for c in self.row.name if c.isdigit())) // 8)
         kind, field = self.kind(base), ".".join(names)
         if kind in VALUES and isinstance(base, ast.Name):
             place = f"{base.id}_{field}"
@@ -200,8 +191,6 @@ class Lowering:
         return what, call("get_double" if what == "double" else "get_integer", self.value(base), integer(number))
 
     def called(self, node: ast.Call) -> ast.expr:
-        if isinstance(node.func, ast.Attribute):
-            return self.of_row(node, node.func)
         assert isinstance(node.func, ast.Name)
         name = node.func.id
         if name == "layer_at":
@@ -215,20 +204,7 @@ class Lowering:
             return call("range", *(self.value(a) for a in node.args))
         if len(node.args) != len(self.signature(node, name).arguments):
             raise self.error(node, f"gives {len(node.args)} arguments of {len(self.signature(node, name).arguments)}")
-        arguments = node.args
-        if arguments and self.row and ast.unparse(arguments[0]) == self.code:
-            name, arguments = f"{name}_{self.row.name}", arguments[1:]
-        return call(name, *(field for a in arguments for field in self.fields(a)))
-
-    def of_row(self, node: ast.Call, function: ast.Attribute) -> ast.expr:
-        """A formula of the table's row, given those of the arguments that it names; or a word of a kind of data."""
-        assert self.row
-        arguments = [self.value(a) for a in node.args]
-        if function.attr in KIND_WORDS:
-            return call(f"{function.attr}_{self.row.name}", *arguments)
-        formula = self.row.formulas[0 if function.attr == "value" else 1]
-        assert formula
-        return call(formula, *(a for a in arguments if isinstance(a, ast.Name) and self.source.takes(formula, a.id)))
+        return call(name, *(field for a in node.args for field in self.fields(a)))
 
     def error(self, node: ast.AST, what: str) -> TypeError:
         line = getattr(node, "lineno", "?")

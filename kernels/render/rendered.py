@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -11,6 +11,7 @@ class Rendered:
     """A function: its name, (argument, type) pairs, result type or None, and its body's text.
 
     Types are "integer", "double", "vector", "half" and "mask".  ``inlined`` and ``apart``: see language.Kernel.
+    ``kinds`` are the types of variables; those that are not there are of the type ``other``.
     """
 
     name: str
@@ -19,6 +20,8 @@ class Rendered:
     body: str
     inlined: bool = False
     apart: bool = False
+    kinds: dict[str, str] = field(default_factory=dict)
+    other: str = "vector"
 
 
 def integers(*names: str) -> list[tuple[str, str]]:

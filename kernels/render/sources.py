@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from .. import records, tuning, values, vocabulary
 from ..language import Record
+from .tables import Row, literals, table, with_row
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -23,38 +23,6 @@ def parse(path: Path) -> ast.Module:
 
 def functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
     return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a table: its name, its code, the names of its formulas (None where it has none), and its flags."""
-
-    name: str
-    code: int
-    formulas: tuple[str | None, ...] = ()
-    slots: tuple[str, ...] = ()
-    hyper: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-
-
-def table(tree: ast.Module, name: str) -> list[Row]:
-    """A table of formulas, a dictionary of calls."""
-    for node in tree.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name:
-            assert isinstance(node.value, ast.Dict)
-            pairs = zip(node.value.keys, node.value.values, strict=True)
-            return [_row(code, key, value, _literals(tree)) for code, (key, value) in enumerate(pairs)]
-    raise LookupError(name)
-
-
-def _row(code: int, key: ast.expr | None, value: ast.expr, literals: dict[str, Any]) -> Row:
-    assert isinstance(key, ast.Constant) and isinstance(value, ast.Call)
-    formulas = tuple(a.id if isinstance(a, ast.Name) else None for a in value.args[:2])
-    rest = [literals[a.id] if isinstance(a, ast.Name) else ast.literal_eval(a) for a in value.args[2:]]
-    slots = rest[0] if rest and isinstance(rest[0], tuple) else ()
-    hyper = tuple(rest[1]) if len(rest) > 1 else ()
-    flags = tuple(str(k.arg) for k in value.keywords if isinstance(k.value, ast.Constant) and k.value.value is True)
-    return Row(str(key.value), code, formulas, slots, hyper, flags)
 
 
 def places(record: type[Record], before: str = "", start: int = 0) -> dict[str, tuple[str, int]]:
@@ -78,7 +46,6 @@ SCALARS = {
     "Address": "integer",
     "Code": "integer",
     "Row": "integer",
-    "bool": "integer",
     "Double": "double",
     "Vector": "vector",
     "Half": "half",
@@ -86,6 +53,9 @@ SCALARS = {
     "Real": "real",
 }
 """Types by their names in annotations; any other name is a record's, of records.py or of values.py."""
+
+KIND_WORDS = {"read": "real", "read_vector": "vector", "read_integer": "integer"}
+"""Words of each kind of data, by the types of their results."""
 
 VALUES: dict[str, dict[str, str]] = {
     name: {field: what.__forward_arg__ for field, what in kind.__annotations__.items()}
@@ -140,11 +110,11 @@ class Source:
         self.formulas = {name: f for tree in trees.values() for name, f in functions(tree).items()}
         elementary = parse(HERE / "elementary.py")
         self.elementary = functions(elementary)
-        self.numbers_of_types: dict[str, tuple[float, float]] = _literals(elementary)["NUMBERS"]
+        self.numbers_of_types: dict[str, tuple[float, float]] = literals(elementary)["NUMBERS"]
         self.numbers: dict[str, float] = {
             name: float(value)
             for tree in trees.values()
-            for name, value in _literals(tree).items()
+            for name, value in literals(tree).items()
             if not isinstance(value, dict)
         }
         self.activations = table(trees["activations"], "ACTIVATIONS")
@@ -180,9 +150,29 @@ class Source:
         return argument in [a.arg for a in self.formulas[formula].args.args]
 
     @cached_property
+    def rows(self) -> dict[str, Kernel]:
+        """The kernels of tables, one for each row, by names that end in the row's."""
+        return {
+            f"{name}_{row.name}": Kernel(with_row(kernel.function, row, self.takes), kernel.inline, kernel.apart, "")
+            for name, kernel in self.kernels.items()
+            if kernel.table
+            for row in self.tables[kernel.table]
+        }
+
+    @cached_property
     def vocabulary(self) -> dict[str, Signature]:
-        words = functions(parse(Path(vocabulary.__file__)))
-        return {name: Signature.of(function) for name, function in words.items()}
+        """Words by name; of those for each kind of data, or for each distance, the names end in it."""
+        found: dict[str, Signature] = {}
+        for name, function in functions(parse(Path(vocabulary.__file__))).items():
+            signature = Signature.of(function)
+            if signature.arguments.pop("distance", None):
+                found |= {f"{name}_{distance}": signature for distance in vocabulary.DISTANCES}
+            else:
+                found[name] = signature
+        for kind in records.KINDS:
+            for word, result in KIND_WORDS.items():
+                found[f"{word}_{kind}"] = Signature({"address": "integer"}, result)
+        return found
 
     @cached_property
     def signatures(self) -> dict[str, Signature]:
@@ -193,6 +183,7 @@ class Source:
             **{name: Signature({a.arg: "vector" for a in f.args.args}, "vector") for name, f in of_vectors.items()},
             **self.vocabulary,
             **{name: Signature.of(f) for name, f in written.items()},
+            **{name: Signature.of(kernel.function) for name, kernel in self.rows.items()},
         }
 
 
@@ -207,17 +198,6 @@ def _declared(function: ast.FunctionDef) -> Kernel | None:
                 function, "inline" in options, "apart" in options, each.id if isinstance(each, ast.Name) else ""
             )
     return None
-
-
-def _literals(tree: ast.Module) -> dict[str, Any]:
-    """The named constants of a module."""
-    return {
-        node.targets[0].id: ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, (ast.Constant, ast.Dict))
-    }
 
 
 def without_dtype(name: str) -> str:

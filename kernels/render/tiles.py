@@ -23,7 +23,10 @@ def tiles(source: Source, instruction_set: InstructionSet, lanes: int, size: int
         for width, half in [*((width, False) for width in widths), *narrow]:
             step, before, after = tile_parts(height, width, lanes, size, half)
             body = [*before, "for _ in range(depth):", *("    " + line for line in step), *after]
-            yield Rendered(f"{'narrow_' * half}tile_{height}x{width}", integers(*NAMES), None, indent(body))
+            last = [f"b{width - 1}", *(f"c{i}_{width - 1}" for i in range(height))]
+            kinds = dict.fromkeys(last, "half") if half else {}
+            name = f"{'narrow_' * half}tile_{height}x{width}"
+            yield Rendered(name, integers(*NAMES), None, indent(body), kinds=kinds)
     arguments = flat_arguments(source, "tile")
     passed = given(arguments)
     lines = []
@@ -102,7 +105,8 @@ def deep_tiles(source: Source, instruction_set: InstructionSet, lanes: int, size
             *("    " + line for line in step),
             *after,
         ]
-        yield Rendered(f"deep_tile_{height}x{width}", integers(*NAMES, *names), None, indent(body))
+        kinds = {"next_row": "integer"}
+        yield Rendered(f"deep_tile_{height}x{width}", integers(*NAMES, *names), None, indent(body), kinds=kinds)
     arguments = flat_arguments(source, "deep_tile")
     lines = []
     for width in widths:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..program import constants
-from .formulas import dispatcher, formulas, optimizers
+from .formulas import formulas, optimizers
 from .instruction_sets import InstructionSet
 from .lowering import lowered
 from .rendered import Rendered
-from .sources import Kernel, Source
+from .sources import Source
+from .tables import dispatcher
 from .tiles import dots, tiles, transposition
 
 ENTRY = "run"
@@ -24,17 +25,12 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
     yield from tiles(source, instruction_set, fixed["LANES"], fixed["SIZE"])
     yield transposition(source, fixed["LANES"])
     yield dots(source, fixed["LANES"])
-    for kernel in source.kernels.values():
-        yield from rendered(source, kernel, values)
-
-
-def rendered(source: Source, kernel: Kernel, values: dict[str, int]) -> Iterator[Rendered]:
-    """A kernel; of a table, one for each row, and the one that chooses among them."""
-    if not kernel.table:
-        yield lowered(source, kernel, values, None)
-        return
-    rows = source.tables[kernel.table]
-    found = [lowered(source, kernel, values, row) for row in rows]
-    yield from found
-    if kernel.chosen:
-        yield dispatcher(kernel.function.name, rows, found[0].arguments, found[0].result)
+    for name, kernel in source.kernels.items():
+        if not kernel.table:
+            yield lowered(source, kernel, values)
+            continue
+        rows = source.tables[kernel.table]
+        found = [lowered(source, source.rows[f"{name}_{row.name}"], values) for row in rows]
+        yield from found
+        if kernel.chosen:
+            yield dispatcher(name, rows, found[0].arguments, found[0].result)
