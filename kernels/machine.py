@@ -1,7 +1,5 @@
 """Which instruction set the kernels are rendered for, or picked from."""
 
-from __future__ import annotations
-
 import os
 
 from .render.instruction_sets import INSTRUCTION_SETS, MACHINE, InstructionSet

@@ -3,8 +3,6 @@
 Kernels import them by name; what stands here is 0, and is replaced when a program is compiled.
 """
 
-from __future__ import annotations
-
 from .records import KINDS
 from .render.instruction_sets import InstructionSet
 from .tuning import PANEL_COLUMNS, scratch_layout

@@ -1,7 +1,5 @@
 """The kernels' numbers that were found by measuring, and why they are what they are; the layout of scratch memory."""
 
-from __future__ import annotations
-
 BARRIER_SPINS = 4000  # turns at a barrier before a thread sleeps, some 50 us
 STANDBY_SPINS = 20_000  # 0.25 ms, or up to 1: what lies between two calls of a program that calls again and again
 

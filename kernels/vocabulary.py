@@ -5,8 +5,6 @@ which both follow, and what they mean.  Addresses count bytes, indices count val
 too, on NumPy arrays as well: see formulas/arrays.py.
 """
 
-from __future__ import annotations
-
 from .language import Address, Double, Half, Integer, Mask, Real, Vector
 
 # --- Memory ----------------------------------------------------------------------------------------------------------

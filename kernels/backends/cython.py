@@ -1,7 +1,5 @@
 """The kernels through the Cython extension: the build for this processor's instruction set."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable
 

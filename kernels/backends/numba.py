@@ -1,7 +1,5 @@
 """The kernels through Numba: one function of a file in the cache folder, compiled once, loaded from then on."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import sys

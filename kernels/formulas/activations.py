@@ -4,8 +4,6 @@ A slope in x is computed beside the value and kept for the way back; what both o
 the one division, is computed once.  A slope in y costs no memory.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass

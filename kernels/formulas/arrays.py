@@ -7,8 +7,6 @@ the kernels' vocabulary or an elementary function (vocabulary.py, elementary.py)
 ``maximum`` and ``minimum`` let a NaN in the first argument through, so that divergence is never hidden.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

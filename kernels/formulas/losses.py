@@ -1,7 +1,5 @@
 """Losses and metrics: the value for one output, and its derivative by that output."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

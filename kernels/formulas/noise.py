@@ -1,7 +1,5 @@
 """What turns uniform random numbers into normal ones."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from .arrays import fma, log, sqrt, where

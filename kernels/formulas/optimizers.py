@@ -5,8 +5,6 @@ decoupled weight decay has made smaller before: of arrays, the weights, their gr
 ``prepare`` gives.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -4,8 +4,6 @@ A folder is named by a digest of everything that its machine code follows from, 
 upgrade or an edit is never found; Numba itself looks at the processor.
 """
 
-from __future__ import annotations
-
 import atexit
 import os
 import shutil

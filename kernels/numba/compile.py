@@ -14,6 +14,7 @@ import dis
 import importlib
 from collections.abc import Callable
 from functools import cache, cached_property
+from math import inf
 from types import FunctionType
 from typing import Any
 
@@ -87,7 +88,7 @@ class Program:
         self.constants = self.source.constants | constants(dtype, self.instruction_set)
         self.lanes = self.constants["LANES"]
         self.words = words(dtype, self.lanes)
-        self.found: dict[str, Any] = {}
+        self.found: dict[str, Any] = {"inf": inf, "INFINITY": inf}
 
     def compiled(self, kernel: Kernel[Any, Any]) -> Any:
         """A kernel that Python can call: with integers, doubles, a number for each field of a record of values.
@@ -139,13 +140,8 @@ class Program:
         """Numba's function, of which the names mean what they mean here."""
         code = function.__code__
         names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"} - set(dir(builtins))
-        own = {name: self[name] if self.knows(name) else function.__globals__[name] for name in names}
+        own = {name: self[name] for name in names}
         return numba.njit(sig, forceinline=inline, **OPTIONS)(FunctionType(code, own, function.__name__))
-
-    def knows(self, name: str) -> bool:
-        source = self.source
-        known = (self.constants, VALUES, CASTS, self.words, source.kernels, source.rows, self.formulas, self.shapes)
-        return name == "layer_at" or name in self.found or any(name in names for names in known)
 
     def _signature(self, name: str) -> Any:
         stub = self.source.signatures[name]
@@ -202,7 +198,7 @@ class Program:
         for a in tree.args.args:
             a.annotation = None
         tree.returns, tree.decorator_list = None, []
-        namespace: dict[str, Any] = {"INFINITY": float("inf"), "inf": float("inf")}
+        namespace: dict[str, Any] = {}
         code = compile(ast.fix_missing_locations(ast.Module([tree], [])), f"<{tree.name}>", "exec")
         exec(code, namespace)
         made: Callable[..., Any] = namespace[tree.name]

@@ -1,7 +1,5 @@
 """A program's vectors in LLVM: their types, constants of them, and how lanes are filled and moved."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Words of memory in LLVM: each method emits the word of its name."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from llvmlite import ir

@@ -3,8 +3,6 @@
 The barrier and the kernels' entry are made of most of them.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

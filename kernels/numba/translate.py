@@ -4,8 +4,6 @@ A value's type is that of its LLVM value: 64-bit integers, doubles, vectors, mas
 kernel by itself, and does (compile.py), but three times as slowly; a test holds that both give the same bits.
 """
 
-from __future__ import annotations
-
 import ast
 import math
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Numba's types for vectors, masks and records, with their operators and fields."""
 
-from __future__ import annotations
-
 import operator
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Words of vectors in LLVM: each method emits the word of its name."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

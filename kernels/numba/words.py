@@ -1,7 +1,5 @@
 """The vocabulary in LLVM: what emits the instructions of each word."""
 
-from __future__ import annotations
-
 from functools import cache
 
 from . import scalar_words

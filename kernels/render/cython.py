@@ -1,7 +1,5 @@
 """Cython's source: the rendered functions of both dtypes for one instruction set, over the words of primitives.h."""
 
-from __future__ import annotations
-
 import ast
 import re
 

@@ -1,7 +1,5 @@
 """Formulas become functions of vectors; tables become functions that choose by a row's code."""
 
-from __future__ import annotations
-
 import ast
 import copy
 from collections.abc import Iterator

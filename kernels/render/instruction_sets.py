@@ -1,7 +1,5 @@
 """The instruction sets that kernels are rendered for: vectors, tiles and the compiler's flags."""
 
-from __future__ import annotations
-
 import platform
 from dataclasses import dataclass
 

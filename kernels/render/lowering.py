@@ -6,8 +6,6 @@
 - a kernel of a table is written once for each row, and one of its name chooses by code.
 """
 
-from __future__ import annotations
-
 import ast
 import copy
 

@@ -1,7 +1,5 @@
 """What rendering yields: functions in the common subset, as text, which both compiled backends translate."""
 
-from __future__ import annotations
-
 import ast
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Tables: their rows, and kernels that are compiled once for each of them."""
 
-from __future__ import annotations
-
 import ast
 import copy
 from collections.abc import Callable

@@ -2,8 +2,6 @@
 
 Written out for each instruction set, since the number of registers decides their shapes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from .instruction_sets import InstructionSet

@@ -1,7 +1,5 @@
 """Every function of a program, rendered: for one dtype and one instruction set."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ..program import constants

@@ -1,7 +1,5 @@
 """Activations of whole batches, and the way back through them."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from functools import cache

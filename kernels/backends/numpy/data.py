@@ -1,7 +1,5 @@
 """Rows of x, y and their weights, as a batch takes them from the user's arrays."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Any
 

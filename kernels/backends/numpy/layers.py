@@ -3,8 +3,6 @@
 A layer's activation comes after what its class computes: see activation.py.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The loss and the metrics of each row of a batch, and the loss's gradient."""
 
-from __future__ import annotations
-
 from functools import cached_property
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Arrays over the memory that records name; and functions of the user's own, which are called by address."""
 
-from __future__ import annotations
-
 import ctypes
 from typing import Any
 

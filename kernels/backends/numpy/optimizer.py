@@ -1,7 +1,5 @@
 """How the parameters follow the gradient: penalties, clipping, the optimizer's update, the moving average."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ... import formulas, records

@@ -1,7 +1,5 @@
 """One call of the kernels: training, predicting, a gradient or an update alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

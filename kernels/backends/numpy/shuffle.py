@@ -1,7 +1,5 @@
 """The order in which rows are visited: source/shuffle for many values at once."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 
