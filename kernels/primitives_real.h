@@ -215,18 +215,11 @@ EXCHANGE(8)
     }
 FOR_KINDS(READ)
 
-#undef READ
-#undef EXCHANGE
-#undef SIGN
-#undef F
-#undef OP
+/* Whatever else is defined reads alike for both types. */
 #undef COMPARE
 #undef BLEND
 #undef FIRST_HALF
 #undef WITH_ZEROS
-#undef VECTOR
-#undef MASK
-#undef WORDS
 #undef DTYPE
 #undef REAL
 #undef BITS
