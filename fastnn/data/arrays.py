@@ -4,18 +4,14 @@ Arrays stay where they are, of whatever dtype and order.  Rows and columns in me
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from functools import cache
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.engine import ThreadPool, processors
 from fastnn.typing import Array
 from .checks import positive_integer, real_number
-
-BLOCK_BYTES = 2**20  # checks go through an array by so much, which stays in cache and keeps temporaries small
+from .nan_check import blocks, check_finite, first_outside, place
 
 KINDS = {
     "c": "complex numbers",
@@ -180,25 +176,6 @@ def weights(
     return result
 
 
-def check_finite(array: Array, name: str, dtype: str = "float64", first_row: int = 0) -> None:
-    """Refuse NaN, infinity, and what would become infinite in a dtype; the message says where it stands."""
-    if array.dtype.kind != "f":
-        return
-    largest, all_fit = _largest(dtype, array.dtype)
-    if all_fit and _sums_to_finite(array):
-        return
-    at = _first_outside(array, -largest, largest)
-    if at is None:
-        return
-    value = array[at]
-    if np.isnan(value):
-        value = "NaN"
-    elif np.isfinite(value):
-        hint = ": scale the data, or compile with dtype='float64'" if dtype == "float32" else ""
-        raise ValueError(f"{name} has {value} in {_place(at, first_row)}, too large for {dtype}{hint}")
-    raise ValueError(f"{name} has {value} in {_place(at, first_row)}; wants finite values")
-
-
 # --- Parts of the above -------------------------------------------------------------------------------------
 
 
@@ -210,61 +187,9 @@ def _holds_numbers(frame: object) -> bool:
     return all(getattr(kind, "kind", "O") in "biuf" for kind in (kinds if np.iterable(kinds) else [kinds]))
 
 
-@cache
-def _largest(dtype: str, given: np.dtype[Any]) -> tuple[Any, bool]:
-    """The largest value of an array that another dtype holds too, and whether that is all that it may have."""
-    largest = min(np.finfo(dtype).max, np.finfo(given).max, key=np.longdouble).astype(given)
-    return largest, bool(largest == np.finfo(given).max)
-
-
-def _blocks(array: Array) -> Iterator[tuple[int, Array]]:
-    """Blocks of rows, each with its first row's number."""
-    rows = max(1, BLOCK_BYTES // max(1, array.nbytes // len(array)))
-    for start in range(0, len(array), rows):
-        yield start, array[start : start + rows]
-
-
-def _sums_to_finite(array: Array) -> bool:
-    """Whether the sum of each block is finite: then all of it is, at half the cost of looking for the extremes.
-
-    Memory sets the pace, and several threads read it faster than one: up to 8 share the reading, however many a model
-    is compiled for; FASTNN_NUM_THREADS limits them too.
-    """
-    if array.nbytes <= BLOCK_BYTES:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return math.isfinite(np.add.reduce(array, axis=None))
-    blocks = [block for _, block in _blocks(array)]
-    finite = np.ones(len(blocks), bool)
-
-    def part(number: int) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            for i in range(number, len(blocks), pool.size):
-                finite[i] = np.isfinite(np.add.reduce(blocks[i], axis=None))
-
-    with ThreadPool(min(processors(), len(blocks) // 4, 8) if len(blocks) >= 8 else 1) as pool:
-        pool.run(part, lambda: None)
-    return bool(finite.all())
-
-
-def _first_outside(array: Array, low: Any, high: Any) -> tuple[int, ...] | None:
-    """Where the first value that is not within bounds stands, or is NaN; None where all is well."""
-    for start, block in _blocks(array):
-        # NaN is the least and the largest of its block, and fails both comparisons.
-        least, largest = np.minimum.reduce(block, axis=None), np.maximum.reduce(block, axis=None)
-        if not (least.item() >= low and largest.item() <= high):
-            with np.errstate(over="ignore"):  # a bound beyond the dtype becomes infinite, which serves as well
-                row, *column = np.argwhere(~((block >= low) & (block <= high)))[0].tolist()
-            return start + row, *column
-    return None
-
-
-def _place(at: tuple[int, ...], first_row: int) -> str:
-    return f"row {first_row + at[0]}" + "".join(f", column {column}" for column in at[1:])
-
-
 def _check_bounds(array: Array, name: str, low: float, high: float, wanted: str, first_row: int = 0) -> None:
-    if (at := _first_outside(array, low, high)) is not None:
-        raise ValueError(f"{name} has {array[at]} in {_place(at, first_row)}; {wanted}")
+    if (at := first_outside(array, low, high)) is not None:
+        raise ValueError(f"{name} has {array[at]} in {place(at, first_row)}; {wanted}")
 
 
 def _hint_at_loss(array: Array, flat: bool, labels: bool, outputs: int) -> str:
@@ -282,7 +207,7 @@ def _check_signs(array: Array, name: str, first_row: int = 0) -> None:
         if not wrong.any():
             return
     at = tuple(np.argwhere((array != -1) & (array != 1))[0].tolist())
-    raise ValueError(f"{name} has {array[at]} in {_place(at, first_row)}; wants -1 and 1 alone, or 0 and 1")
+    raise ValueError(f"{name} has {array[at]} in {place(at, first_row)}; wants -1 and 1 alone, or 0 and 1")
 
 
 def _class_numbers(array: Array, classes: int, name: str, first_row: int = 0) -> Array:
@@ -294,7 +219,7 @@ def _class_numbers(array: Array, classes: int, name: str, first_row: int = 0) ->
             return array
     check_finite(array, name, first_row=first_row)
     if array.dtype.kind == "f":
-        for start, block in _blocks(array):
+        for start, block in blocks(array):
             fractions = np.flatnonzero(block != np.trunc(block))
             if fractions.size:
                 row = int(fractions[0])

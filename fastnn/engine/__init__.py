@@ -1,9 +1,10 @@
 """A network as the kernels see it, and what they are asked to do.  Nothing else in fastnn imports fastnn.kernels.
 
 `Engine` puts the others together: layer_plan (what it is told of a layer), layout (where a layer finds its memory),
-parameters (what training changes), optimizer (its constants), cost_model (how many threads, and how they share a step),
-jobs (what the kernels are told), run (training), inference (predicting), prepared (steps and predictions in
-microseconds), threads and standby (the thread pool), backends (Numba, Cython, NumPy), functions (the user's own).
+parameters (what training changes), optimizer (its constants), cost_model (how many threads, and how they share a
+step), jobs (what the kernels are told), run (training), inference (predicting), prepared (steps and predictions in
+microseconds), thread_pool and standby (threads beside the caller), backends (Numba, Cython, NumPy), functions (the
+user's own).
 """
 
 from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE
@@ -19,4 +20,4 @@ from .memory import address, aligned
 from .optimizer import CLIPS, Average
 from .prepared import Predictor, Step
 from .run import Training
-from .threads import ThreadPool, processors
+from .thread_pool import ThreadPool, processors

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from .standby import Entry
-from .threads import processors
+from .thread_pool import processors
 
 BACKENDS = ("numba", "cython", "numpy")
 DTYPES = ("float32", "float64")

@@ -12,7 +12,7 @@ from fastnn.kernels import records, tuning
 from .functions import Function
 from .layout import Layout
 from .memory import padded
-from .threads import processors
+from .thread_pool import processors
 
 SLICE_SECONDS = 0.05
 """How long a compiled run may go on before Python has control again."""

@@ -28,7 +28,7 @@ from .optimizer import Average, OptimizerSettings, Rates
 from .parameters import Parameters
 from .run import Training
 from .standby import ParallelCall
-from .threads import ThreadPool
+from .thread_pool import ThreadPool
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 

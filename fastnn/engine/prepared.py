@@ -19,7 +19,7 @@ from .dataset import Data, point_at
 from .jobs import MODE, SYNCHRONISATION_WORDS
 from .memory import WIDTH_MULTIPLE, Array, address, aligned
 from .standby import ParallelCall
-from .threads import ThreadPool
+from .thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from .engine import Engine

@@ -15,7 +15,7 @@ from fastnn.kernels import records
 from fastnn.kernels.records import JobRecord
 from .jobs import MODE
 from .memory import Array, address, aligned
-from .threads import ThreadPool
+from .thread_pool import ThreadPool
 
 Entry = Callable[[int, int, int], int]
 """The kernels: (address of the layers' records, address of the job, number of the thread) -> 0, or another code."""
