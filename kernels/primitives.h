@@ -1,4 +1,4 @@
-/* The vocabulary of primitives.py in C, for the Cython extension: GCC's and clang's vectors of VECTOR_BYTES.
+/* The vocabulary in C, for the Cython extension: GCC's and clang's vectors of VECTOR_BYTES.
  *
  * Addresses are int64_t, indices count values.  What comes once for each dtype is in primitives_real.h; here is the
  * rest: memory of fixed types, atomics, a polite wait, the floating-point state. */
@@ -28,7 +28,7 @@ INLINE double power(double x, double n) { return pow(x, n); }
 INLINE double square_root(double x) { return sqrt(x); }
 INLINE int is_finite(double x) { return x - x == 0.0; }
 
-/* A function of nine integers at an address: the user's own, see network.call_own. */
+/* A function of nine integers at an address: the user's own, see source/custom. */
 INLINE int64_t call_function(int64_t address, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e, int64_t f,
                              int64_t g, int64_t h, int64_t i) {
     typedef int64_t function(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t);

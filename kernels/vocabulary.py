@@ -1,6 +1,6 @@
 """What kernels compute with: each word is an instruction or a few, on vectors, on memory, between threads.
 
-Numba's code for them is in numba/intrinsics.py, C's in primitives.h and primitives_real.h; here stand their types,
+Numba's code for them is in numba/*_words.py, C's in primitives.h and primitives_real.h; here stand their types,
 which both follow, and what they mean.  Addresses count bytes, indices count values.  Formulas use some of these words
 too, on NumPy arrays as well: see formulas/arrays.py.
 """

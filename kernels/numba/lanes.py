@@ -51,7 +51,7 @@ class Lanes:
         self.suffix = "f32" if self.single else "f64"
 
     def words(self) -> dict[str, Lower]:
-        """The methods of a class of words: each emits the word of its name."""
+        """The methods of a class of words, by name: each emits the word of its name."""
         return {name: getattr(self, name) for name in vars(type(self)) if not name.startswith("_")}
 
     def constant(self, value: float) -> ir.Constant:
