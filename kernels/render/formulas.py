@@ -54,7 +54,7 @@ def formula(function: ast.FunctionDef, name: str, numbers: dict[str, float]) -> 
     function = without_docstring(function)
     arguments = [(a.arg, "vector") for a in function.args.args]
     body = [Vectorise(numbers).visit(s) for s in function.body]
-    return Rendered(name, arguments, "vector", text(body), inlined=True)
+    return Rendered(name, arguments, "vector", text(body), inlined=True, other="vector")
 
 
 def formulas(source: Source, dtype: str) -> Iterator[Rendered]:
@@ -96,7 +96,7 @@ def optimizers(source: Source, lanes: int) -> Iterator[Rendered]:
         loop += [f"store(slots + {i} * slot_size, at, {v})" for i, v in enumerate(values[1:])]
         loop.append(f"store(parameters, at, {values[0]})")
         lines += [f"for at in range(0, count, {lanes}):", *("    " + line for line in loop)]
-        yield Rendered(f"update_{row.name}", update_arguments, None, indent(lines))
+        yield Rendered(f"update_{row.name}", update_arguments, None, indent(lines), other="vector")
     yield dispatcher("prepare", source.optimizers, prepare_arguments, None)
     yield dispatcher("update", source.optimizers, update_arguments, None)
 

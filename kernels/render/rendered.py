@@ -19,7 +19,7 @@ class Rendered:
     inlined: bool = False
     apart: bool = False
     kinds: dict[str, str] = field(default_factory=dict)
-    other: str = "vector"
+    other: str = "integer"
 
 
 def integers(*names: str) -> list[tuple[str, str]]:

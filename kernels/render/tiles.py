@@ -24,7 +24,7 @@ def tiles(source: Source, instruction_set: InstructionSet, lanes: int, size: int
             last = [f"b{width - 1}", *(f"c{i}_{width - 1}" for i in range(height))]
             kinds = dict.fromkeys(last, "half") if half else {}
             name = f"{'narrow_' * half}tile_{height}x{width}"
-            yield Rendered(name, integers(*NAMES), None, indent(body), kinds=kinds)
+            yield Rendered(name, integers(*NAMES), None, indent(body), kinds=kinds, other="vector")
     arguments = flat_arguments(source, "tile")
     passed = given(arguments)
     lines = []
@@ -104,7 +104,9 @@ def deep_tiles(source: Source, instruction_set: InstructionSet, lanes: int, size
             *after,
         ]
         kinds = {"next_row": "integer"}
-        yield Rendered(f"deep_tile_{height}x{width}", integers(*NAMES, *names), None, indent(body), kinds=kinds)
+        yield Rendered(
+            f"deep_tile_{height}x{width}", integers(*NAMES, *names), None, indent(body), kinds=kinds, other="vector"
+        )
     arguments = flat_arguments(source, "deep_tile")
     lines = []
     for width in widths:
@@ -129,7 +131,7 @@ def transposition(source: Source, lanes: int) -> Rendered:
                 lines.append(f"{names[i | distance]} = exchange_high_{distance}({a}, {b})")
         distance //= 2
     lines += [f"store(target_address, {i} * target_stride, {name})" for i, name in enumerate(names)]
-    return Rendered("transpose_square", flat_arguments(source, "transpose_square"), None, indent(lines))
+    return Rendered("transpose_square", flat_arguments(source, "transpose_square"), None, indent(lines), other="vector")
 
 
 def dots(source: Source, lanes: int) -> Rendered:
@@ -147,4 +149,4 @@ def dots(source: Source, lanes: int) -> Rendered:
             lines.append(f"{a} = exchange_low_{distance}({a}, {b}) + exchange_high_{distance}({a}, {b})")
         distance //= 2
     lines.append("store(target, 0, r0)")
-    return Rendered("dot_square", flat_arguments(source, "dot_square"), None, indent(lines))
+    return Rendered("dot_square", flat_arguments(source, "dot_square"), None, indent(lines), other="vector")
