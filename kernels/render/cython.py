@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 
 from ..records import KINDS
 from ..vocabulary import DISTANCES, ELEMENTARY, OF_REALS
@@ -15,8 +16,12 @@ from .whole import ENTRY, render
 __all__ = ["CYTHON_ISAS", "cython_source"]
 
 
-def cython_source(isa: str) -> str:
-    """A module with ``run_float32`` and ``run_float64`` for one instruction set."""
+def cython_source(isa: str, exposed: Callable[[list[Rendered]], list[Rendered]] | None = None) -> str:
+    """A module with ``float32`` and ``float64``, the entries, for one instruction set.
+
+    With ``exposed``, the module has dictionaries of every function's address, ``addresses_float32()``
+    ...; and further functions, which ``exposed`` makes of the list of all.
+    """
     instruction_set = INSTRUCTION_SETS[isa]
     parts = [
         "# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False\n"
@@ -24,9 +29,12 @@ def cython_source(isa: str) -> str:
     ]
     source = Source()
     real, shared = words(source)
+    table = {}
     for dtype in ("float32", "float64"):
         parts.append(cython_declarations(source, dtype, instruction_set))
         rendered = list(render(source, dtype, instruction_set))
+        rendered += exposed(rendered) if exposed else []
+        table[dtype] = ", ".join(f'"{f.name}": <integer><void *>{f.name}_{dtype}' for f in rendered)
         names = {f.name for f in rendered} | set(real)
         results = {f.name: f.result for f in rendered}
         results |= {name: signature.result for name, signature in (real | shared).items()}
@@ -46,6 +54,8 @@ def cython_source(isa: str) -> str:
             f"    cdef integer ended\n"
             f"    with nogil:\n        ended = {ENTRY}_{dtype}(layers, job, thread)\n    return ended"
         )
+    if exposed:
+        parts += [f"def addresses_{dtype}():\n    return {{{places}}}" for dtype, places in table.items()]
     return "\n\n".join(parts) + "\n"
 
 
