@@ -137,6 +137,7 @@ WRITTEN_DOWN = {"order.rows": "order"}
 BY_COLUMNS = {"split.by_columns": 1, "split.column_block": 16}
 NAN_CHECK = {"data.lazy_nan_check": 1}
 FEW_ROWS = {"data.rows": 7, **ONE_BLOCK}
+TWO_THREADS = {"run.threads": 2}
 RATED = {"optimizer.average": 0, "optimizer.average_momentum": 0.9, "optimizer.average_frequency": 2}
 CLIPS = [{"optimizer.clip": clip, "optimizer.clip_limit": 0.05} for clip in range(4)]
 
@@ -171,7 +172,11 @@ TWEAKS = {
     "begin_step": [{}, BY_COLUMNS],
     "input_gradient": [{}, {"network.keeps_transposed": 0}],
     "add_penalty": [{}, {"network.penalty_by_row": 1}],
-    "first_column_of": [{"split.column_block": 16}, {"split.column_block": 64}],
+    "first_column_of": [{**TWO_THREADS, "split.column_block": 16}, {**TWO_THREADS, "split.column_block": 64}],
+    "first_row_of_part": [TWO_THREADS],
+    "rows_of_thread": [TWO_THREADS],
+    "chunks_a_thread": [{}, TWO_THREADS],
+    "hands_over": [{}, {**TWO_THREADS, "split.replicated": 1}],
     "copy_columns": [BY_COLUMNS],
     "update_columns": [BY_COLUMNS],
     "columns_of_layer": [{**PREDICT, **BY_COLUMNS}],
@@ -214,6 +219,11 @@ EXTRA = {
     "pack_panel": [{"vectors": 2}, {"vectors": 4}],
     "statistic_of": [{"number": 7}],
     "sum_of_rows": [{"number": 2}],
+    "is_flat": [{"rows": rows} for rows in (31, 32)],
+    "panel_rows": [{"rows": rows, "batch_rows": count} for rows in (600, 1500) for count in (64, 4096)],
+    "first_column_of": [{"thread": 1}, {"thread": 2}],
+    "rows_of_thread": [{"thread": 1}, {"thread": 2}],
+    "mixed": [{"value": value} for value in (0, -1, 2**62 - 1, -(2**63))],
     "shuffled": [{"position": position, "rows": 37, "key": LONG} for position in range(37)],
 }
 
@@ -226,8 +236,15 @@ def put_places(world, arguments):
         world.array(target + row * stride, 1, np.int64)[0] = (row * 7) % world.job.data.rows
 
 
+def put_nan(world, arguments):
+    """For check_finite, every other time: a value that it should find."""
+    width, _, rows, source, stride, epoch, _ = arguments
+    if width > 5:
+        world.array(source + ((rows - 1) * stride + width - 1) * world.size, 1)[0] = np.nan
+
+
 # kernel: what has to be in memory before it is called
-BEFORE = {"gather_targets": put_places}
+BEFORE = {"gather_targets": put_places, "check_finite": put_nan}
 
 
 def exact(name, table):
@@ -371,6 +388,12 @@ class Calls:
             return rows if choice == 0 else rows - 3
         if name == "block_rows":
             return rows if choice == 0 else rows - 11
+        if name == "epoch" and function == "check_finite":
+            return 0
+        if name == "key" and function in ("place_of_row", "prefetch_row"):
+            return 5 * choice  # may be a place in an order
+        if name == "outputs" and choice:
+            return world.layers[-1].outputs
         if name == "number" and function in ("transform", "panel_gradient"):
             return layer
         if name in ("rows_first", "targets_first", "columns_first"):

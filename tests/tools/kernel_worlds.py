@@ -31,23 +31,26 @@ class Arena:
         start = -raw.ctypes.data % 64
         self.memory = raw[start : start + size]
         self.memory[:] = values.astype(dtype).view(np.uint8)
-        self._next = 2**16
+        self._next, self._places = 2**16, []
 
-    def place(self, size):
+    def place(self, size, name):
         """The address of so many bytes, some apart from those before."""
         start = self._next
+        self._places.append((start, name))
         self._next += -(-size // 64) * 64 + 4096
         assert self._next + 2**18 <= len(self.memory), "the arena is too small"
         return self.memory.ctypes.data + start
+
+    def name_of(self, offset):
+        """What was placed last before an offset in bytes."""
+        below = [pair for pair in self._places if pair[0] <= offset]
+        return f"{below[-1][1]} + {offset - below[-1][0]} bytes" if below else "before all"
 
     def keep(self):
         self.before = self.memory.copy()
 
     def restore(self):
         self.memory[:] = self.before
-
-    def changed(self):
-        return self.memory.copy()
 
 
 class Bare:
@@ -58,7 +61,7 @@ class Bare:
     def __init__(self, kernels):
         self.kernels, self.size = kernels, kernels.size
         self.arena = Arena(REGIONS * (REGION + 4096) + 2**19, kernels.dtype)
-        self.regions = [self.arena.place(REGION) for _ in range(REGIONS)]
+        self.regions = [self.arena.place(REGION, f"region {n}") for n in range(REGIONS)]
         self.arena.keep()
         self.layers, self.layer_addresses = [], []
 
@@ -87,16 +90,16 @@ class World:
         extents = _extents(job, given, kernels.size)
         room = sum(-(-size // 64) * 64 + 4096 for size, _ in extents.values()) + REGIONS * (REGION + 4096)
         self.arena = Arena(room + 2**20, kernels.dtype)
-        self.regions = [self.arena.place(REGION) for _ in range(REGIONS)]
-        first = self.arena.place(ctypes.sizeof(given))
+        self.regions = [self.arena.place(REGION, f"region {n}") for n in range(REGIONS)]
+        first = self.arena.place(ctypes.sizeof(given), "layers")
         ctypes.memmove(first, layers_address, ctypes.sizeof(given))
         self.layers = list((records.LayerRecord * len(given)).from_address(first))
         self.layer_addresses = [first + number * records.LAYER_SIZE for number in range(len(given))]
-        self.job_address = self.arena.place(records.JOB_SIZE)
+        self.job_address = self.arena.place(records.JOB_SIZE, "job")
         ctypes.memmove(self.job_address, job_address, records.JOB_SIZE)
         self.job = records.JobRecord.from_address(self.job_address)
         for (group, field), (size, filled) in extents.items():
-            place, source = self.arena.place(size), getattr(getattr(job, group), field)
+            place, source = self.arena.place(size, field), getattr(getattr(job, group), field)
             if source:
                 ctypes.memmove(place, source, filled)
             setattr(getattr(self.job, group), field, place)
@@ -111,12 +114,16 @@ class World:
             self.job.data.sample_weight = 0
         self.job.memory.output_row = self.layers[-1].outputs
         self._own_columns()
-        self.order = self.arena.place(16 * job.data.rows)  # of two epochs
+        self.order = self.arena.place(16 * job.data.rows, "order")  # of two epochs
         orders = [np.random.default_rng(epoch).permutation(job.data.rows) for epoch in range(2)]
         self.array(self.order, 2 * job.data.rows, np.int64)[:] = np.concatenate(orders)
         for vector in (self.job.network.slots, self.job.network.state):  # squares among them
             values = self.array(vector, job.network.slot_count * job.network.parameter_count)
             values[:] = np.abs(values)
+        sums = self.array(self.job.memory.sums, extents["memory", "sums"][0] // 8, np.float64)
+        sums[:] = np.abs(sums)
+        parameters = self.array(self.job.network.parameters, job.network.parameter_count)
+        parameters += np.random.default_rng(5).normal(0, 0.1, len(parameters)).astype(kernels.dtype)
         self.array(self.job.run.synchronisation, records.SYNCHRONISATION_WORDS, np.int64)[:] = 0
         self.arena.keep()
 
@@ -135,7 +142,7 @@ class World:
         own = records.JobRecord.from_address(place + records.LAYER_SIZE)
         records.LayerRecord.from_address(place).weights = 0
         count = first.height * first.stride
-        own.network.parameters = self.arena.place((1 + self.job.network.slot_count) * count * size)
+        own.network.parameters = self.arena.place((1 + self.job.network.slot_count) * count * size, "own")
         own.network.slots, own.network.parameter_count = own.network.parameters + count * size, count
 
 
@@ -221,7 +228,7 @@ def chunks():
 
 def from_data():
     """The first layer takes its inputs from the data."""
-    return 200, [Dense(70, "relu"), Dense(50, "softmax")], optimizers.SGD(0.1), "categorical_crossentropy", [], 40
+    return 200, [Dense(300, "relu"), Dense(50, "softmax")], optimizers.SGD(0.1), "categorical_crossentropy", [], 40
 
 
 def of_log_softmax():

@@ -21,12 +21,8 @@ if __name__ == "__main__":
 import numpy as np
 from kernel_calls import BEFORE, Calls
 from kernel_worlds import NETWORKS, Bare, model_of, worlds
+
 from kernels import alone, rendered, whole
-
-from fastnn.kernels import records
-
-FEWER_CALLS = 40
-"""Calls of one function in one world after which every fifth is enough."""
 
 
 def functions(dtype):
@@ -38,29 +34,39 @@ def functions(dtype):
 def difference(name, calls, first, second):
     """What is wrong with a function: the first call after which its result, or any byte of memory, differs."""
     count = 0
-    before = BEFORE.get(calls.base(name))
     for world, layer, settings, arguments in calls.of(name):
         count += 1
-        outcomes = []
-        for kernels in (first, second):
-            world.arena.restore()
-            for path, value in settings.items():
-                group, field = path.split(".")
-                setattr(getattr(world.job, group), field, world.order if value == "order" else value)
-            if before:
-                before(world, arguments)
-            result = kernels[name](*arguments)
-            outcomes.append((np.array(result, float if result is None else None).tobytes(), world.arena.changed()))
-        (result, memory), (other_result, other_memory) = outcomes
-        if result != other_result:
-            return f"result differs in {world.name}, layer {layer}, {settings}, {arguments}"
-        places = np.flatnonzero(memory != other_memory)
+        result = called(first[name], calls.base(name), world, settings, arguments)
+        memory = world.arena.memory.copy()
+        other = called(second[name], calls.base(name), world, settings, arguments)
+        where = f"in {world.name}, layer {layer}, {settings}, {arguments}"
+        if len(different(result, other)):
+            return f"gives {result} alone, {other} of the whole, {where}"
+        places = different(memory.view(first.dtype), world.arena.memory.view(first.dtype))
         if len(places):
-            place = world.arena.memory.ctypes.data + int(places[0])
-            return (
-                f"memory differs at {place} and {len(places)} bytes, in {world.name}, {layer}, {settings}, {arguments}"
-            )
+            place = world.arena.name_of(int(places[0]) * first.size)
+            return f"writes other values to {len(places)} places, first to {place}, {where}"
     return "" if count else "is never called: kernel_calls.py has no layer or network for it"
+
+
+def called(function, base, world, settings, arguments):
+    """The result of one call, as an array; what it did is in the world's memory."""
+    world.arena.restore()
+    for path, value in settings.items():
+        group, field = path.split(".")
+        setattr(getattr(world.job, group), field, world.order if value == "order" else value)
+    if base in BEFORE:
+        BEFORE[base](world, arguments)
+    result = function(*arguments)
+    return np.array(0 if result is None else result)
+
+
+def different(a, b):
+    """The places where the bits of two arrays differ; of a NaN the sign and the payload may."""
+    bits = a.view(f"u{a.itemsize}") != b.view(f"u{b.itemsize}")
+    if a.dtype.kind == "f" and bits.any():
+        bits &= ~(np.isnan(a) & np.isnan(b))
+    return np.flatnonzero(bits)
 
 
 def compare(dtype, write):
