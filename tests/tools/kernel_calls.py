@@ -238,7 +238,7 @@ def put_places(world, arguments):
 
 def put_nan(world, arguments):
     """For check_finite, every other time: a value that it should find."""
-    width, _, rows, source, stride, epoch, _ = arguments
+    width, _, rows, source, stride, *_ = arguments
     if width > 5:
         world.array(source + ((rows - 1) * stride + width - 1) * world.size, 1)[0] = np.nan
 
@@ -260,6 +260,7 @@ class Calls:
     def __init__(self, kernels, bare, worlds):
         self.kernels, self.bare, self.worlds = kernels, bare, worlds
         self.source = Source()
+        self._places = {}
         self.declared = {
             name: function
             for tree in self.source.modules.values()
@@ -350,7 +351,9 @@ class Calls:
             return world.layer_addresses[layer]
         if name == "previous":
             return world.layer_addresses[layer - 1]
-        if name in self.places(function):
+        if function not in self._places:
+            self._places[function] = self.places(function)
+        if name in self._places[function]:
             return self.address(function, name, world, choice)
         found = self.of_step(function, name, world, layer, choice)
         if found is None:
@@ -369,7 +372,7 @@ class Calls:
             return self.field(world.job, path) + (self.kernels.constants[offset[0]] if offset else 0)
         if name == "gradients" and world is not self.bare:
             return world.job.memory.gradients
-        names = [n for n, _ in self.kernels.functions[function].arguments if n in self.places(function)]
+        names = [n for n, _ in self.kernels.functions[function].arguments if n in self._places[function]]
         return world.regions[names.index(name) % len(world.regions)]
 
     def of_step(self, function, name, world, layer, choice):
