@@ -85,6 +85,7 @@ def test_the_way_back_is_the_jacobian(kernels_of_each):
 
 # --- Crossentropy ---
 
+
 def crossentropies(kernels, logits, targets, weights, smoothing=0.0, by_row=False, probabilities=True):
     """Scores, gradient by the logits and softmax of rows; ``by_row``: each by crossentropy_row."""
     rows, columns = logits.shape

@@ -61,9 +61,13 @@ def doubles(count):
     return array, array.ctypes.data
 
 
+_records = []  # none goes while its address may be in use
+
+
 def record(kind, **fields):
     """A record, all 0 but for some fields: "data.x" is written data__x."""
     made = kind()
+    _records.append(made)
     for path, value in fields.items():
         *groups, field = path.split("__")
         owner = made

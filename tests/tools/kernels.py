@@ -26,7 +26,7 @@ import numpy as np
 from fastnn.kernels import machine
 from fastnn.kernels.program import constants
 from fastnn.kernels.render.cython import CYTHON_ISAS, cython_source
-from fastnn.kernels.render.rendered import Rendered
+from fastnn.kernels.render.rendered import Rendered, integers
 from fastnn.kernels.render.sources import HERE, Source
 from fastnn.kernels.render.whole import render
 
@@ -46,10 +46,35 @@ def of_addresses(function):
     return Rendered(f"{function.name}_at", arguments, None, f"    store(result_address, 0, {function.name}({passed}))")
 
 
+MEET = """\
+    wrong = 0
+    for meeting in range(1, meetings + 1):
+        put_integer(words, thread * apart, meeting)
+        if barrier(job):
+            return -1
+        for other in range(threads):
+            if get_integer(words, other * apart) != meeting:
+                wrong += 1
+        if barrier(job):
+            return -1
+    return wrong
+"""
+FOR_TESTS = [Rendered("meet", integers("job", "thread", "threads", "meetings", "words", "apart"), "integer", MEET)]
+"""Functions that only tests have: without Python between their steps, threads meet as they do in training.
+
+``meet`` counts what a thread does not see of what the others wrote before a barrier.
+"""
+
+
 @functools.cache
 def rendered(dtype):
     """Every function of this processor's program, by name."""
     return {f.name: f for f in render(Source(), dtype, machine.instruction_set()[1])}
+
+
+def further(functions):
+    """What is compiled beside a program's functions: those for tests, and those of addresses in place of vectors."""
+    return FOR_TESTS + [f for f in map(of_addresses, functions) if f]
 
 
 class Kernels:
@@ -57,7 +82,7 @@ class Kernels:
 
     def __init__(self, way, dtype, find):
         self.way, self.dtype, self._find = way, np.dtype(dtype), find
-        self.functions = rendered(dtype)
+        self.functions = rendered(dtype) | {f.name: f for f in FOR_TESTS}
         self.constants = constants(dtype, machine.instruction_set()[1])
         self.lanes, self.size = self.constants["LANES"], self.constants["SIZE"]
         self._found = {}
@@ -162,7 +187,8 @@ def whole(dtype):
 
     from fastnn.kernels.numba.translate import translate
 
-    functions = with_addresses(dtype)
+    functions = list(rendered(dtype).values())
+    functions += further(functions)
     module = ir.Module("kernels")
     for function in translate(module, functions, dtype, machine.instruction_set()[1]).values():
         function.linkage = "external"
@@ -180,12 +206,6 @@ def whole(dtype):
         return through(native, dtype) if by_address else native
 
     return Kernels("whole", dtype, find)
-
-
-def with_addresses(dtype):
-    """Every function, and those of addresses in place of vectors."""
-    functions = list(rendered(dtype).values())
-    return functions + [f for f in map(of_addresses, functions) if f]
 
 
 # --- The extension ---
@@ -208,7 +228,7 @@ def extension(dtype, folder):
 @functools.cache
 def _built(folder):
     isa = machine.instruction_set()[0]
-    text = cython_source(isa, lambda functions: [f for f in map(of_addresses, functions) if f])
+    text = cython_source(isa, further)
     headers = "".join(path.read_text() for path in sorted(HERE.glob("*.h")))
     name = f"kernels_{isa}"
     digest = hashlib.sha256(f"{text}{headers}{importlib.util.MAGIC_NUMBER}".encode()).hexdigest()[:16]
