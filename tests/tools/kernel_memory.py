@@ -64,7 +64,7 @@ def doubles(count):
 _records = []  # none goes while its address may be in use
 
 
-def record(kind, **fields):
+def record(kind, /, **fields):
     """A record, all 0 but for some fields: "data.x" is written data__x."""
     made = kind()
     _records.append(made)
