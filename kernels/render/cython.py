@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Callable
 
 from ..vocabulary import ELEMENTARY, OF_REALS
 from .instruction_sets import CYTHON_ISAS, INSTRUCTION_SETS, InstructionSet
@@ -15,8 +16,12 @@ OF_TYPES = ("vector", "half", "mask", "real")
 """Types that are others for float32 and float64."""
 
 
-def cython_source(isa: str) -> str:
-    """A module with ``run_float32`` and ``run_float64`` for one instruction set."""
+def cython_source(isa: str, exposed: Callable[[list[Rendered]], list[Rendered]] | None = None) -> str:
+    """A module with ``float32`` and ``float64``, the entries, for one instruction set.
+
+    With ``exposed``, the module has dictionaries of every function's address, ``addresses_float32()``
+    ...; and further functions, which ``exposed`` makes of the list of all.
+    """
     instruction_set = INSTRUCTION_SETS[isa]
     parts = [
         "# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False\n"
@@ -24,9 +29,12 @@ def cython_source(isa: str) -> str:
     ]
     source = Source()
     real, _ = words(source)
+    table = {}
     for dtype in ("float32", "float64"):
         parts.append(cython_declarations(source, dtype, instruction_set))
         rendered = list(render(source, dtype, instruction_set))
+        rendered += exposed(rendered) if exposed else []
+        table[dtype] = ", ".join(f'"{f.name}": <integer><void *>{f.name}_{dtype}' for f in rendered)
         names = {f.name for f in rendered} | set(real)
         parts.append(never_inlined([f for f in rendered if f.apart], dtype))
         for f in rendered:
@@ -42,6 +50,8 @@ def cython_source(isa: str) -> str:
             f"    cdef integer ended\n"
             f"    with nogil:\n        ended = {ENTRY}_{dtype}(layers, job, thread)\n    return ended"
         )
+    if exposed:
+        parts += [f"def addresses_{dtype}():\n    return {{{places}}}" for dtype, places in table.items()]
     return "\n\n".join(parts) + "\n"
 
 
