@@ -102,11 +102,11 @@ HEIGHT, WIDTH = 7, 40  # six rows of weights and one of the bias
 class Panels:
     """A layer's matrix, slots and gradient, and a job that updates them; ``settings``: fields of either."""
 
-    def __init__(self, kernels, name, layer_fields=(), **job_fields):
+    def __init__(self, kernels, name, stride=WIDTH + 24, **job_fields):
         self.kernels, self.name = kernels, name
         rng = np.random.default_rng(1)
         slots = len(OPTIMIZERS[name].slots) + ("optimizer__average" in job_fields)
-        self.stride = WIDTH + 8 + 16
+        self.stride = stride
         values = np.abs(rng.normal(size=((2 + slots) * HEIGHT, WIDTH)))
         self.memory = Matrix(kernels, values, self.stride, fill=2.0)
         count = HEIGHT * self.stride
@@ -122,9 +122,8 @@ class Panels:
             **{"optimizer__average": -1, **job_fields},
         )
         self.layer, self.layer_place = layer(
-            bias=HEIGHT - 1, height=HEIGHT, width=WIDTH, stride=self.stride, kernel_rate=1.0, bias_rate=1.0,
-            **dict(layer_fields),
-        )  # fmt: skip
+            bias=HEIGHT - 1, height=HEIGHT, width=WIDTH, stride=stride, kernel_rate=1.0, bias_rate=1.0
+        )
         self.scratch = empty(kernels, 1, SCALARS_IN_SCRATCH)
 
     def parts(self):
@@ -162,6 +161,16 @@ def test_weight_decay_comes_before_the_update(kernels):
     np.testing.assert_allclose(panels.parts()[0], wanted, rtol=0, atol=within(kernels))
 
 
+@pytest.mark.parametrize("stride", [48, 64])
+def test_a_panel_that_is_one_run_of_memory_and_one_that_is_not(kernels, stride):
+    panels = Panels(kernels, "momentum", stride)
+    before = panels.parts()
+    panels.update(0, columns=48)
+    wanted = expected("momentum", scalars_of("momentum", 1), *before[:2], before[2:])
+    np.testing.assert_allclose(panels.parts()[0], wanted[0], rtol=0, atol=within(kernels))
+    np.testing.assert_allclose(panels.parts()[2], wanted[1], rtol=0, atol=within(kernels))
+
+
 def test_rates_of_a_step_and_the_count_of_updates(kernels):
     rates = np.array([0.1, 0.2, 0.4])
     panels = Panels(kernels, "adam", optimizer__rates=rates.ctypes.data, optimizer__iterations=5)
@@ -171,16 +180,17 @@ def test_rates_of_a_step_and_the_count_of_updates(kernels):
     np.testing.assert_allclose(panels.parts()[0], wanted[0], rtol=0, atol=within(kernels, 16))
 
 
+@pytest.mark.parametrize("stride", [48, 64])
 @pytest.mark.parametrize("transposed", [0, 1])
-def test_a_layers_own_rates_of_its_kernel_and_its_bias(kernels, transposed):
-    """Stored transposed, the bias is the last column, else the last row."""
+def test_a_layers_own_rates_of_its_kernel_and_its_bias(kernels, transposed, stride):
+    """Stored transposed, the bias is the last column, else the last row.  Rows may follow one another in memory."""
     bias = 30 if transposed else HEIGHT - 1
     fields = {"kernel_rate": 0.25, "bias_rate": 3.0, "stored_transposed": transposed, "bias": bias}
-    panels = Panels(kernels, "sgd")
+    panels = Panels(kernels, "sgd", stride)
     for name, value in fields.items():
         setattr(panels.layer, name, value)
     before = panels.parts()
-    panels.update(0)
+    panels.update(0, columns=48)
     rate = np.full((HEIGHT, WIDTH), 0.25)
     if transposed:
         rate[:, bias:] = 3.0

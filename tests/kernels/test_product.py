@@ -76,6 +76,9 @@ def multiply(kernels, a, b, left="rows", right="near", accumulate=None, name="pr
     assert target.intact()
     assert pack.intact()
     assert (target.rows[:, width:] == 777.0).all()
+    if right == "transposed":  # behind its last row there is nothing that may be read
+        held = target.rows[:, columns:width]
+        assert np.isin(held, (0.0, 777.0 if accumulate is not None else 0.0)).all()
     return target
 
 

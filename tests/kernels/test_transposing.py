@@ -48,7 +48,7 @@ def test_rows_become_vectors_of_columns_and_come_back(kernels_of_each):
         for columns in (1, lanes - 1, lanes, 3 * lanes + 2):
             width = -(-columns // lanes) * lanes
             values = rng.normal(size=(rows, columns)).astype(kernels.dtype)
-            source, turned = Matrix(kernels, values, width + 16), empty(kernels, width, lanes, lanes)
+            source, turned = Matrix(kernels, values, width + 16, fill=5.0), empty(kernels, width, lanes, lanes)
             kernels["transpose_rows"](rows, columns, *source.pair, turned.address)
             np.testing.assert_array_equal(turned.values[:columns, :rows], values.T)
             assert not turned.values[:, rows:].any()
