@@ -1,4 +1,4 @@
-"""Kernel.compiled: Numba's function of one kernel, that Python calls with numbers and addresses."""
+"""compiled: Numba's function of one kernel, that Python calls with numbers and addresses."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,13 @@ from kernel_memory import Matrix, empty, job
 from fastnn.kernels.source import activation, barrier, clipping, softmax, transposing
 
 pytest.importorskip("numba")
+from fastnn.kernels.numba.compile import compiled, program
 
 
 class Size:
     """What Matrix wants to know of kernels."""
 
     def __init__(self, dtype):
-        from fastnn.kernels.numba.compile import program
-
         self.dtype, self.lanes = np.dtype(dtype), program(dtype).lanes
         self.size = self.dtype.itemsize
 
@@ -25,24 +24,24 @@ def sizes(dtype):
 
 
 def test_a_double(dtype):
-    assert clipping.scale_to.compiled(dtype)(16.0, 1.0) == 0.25
+    assert compiled(clipping.scale_to, dtype)(16.0, 1.0) == 0.25
 
 
 def test_a_record_by_its_address(dtype):
     _, place = job()
-    assert barrier.barrier.compiled(dtype)(place) == 0
+    assert compiled(barrier.barrier, dtype)(place) == 0
 
 
 def test_a_record_of_values_field_by_field(dtype, sizes):
     source, target = Matrix(sizes, np.arange(12).reshape(3, 4), 48), empty(sizes, sizes.lanes, sizes.lanes)
-    transposing.transpose_rows.compiled(dtype)(3, 4, *source.pair, target.address)
+    compiled(transposing.transpose_rows, dtype)(3, 4, *source.pair, target.address)
     np.testing.assert_array_equal(target.values[:4, :3], source.values.T)
 
 
 def test_a_vector_by_its_address_and_one_that_is_returned_by_its_first_lane(dtype, sizes):
     columns = Matrix(sizes, np.zeros((3, sizes.lanes)))
     largest, target = Matrix(sizes, np.log(np.arange(1, sizes.lanes + 1))), empty(sizes, 3, sizes.lanes)
-    found = softmax.exponentials_of_columns.compiled(dtype)(3, largest.address, columns.address, target.address)
+    found = compiled(softmax.exponentials_of_columns, dtype)(3, largest.address, columns.address, target.address)
     assert found == 3.0
     np.testing.assert_allclose(target.values, np.tile(1 / np.arange(1, sizes.lanes + 1), (3, 1)), rtol=1e-6)
 
@@ -55,10 +54,10 @@ def test_a_row_of_a_table_by_its_code(dtype, sizes):
         target = empty(sizes, 1, 3)
         code = list(ACTIVATIONS).index(name)
         places = output.address, source.address, target.address
-        activation.scale_by_derived.compiled(dtype)(code, 1, 3, 16, 0.0, *places)
+        compiled(activation.scale_by_derived, dtype)(code, 1, 3, 16, 0.0, *places)
         np.testing.assert_array_equal(target.values[0], expected)
 
 
 def test_a_kernel_is_not_called_as_it_stands():
-    with pytest.raises(TypeError, match=r"scale_to is a kernel; wants to be compiled: scale_to.compiled\('float32'\)"):
+    with pytest.raises(TypeError, match=r"scale_to is a kernel, for Numba to compile: compiled\(scale_to, 'float32'\)"):
         clipping.scale_to(16.0, 1.0)

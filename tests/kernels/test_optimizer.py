@@ -7,7 +7,7 @@ import pytest
 from kernel_memory import Matrix, doubles, empty, job, layer, within
 
 from fastnn.kernels import records
-from fastnn.kernels.backends.numpy.run import arguments
+from fastnn.kernels.backends.numpy.activation import applied
 from fastnn.kernels.formulas import OPTIMIZERS
 
 CODES = {name: code for code, name in enumerate(OPTIMIZERS)}
@@ -22,7 +22,7 @@ def hyper_of(name):
 def scalars_of(name, step, rate=0.02):
     row = OPTIMIZERS[name]
     given = {**hyper_of(name), "learning_rate": rate}
-    scalars = row.prepare(*arguments(row.prepare, **given, step=float(step)))
+    scalars = applied(row.prepare, **given, step=float(step))
     return scalars if isinstance(scalars, tuple) else (scalars,)
 
 
