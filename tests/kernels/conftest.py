@@ -8,12 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tools import kernels as ways
 
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
-sys.path.insert(0, str(TOOLS))
-
-import kernels as ways  # noqa: E402 - a module of tests/tools
-
+TESTS = Path(__file__).resolve().parent.parent
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 ALONE = "test_alone.py"
 
@@ -64,12 +61,12 @@ def comparison(request, tmp_path_factory):
     """Starts tools/kernels_alone.py for both dtypes, if any test asks for it; returns what gives its lines."""
     wanted = HAS_NUMBA and any(item.path.name == ALONE for item in request.session.items)
     results = tmp_path_factory.mktemp("alone")
-    command = [sys.executable, str(TOOLS / "kernels_alone.py")]
+    command = [sys.executable, "-m", "tools.kernels_alone"]
     running = {}
     for dtype in ways.DTYPES if wanted else ():
         with (results / f"{dtype}.log").open("w") as log:
             arguments = [*command, dtype, str(results / dtype)]
-            running[dtype] = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT)
+            running[dtype] = subprocess.Popen(arguments, cwd=TESTS, stdout=log, stderr=subprocess.STDOUT)
 
     def lines(dtype):
         if dtype not in running:

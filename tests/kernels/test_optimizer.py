@@ -1,13 +1,13 @@
 """The update of every optimizer, against its formulas in float64; weight decay, rates of layers, the moving average."""
 
 import ctypes
+import inspect
 
 import numpy as np
 import pytest
-from kernel_memory import Matrix, doubles, empty, job, layer, within
+from tools.kernel_memory import Matrix, doubles, empty, job, layer, within
 
 from fastnn.kernels import records
-from fastnn.kernels.backends.numpy.activation import applied
 from fastnn.kernels.formulas import OPTIMIZERS
 
 CODES = {name: code for code, name in enumerate(OPTIMIZERS)}
@@ -22,7 +22,8 @@ def hyper_of(name):
 def scalars_of(name, step, rate=0.02):
     row = OPTIMIZERS[name]
     given = {**hyper_of(name), "learning_rate": rate}
-    scalars = applied(row.prepare, **given, step=float(step))
+    given["step"] = float(step)
+    scalars = row.prepare(*(given[argument] for argument in inspect.signature(row.prepare).parameters))
     return scalars if isinstance(scalars, tuple) else (scalars,)
 
 
@@ -82,12 +83,14 @@ def test_a_gradient_of_nan_shows_in_the_weights(kernels_of_each):
     for name in OPTIMIZERS:
         if name in ("lion", "rprop"):  # of the sign alone; their slots have it
             continue
-        weights, gradient, slots = state_of(name, kernels.lanes)
+        weights, gradient, slots = state_of(name, 2 * kernels.lanes)
         gradient[3] = np.nan
-        memory = Matrix(kernels, [weights, gradient, *slots], kernels.lanes)
+        memory = Matrix(kernels, [weights, gradient, *slots], 2 * kernels.lanes)
         held = np.array([*scalars_of(name, 3), *[0.0] * 10])
         place = memory.stride * kernels.size
-        kernels["update"](CODES[name], kernels.lanes, held.ctypes.data, memory.at(1), place, memory.at(2), memory.at(0))
+        kernels["update"](
+            CODES[name], 2 * kernels.lanes, held.ctypes.data, memory.at(1), place, memory.at(2), memory.at(0)
+        )
         assert np.flatnonzero(np.isnan(memory.values[0])).tolist() == [3], name
 
 

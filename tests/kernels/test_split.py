@@ -2,7 +2,7 @@
 
 import itertools
 
-from kernel_memory import job, layer
+from tools.kernel_memory import job, layer
 
 from fastnn.kernels.tuning import FLAT_ROWS, PACKED_INPUTS, PANEL_ROWS, ROW_BLOCK
 

@@ -25,6 +25,7 @@ INTEGERS = {
     "back": (0, 1),
     "batch_row": (0, 5),
     "block": (0, 1),
+    "blocks": (1, 3),
     "column": (0, "L"),
     "columns": (5, 45),
     "count": ("L", "3L"),

@@ -122,13 +122,9 @@ def alone(dtype):
     from fastnn.kernels.numba.compile import program
 
     compiled = program(dtype)
-    tables = [name for name, kernel in compiled.source.kernels.items() if kernel.table]
 
     def find(function):
         name = function.name
-        for table in tables:
-            if name.startswith(f"{table}_") and name not in compiled.source.kernels:
-                compiled[table]  # and with it each of its rows
         if "vector" not in [kind for _, kind in function.arguments]:
             return in_numbas_convention(compiled[name], function, dtype)
         by_address = of_addresses(function)
@@ -145,18 +141,18 @@ def in_numbas_convention(dispatcher, function, dtype):
     address = made.library.get_pointer_to_function(made.fndesc.llvm_func_name)
     kinds = [C_TYPES[kind] for _, kind in function.arguments]
     native = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *kinds)(address)
-    vector = np.dtype((dtype, constants(dtype, machine.instruction_set()[1])["LANES"]))
-    kind = {"vector": vector, "double": np.float64}.get(function.result, np.int64)
+    lanes = constants(dtype, machine.instruction_set()[1])["LANES"]
+    kind = {"vector": np.dtype(dtype), "double": np.dtype(np.float64)}.get(function.result, np.dtype(np.int64))
 
     def call(*arguments):
         room = np.zeros(192, np.uint8)  # a vector is written to where a vector may start
-        result = room[-room.ctypes.data % 64 :][:64].view(kind.base if kind is vector else kind)
+        result = room[-room.ctypes.data % 64 :][:64].view(kind)
         error = ctypes.c_void_p()
         status = native(result.ctypes.data, ctypes.addressof(error), *arguments)
         assert status == 0, f"{function.name} raised"
         if function.result is None:
             return None
-        return result if function.result == "vector" else result[0].item()
+        return result[:lanes] if function.result == "vector" else result[0].item()
 
     call.dispatcher = dispatcher  # which keeps the code
     return call
