@@ -1,7 +1,7 @@
 """The checks of tests/tools/house.py find what they are for, in small trees."""
 
+import house
 import pytest
-from tools import house
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 import fastnn
 
-HERE = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent.parent.parent
 PRINTED = {
     "README.md": ["", "0.9", "0.9", "[2.9]", "[0.619", "[["],
     "docs/from-sklearn.md": ["True True", "True True", "['yes']", "True True"],

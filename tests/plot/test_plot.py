@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 X = np.array([[0, 0], [1, 1], [0, 1], [1, 0]], dtype="float64")
 Y = np.array([0, 1, 1, 0])
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "looking.md"
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "looking.md"
 
 
 @pytest.fixture

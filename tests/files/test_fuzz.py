@@ -1,6 +1,6 @@
 """A corrupt file is an error or the model that was saved: a few hundred of them, each run others.
 
-`python tests/fuzz.py` goes through ten thousand.
+`python tests/tools/fuzz.py` goes through ten thousand.
 """
 
 import pytest

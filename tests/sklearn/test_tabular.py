@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("sklearn")
 pd = pytest.importorskip("pandas")
 
-from conftest import why_missing  # noqa: E402
+from backends import why_missing  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 from sklearn.datasets import load_breast_cancer, load_diabetes  # noqa: E402
 from sklearn.inspection import permutation_importance  # noqa: E402

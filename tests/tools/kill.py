@@ -1,6 +1,6 @@
 """Kill training with SIGKILL at random moments, take it up again until it is done, and compare it bit for bit.
 
-    python tests/kill.py --kills 50
+    python tests/tools/kill.py --kills 50
 
 A child trains with Adam, shuffling, validation and callbacks that have states; `--dropout` and `--schedule` add those.
 Each child that begins again runs on another number of threads.  Where it is killed is drawn anew each time, anywhere

@@ -1,6 +1,6 @@
 """Corrupt model files in every way that comes to mind, and load them: an error, or the model that was saved.
 
-    python tests/fuzz.py --files 10000
+    python tests/tools/fuzz.py --files 10000
 
 Any other exception, a warning, another model, or memory beyond a small multiple of the file's size is a failure; the
 file is kept then.

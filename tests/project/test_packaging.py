@@ -17,7 +17,7 @@ import pytest
 import fastnn
 from fastnn.kernels.render.instruction_sets import CYTHON_ISAS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
 COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])

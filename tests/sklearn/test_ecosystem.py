@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 import joblib
-from conftest import why_missing
+from backends import why_missing
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 IGNORED = ROOT / ".gitignore"
-KEPT = ("fastnn/learn/walk.py", "kernels/render.py", "tests/kill.py", "benchmarks/cases.py", "docs/looking.png")
+KEPT = ("fastnn/learn/walk.py", "kernels/records.py", "tests/tools/kill.py", "benchmarks/cases.py", "docs/looking.png")
 
 
 @pytest.mark.skipif(not (shutil.which("make") and IGNORED.exists()), reason="no make, or no checkout")

@@ -10,7 +10,7 @@ import pytest
 import fastnn
 from fastnn.layers import Dense, Input
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 TIMES = {
     "2-8-1 b4": (448, {"fastnn numba": {"1": 0.25, "2": 0.3}, "fastnn cython": {"1": 0.2}, "JAX": {"2": 2.0}}),

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import naive
 import pytest
 
 from fastnn.kernels import machine
@@ -28,7 +29,7 @@ for dtype in ("float32", "float64"):
 
 @pytest.mark.parametrize("name", machine.supported())
 def test_layers_of_few_units_on_vectors_of_any_width(extension, name):
-    folder = os.path.dirname(__file__)
+    folder = os.path.dirname(naive.__file__)
     environment = {**os.environ, "FASTNN_ISA": name, "PYTHONPATH": folder}
     done = subprocess.run([sys.executable, "-c", CODE], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
