@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tools import kernels as ways
 
-TESTS = Path(__file__).resolve().parent.parent
+import kernels as ways
+
+TOOLS = Path(ways.__file__).resolve().parent
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 ALONE = "test_alone.py"
 
@@ -61,12 +62,12 @@ def comparison(request, tmp_path_factory):
     """Starts tools/kernels_alone.py for both dtypes, if any test asks for it; returns what gives its lines."""
     wanted = HAS_NUMBA and any(item.path.name == ALONE for item in request.session.items)
     results = tmp_path_factory.mktemp("alone")
-    command = [sys.executable, "-m", "tools.kernels_alone"]
+    command = [sys.executable, str(TOOLS / "kernels_alone.py")]
     running = {}
     for dtype in ways.DTYPES if wanted else ():
         with (results / f"{dtype}.log").open("w") as log:
             arguments = [*command, dtype, str(results / dtype)]
-            running[dtype] = subprocess.Popen(arguments, cwd=TESTS, stdout=log, stderr=subprocess.STDOUT)
+            running[dtype] = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT)
 
     def lines(dtype):
         if dtype not in running:

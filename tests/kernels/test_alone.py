@@ -4,8 +4,8 @@ tools/kernels_alone.py compares them, in a process for each dtype: see conftest.
 """
 
 import pytest
-from tools.kernel_worlds import NETWORKS
-from tools.kernels_alone import functions, outcome
+from kernel_worlds import NETWORKS
+from kernels_alone import functions, outcome
 
 from fastnn.kernels.render.sources import FORMULAS, HERE, Source
 

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from tools.kernel_memory import job
+from kernel_memory import job
 
 from fastnn.kernels import records
 

@@ -2,25 +2,18 @@
 
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, empty, job
+from kernel_memory import Matrix, empty, job
 
 from fastnn.kernels.source import activation, barrier, clipping, softmax, transposing
 
 pytest.importorskip("numba")
-
-
-def compiled(kernel, dtype):
-    from fastnn.kernels.numba.compile import compiled
-
-    return compiled(kernel, dtype)
+from fastnn.kernels.numba.compile import compiled, program
 
 
 class Size:
     """What Matrix wants to know of kernels."""
 
     def __init__(self, dtype):
-        from fastnn.kernels.numba.compile import program
-
         self.dtype, self.lanes = np.dtype(dtype), program(dtype).lanes
         self.size = self.dtype.itemsize
 

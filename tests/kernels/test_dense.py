@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, empty, job, layer
+from kernel_memory import Matrix, empty, job, layer
 
 from fastnn.kernels import tuning
 

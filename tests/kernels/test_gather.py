@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, empty, job, layer
+from kernel_memory import Matrix, empty, job, layer
 
 from fastnn.kernels import records
 

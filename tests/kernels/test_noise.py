@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, empty, layer, within
+from kernel_memory import Matrix, empty, layer, within
 
 from fastnn.kernels.records import DROPOUT, GAUSSIAN_NOISE
 

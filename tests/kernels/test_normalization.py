@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, empty, job, layer, within
+from kernel_memory import Matrix, empty, job, layer, within
 
 from fastnn.kernels import records
 from fastnn.kernels.tuning import KEPT_VALUES, ROW_BLOCK

@@ -5,7 +5,7 @@ import inspect
 
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, doubles, empty, job, layer, within
+from kernel_memory import Matrix, doubles, empty, job, layer, within
 
 from fastnn.kernels import records
 from fastnn.kernels.formulas import OPTIMIZERS

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, doubles, job, layer, within
+from kernel_memory import Matrix, doubles, job, layer, within
 
 from fastnn.kernels import records
 from fastnn.kernels.tuning import SUM_COLUMNS

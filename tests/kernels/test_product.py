@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, empty
+from kernel_memory import Matrix, empty
 
 from fastnn.kernels import tuning
 

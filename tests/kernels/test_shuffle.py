@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from tools.kernel_memory import job
+from kernel_memory import job
 
 from fastnn.kernels.backends import numpy as twin
 

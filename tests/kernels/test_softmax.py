@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, doubles, empty, job, layer, within
+from kernel_memory import Matrix, doubles, empty, job, layer, within
 
 from fastnn.kernels.tuning import FEW_VALUES
 

@@ -2,7 +2,7 @@
 
 import itertools
 
-from tools.kernel_memory import job, layer
+from kernel_memory import job, layer
 
 from fastnn.kernels.tuning import FLAT_ROWS, PACKED_INPUTS, PANEL_ROWS, ROW_BLOCK
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, empty
+from kernel_memory import Matrix, empty
 
 
 def test_a_square_is_transposed_with_zeros_for_the_rows_that_are_not_there(kernels_of_each):

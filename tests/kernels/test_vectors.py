@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from tools.kernel_memory import Matrix, doubles, empty
+from kernel_memory import Matrix, doubles, empty
 
 COUNTS = (1, 2, 7)  # of vectors
 

@@ -8,6 +8,7 @@ import ast
 import ctypes
 import itertools
 
+import naive
 import numpy as np
 
 from fastnn.kernels import records
@@ -244,8 +245,20 @@ def put_nan(world, arguments):
         world.array(source + ((rows - 1) * stride + width - 1) * world.size, 1)[0] = np.nan
 
 
+def put_threshold(world, arguments):
+    """For noise: a threshold that the first number of all is equal to."""
+    record, _, row, key = arguments[:4]
+    layer = records.LayerRecord.from_address(record)
+    layer.threshold = naive.random_number(naive.hashed(naive.hashed(key + layer.seed) + row), 0)
+
+
 # kernel: what has to be in memory before it is called
-BEFORE = {"gather_targets": put_places, "check_finite": put_nan}
+BEFORE = {
+    "gather_targets": put_places,
+    "check_finite": put_nan,
+    "add_noise": put_threshold,
+    "through_noise": put_threshold,
+}
 
 
 def exact(name, table):

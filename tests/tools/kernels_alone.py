@@ -1,6 +1,6 @@
 """Compares Numba's own compilation of every kernel with the translation of the whole, to the bit.
 
-    cd tests; python -m tools.kernels_alone float32 RESULTS
+    python tests/tools/kernels_alone.py float32 RESULTS
 
 RESULTS becomes a file of a line of JSON for each function: its name, and what is wrong with it, or nothing; and for
 each network of kernel_worlds: what training and predicting gave, with the entry that Numba compiled.  A process of its
@@ -19,9 +19,10 @@ if __name__ == "__main__":
     os.environ["NUMBA_OPT"] = "0"
 
 import numpy as np
-from tools.kernel_calls import BEFORE, Calls
-from tools.kernel_worlds import NETWORKS, Bare, model_of, worlds
-from tools.kernels import alone, rendered, whole
+from kernel_calls import BEFORE, Calls
+from kernel_worlds import NETWORKS, Bare, model_of, worlds
+
+from kernels import alone, rendered, whole
 
 
 def functions(dtype):

@@ -540,15 +540,16 @@ def hashed(value):
 
 def uniform(seed, update, layer, rows, columns):
     """The random numbers of a layer in an update, counted from 1: (rows, columns), in integer arithmetic."""
-    numbers = np.empty((rows, columns))
-    for row in range(rows):
-        key = hashed(hashed(hashed(seed + hashed(update)) + layer) + row)
-        for column in range(columns):
-            x = (key + column) % 2**32
-            x = ((x ^ (x >> 16)) * 0x7FEB352D) % 2**32
-            x = ((x ^ (x >> 15)) + (key >> 31)) % 2**32 * 0x846CA68B % 2**32
-            numbers[row, column] = ((x ^ (x >> 16)) >> 9) / 2**23
-    return numbers
+    keys = [hashed(hashed(hashed(seed + hashed(update)) + layer) + row) for row in range(rows)]
+    return np.array([[random_number(key, column) for column in range(columns)] for key in keys])
+
+
+def random_number(key, column):
+    """That of a column, by the key of its row."""
+    x = (key + column) % 2**32
+    x = ((x ^ (x >> 16)) * 0x7FEB352D) % 2**32
+    x = ((x ^ (x >> 15)) + (key >> 31)) % 2**32 * 0x846CA68B % 2**32
+    return ((x ^ (x >> 16)) >> 9) / 2**23
 
 
 def dropout(rate, numbers):
