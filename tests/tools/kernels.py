@@ -17,7 +17,11 @@ an array of its lanes.
 import ctypes
 import functools
 import hashlib
+import importlib.machinery
 import importlib.util
+import os
+import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -227,28 +231,26 @@ def _built(folder):
     text = cython_source(isa, further)
     headers = "".join(path.read_text() for path in sorted(HERE.glob("*.h")))
     name = f"kernels_{isa}"
-    digest = hashlib.sha256(f"{text}{headers}{importlib.util.MAGIC_NUMBER}".encode()).hexdigest()[:16]
-    place = folder / digest
-    found = list(place.glob(f"{name}.*[!c]")) if (place / "complete").exists() else []
-    if not found:
-        _build(place, name, text, [*CYTHON_ISAS[isa], "-O1", "-g0", "-w"])
-        (place / "complete").touch()
-        found = list(place.glob(f"{name}.*[!c]"))
-    spec = importlib.util.spec_from_file_location(name, next(path for path in found if path.suffix in (".so", ".pyd")))
+    digest = hashlib.sha256(f"{text}{headers}{sys.version}".encode()).hexdigest()[:16]
+    path = folder / digest / f"{name}{importlib.machinery.EXTENSION_SUFFIXES[0]}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as place:  # another process may be at the same
+            os.replace(_build(Path(place), name, text, [*CYTHON_ISAS[isa], "-O1", "-g0", "-w"]), path)
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 def _build(place, name, text, flags):
-    """Translate and compile; raises ImportError where that cannot be done."""
+    """Translate and compile; returns the extension's path.  Raises ImportError where that cannot be done."""
     try:
         from Cython.Build import cythonize
         from setuptools import Distribution, Extension
         from setuptools.errors import CCompilerError, ExecError, PlatformError
     except ImportError as error:
         raise ImportError(f"the extension cannot be built: {error}") from error
-    place.mkdir(parents=True, exist_ok=True)
     source = place / f"{name}.pyx"
     source.write_text(text)
     one = Extension(name, [str(source)], include_dirs=[str(HERE)], extra_compile_args=flags)
@@ -259,3 +261,4 @@ def _build(place, name, text, flags):
         command.run()
     except (CCompilerError, ExecError, PlatformError) as error:
         raise ImportError(f"the extension cannot be built: {error}") from error
+    return command.get_ext_fullpath(name)
