@@ -6,6 +6,8 @@
 >>> history = model.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0], epochs=10, verbose=0)
 """
 
+from __future__ import annotations
+
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -1,5 +1,7 @@
 """``python -m fastnn`` and the command ``fastnn``."""
 
+from __future__ import annotations
+
 import sys
 
 from .extras import require

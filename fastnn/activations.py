@@ -20,6 +20,8 @@ name           f(x)
 Each is also an attribute of this module: ``activations.relu``.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar

@@ -1,5 +1,7 @@
 """What can go wrong in a way of its own; everything else is a ValueError, a TypeError or an OSError."""
 
+from __future__ import annotations
+
 import sys
 import warnings
 

@@ -1,5 +1,7 @@
 """Packages that an extra brings: imported when they are needed, and named when they are missing."""
 
+from __future__ import annotations
+
 import importlib
 from typing import Any
 

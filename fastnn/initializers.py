@@ -4,6 +4,8 @@ An initializer is called with a shape and a NumPy generator, and returns float64
 returns the same values whenever it is called.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

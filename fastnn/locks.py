@@ -1,5 +1,7 @@
 """Locks that the system takes away with the process that holds them, however it ends; some systems have none."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os

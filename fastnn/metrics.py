@@ -5,6 +5,8 @@ model: with binary crossentropy and several outputs each output counts for itsel
 In the equations y is an output and t its target.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial

@@ -1,5 +1,7 @@
 """Names and what they stand for: looking one up, and describing an object by its class and its arguments."""
 
+from __future__ import annotations
+
 import contextlib
 import contextvars
 import difflib

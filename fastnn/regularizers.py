@@ -4,6 +4,8 @@ The penalty is the sum over the weights of l1 |w| + l2 w^2, as in Keras; PyTorch
 The losses that fit and evaluate report contain the penalty.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Seeds."""
 
+from __future__ import annotations
+
 import random
 import secrets
 

@@ -1,5 +1,7 @@
 """Saving the whole run, so that it can go on after a crash."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os

@@ -1,5 +1,7 @@
 """The base of all callbacks, what callbacks are checked for, and a callback made of functions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

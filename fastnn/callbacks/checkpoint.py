@@ -1,5 +1,7 @@
 """Saving the model, or its weights, while it trains."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import Any

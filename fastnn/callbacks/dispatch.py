@@ -1,5 +1,7 @@
 """Dispatch to several callbacks: which are called, in which order, and after how many steps."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Any
 

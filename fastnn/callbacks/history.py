@@ -1,5 +1,7 @@
 """What fit returns: the scores of each epoch."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

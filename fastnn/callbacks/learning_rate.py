@@ -1,5 +1,7 @@
 """Callbacks that set the learning rate: by a function of the epoch, or when a score no longer improves."""
 
+from __future__ import annotations
+
 import inspect
 import numbers
 from collections.abc import Callable

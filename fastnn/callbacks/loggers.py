@@ -1,5 +1,7 @@
 """Callbacks that write scores to a file, a line for each epoch."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json

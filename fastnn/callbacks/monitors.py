@@ -1,5 +1,7 @@
 """Callbacks that watch scores: to end training early, and to end it where a score is not finite."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from typing import Any

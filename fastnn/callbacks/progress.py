@@ -1,5 +1,7 @@
 """The progress bar, and how scores and times are written."""
 
+from __future__ import annotations
+
 import contextlib
 import importlib
 import sys

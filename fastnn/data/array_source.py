@@ -1,5 +1,7 @@
 """Rows of arrays on disk, and of any arrays that give ranges of their rows: np.memmap, HDF5, Zarr."""
 
+from __future__ import annotations
+
 import mmap
 from typing import Any, ClassVar
 
@@ -52,7 +54,7 @@ class ArraySource:
         rows = [None if part is None else np.asarray(part, np.float64).tolist() for end in ends for part in end[:3]]
         return self.first, self.last, self.width, rows
 
-    def part(self, first: int, last: int) -> "ArraySource":
+    def part(self, first: int, last: int) -> ArraySource:
         """Some of its rows."""
         return ArraySource(self.x, self.y, self.weight, self.first + first, self.first + last, self.y_known)
 

@@ -3,6 +3,8 @@
 Arrays stay where they are, of whatever dtype and order.  Rows and columns in messages are counted from 0.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 

@@ -1,5 +1,7 @@
 """Rows of batches that come from Python: iterators, generators, and batches by number."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 

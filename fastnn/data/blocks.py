@@ -1,5 +1,7 @@
 """A stream as a model reads it: blocks of whole batches, checked, with what a model wants of the rows."""
 
+from __future__ import annotations
+
 import copy
 import hashlib
 from collections.abc import Callable, Iterator
@@ -90,7 +92,7 @@ class Feed:
         what = self.source.identity(), self.steps, self.stream.block_bytes
         return hashlib.sha256(repr(what).encode()).hexdigest()
 
-    def split(self, count: int) -> tuple["Feed", "Feed"]:
+    def split(self, count: int) -> tuple[Feed, Feed]:
         """The first rows, and the others; of arrays only."""
         assert isinstance(self.source, ArraySource)
         parts = copy.copy(self), copy.copy(self)

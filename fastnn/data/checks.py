@@ -1,5 +1,7 @@
 """Checks of single arguments: each returns the value that it found right."""
 
+from __future__ import annotations
+
 import math
 import numbers
 import operator

@@ -3,6 +3,8 @@
 A source is read by one thread at a time, from a beginning to an end; what it yields has not been checked.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 CHUNK_BYTES = 2**22

@@ -1,5 +1,7 @@
 """Rows of tables on disk, Parquet and CSV, through pyarrow."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Looking for NaN, infinity and what is out of bounds, and saying where it stands."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from functools import cache

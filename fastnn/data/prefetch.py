@@ -1,5 +1,7 @@
 """The thread that reads a block of rows while the kernels train on the one before."""
 
+from __future__ import annotations
+
 import os
 import threading
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
 """What a model wants of x, y and the weights, and rows checked for it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -7,6 +7,8 @@ waits where none is free: so much memory, and no more, is taken.  Which rows mak
 visited, follows from the source, the sizes and the seed; never from who was faster.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 

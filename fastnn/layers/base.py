@@ -1,5 +1,7 @@
 """What all layers have in common, the two that have nothing of their own to learn or to draw, and names in a model."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Layers that multiply what comes in by weights: Dense, where every unit sees every input, and Scaling."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

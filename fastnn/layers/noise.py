@@ -1,5 +1,7 @@
 """Layers that change what passes at random, in training: dropout and Gaussian noise."""
 
+from __future__ import annotations
+
 import math
 
 from fastnn.data import positive_integer, real_number

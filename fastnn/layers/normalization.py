@@ -1,5 +1,7 @@
 """Layers that normalise: over the batch, or over the units of a row."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from numpy.typing import ArrayLike

@@ -1,5 +1,7 @@
 """What layers with weights have in common: views of a model's weights, and how they are set and drawn."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -4,6 +4,8 @@ In the equations y is an output and t its target. The loss of a batch is the mea
 the row's weight, where rows have weights.
 """
 
+from __future__ import annotations
+
 from fastnn.names import publish, resolve, snake_case
 from .base import Custom, Loss, LossPlan
 from .classification import (

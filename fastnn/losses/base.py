@@ -1,5 +1,7 @@
 """The base of all losses, the plan that each makes for the kernels, and losses of the user's own functions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 

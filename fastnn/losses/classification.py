@@ -1,5 +1,7 @@
 """Losses of classes: crossentropies, plain and focal, the divergence of probabilities, and hinges."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import ClassVar
 

@@ -1,5 +1,7 @@
 """Losses of numbers: of errors that may be of any size, of quantiles and of counts."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from fastnn.data import real_number

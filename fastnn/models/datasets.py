@@ -1,5 +1,7 @@
 """Datasets: what fit, evaluate and predict are given, checked against what the model wants of rows."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from fastnn import data
@@ -10,7 +12,7 @@ if TYPE_CHECKING:
     from .sequential import Sequential
 
 
-def wanted(model: "Sequential", class_weight: Any = None) -> Requirements:
+def wanted(model: Sequential, class_weight: Any = None) -> Requirements:
     """What the model wants of rows that it is trained on or measured with."""
     assert model.loss is not None
     plan = model._loss_plan or model._loss_plan_of(model.loss)
@@ -20,7 +22,7 @@ def wanted(model: "Sequential", class_weight: Any = None) -> Requirements:
 
 
 def rows(
-    model: "Sequential",
+    model: Sequential,
     chunk: Chunk,
     class_weight: Any = None,
     batch_size: int | None = None,

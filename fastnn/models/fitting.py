@@ -1,5 +1,7 @@
 """What fit and train_on_batch do: data, callbacks, the loop of training, or a single step."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 # --- Data ---
 
 
-def steps_find_nan(model: "Sequential") -> bool:
+def steps_find_nan(model: Sequential) -> bool:
     """Whether steps of training can look for NaN in x: nothing of the user's own may see one before."""
     engine, optimizer = model._engine, model.optimizer
     if engine is None or engine.backend == "numpy" or engine.functions:
@@ -28,7 +30,7 @@ def steps_find_nan(model: "Sequential") -> bool:
 
 
 def training_data(
-    model: "Sequential", chunk: Chunk, class_weight: Any, batch_size: int | None, steps: int | None, lazy: bool
+    model: Sequential, chunk: Chunk, class_weight: Any, batch_size: int | None, steps: int | None, lazy: bool
 ) -> tuple[Data | Feed, bool]:
     """What to train on, and whether steps still have to look for NaN in it, which ``lazy`` allows."""
     rows = datasets.rows(model, chunk, class_weight, batch_size, steps, x_finite=lazy)
@@ -42,7 +44,7 @@ def training_data(
     return rows, lazy
 
 
-def validation_data(model: "Sequential", given: Any, steps: int | None, width: int) -> Data | Feed:
+def validation_data(model: Sequential, given: Any, steps: int | None, width: int) -> Data | Feed:
     """What to validate with, of as many columns as x has."""
     if streams.find(given, None, None) is not None:
         given = (given, None)
@@ -71,7 +73,7 @@ def split(rows: Data | Feed, fraction: float) -> tuple[Data | Feed, Data | Feed]
 class Fit:
     """One call of `Sequential.fit`, its arguments checked."""
 
-    model: "Sequential"
+    model: Sequential
     train: Data | Feed
     validation: Data | Feed | None
     batch_size: int
@@ -160,7 +162,7 @@ class Fit:
 # --- A single step ---
 
 
-def step(model: "Sequential", x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Array:
+def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Array:
     """One step over all rows of x; the means of the loss before it and of the metrics.
 
     FloatingPointError: it made the loss or a weight NaN or infinite; all is as before.
@@ -182,7 +184,7 @@ def step(model: "Sequential", x: Any, y: Any, sample_weight: Any, class_weight: 
     return values
 
 
-def _plain_batch(model: "Sequential", x: Any, y: Any) -> Data | None:
+def _plain_batch(model: Sequential, x: Any, y: Any) -> Data | None:
     """x and y as they are, where a glance shows that nothing is wrong with them."""
     engine, plan = model._engine, model._loss_plan
     if engine is None or plan is None or plan.labels or plan.domain or plan.outputs_a_target > 1:

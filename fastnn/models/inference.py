@@ -1,5 +1,7 @@
 """What predict does, and how scores are returned."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from .sequential import Sequential
 
 
-def predict(model: "Sequential", x: Any, steps: int | None) -> Array:
+def predict(model: Sequential, x: Any, steps: int | None) -> Array:
     """The network's output for each row of x; an error where that is not finite because x is not."""
     engine = model._engine
     output: Array | None = None

@@ -1,5 +1,7 @@
 """load_model: a model made of its file."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from typing import Any

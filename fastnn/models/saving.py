@@ -3,6 +3,8 @@
 How it stands in a file is a matter of `fastnn.files.model_file`, which verifies checksums, and `fastnn.files.tensors`.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from .sequential import Sequential
 
 
-def contents(model: "Sequential") -> tuple[dict[str, Any], dict[str, Array]]:
+def contents(model: Sequential) -> tuple[dict[str, Any], dict[str, Array]]:
     """All that makes the model: what JSON can hold, and the arrays."""
     document: dict[str, Any] = {
         "config": model.get_config(),
@@ -42,7 +44,7 @@ def contents(model: "Sequential") -> tuple[dict[str, Any], dict[str, Array]]:
     return document, arrays
 
 
-def bring_back(model: "Sequential", document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+def bring_back(model: Sequential, document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
     """Weights, slots and count of updates as in what `contents` returned; of a model of the same structure."""
     engine = model._built()
     slots = {}
@@ -59,8 +61,8 @@ def bring_back(model: "Sequential", document: Mapping[str, Any], arrays: Mapping
 
 
 def rebuilt(
-    kind: "type[Sequential]", document: dict[str, Any], arrays: dict[str, Array], backend: str, threads: int | None
-) -> "Sequential":
+    kind: type[Sequential], document: dict[str, Any], arrays: dict[str, Array], backend: str, threads: int | None
+) -> Sequential:
     """A model made of what `contents` returned, ready to train on where it was compiled."""
     model = kind.from_config(document["config"])
     model._backend, model._threads = backend, threads
@@ -86,7 +88,7 @@ def rebuilt(
     return model
 
 
-def load_weights(model: "Sequential", path: str | os.PathLike[str]) -> None:
+def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     """Set the weights to those of a file that `save_weights` wrote, all or none."""
     model._built()
     names = list(model._weight_shapes())
@@ -99,7 +101,7 @@ def load_weights(model: "Sequential", path: str | os.PathLike[str]) -> None:
         raise ModelFileError(f"{os.fspath(path)} holds no weights of this model: {error}") from error
 
 
-def custom_objects(model: "Sequential") -> dict[str, CustomObject]:
+def custom_objects(model: Sequential) -> dict[str, CustomObject]:
     """What is made of functions of the user's own, by the names that a file holds of them."""
     made = [model.loss, *(layer.activation for layer in model._layers if hasattr(layer, "activation"))]
     if model.optimizer is not None:

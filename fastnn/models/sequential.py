@@ -1,5 +1,7 @@
 """Sequential: layers that are compiled, trained, asked and kept."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -213,8 +215,7 @@ class Sequential(Structure):
             The loss or a weight became NaN or infinite.  Training stops; the weights are those of the last good epoch.
         """
         self._check_compiled("fit")
-        rows_a_step = data.batch_size(batch_size)
-        epochs = data.positive_integer(epochs, "epochs", least=0)
+        rows_a_step, epochs = data.batch_size(batch_size), data.positive_integer(epochs, "epochs", least=0)
         initial_epoch = data.positive_integer(initial_epoch, "initial_epoch", least=0)
         level = verbosity(verbose)
         given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
@@ -228,8 +229,8 @@ class Sequential(Structure):
             validation = fitting.validation_data(self, validation_data, validation_steps, train.width)
         elif validation_split:
             train, validation = fitting.split(train, validation_split)
-        numbers = range(initial_epoch, epochs)
-        return fitting.Fit(self, train, validation, rows_a_step, numbers, bool(shuffle), lazy, given, level).run()
+        todo = range(initial_epoch, epochs)
+        return fitting.Fit(self, train, validation, rows_a_step, todo, bool(shuffle), lazy, given, level).run()
 
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False

@@ -1,5 +1,7 @@
 """The structure of a model: its layers, what the engine runs for them, their weights and their description."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 

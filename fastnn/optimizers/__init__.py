@@ -3,6 +3,8 @@
 In the equations w is a weight, g the gradient of the loss by it, and r the learning rate.
 """
 
+from __future__ import annotations
+
 from fastnn import schedules
 from fastnn.names import publish, resolve
 from .adam import Adam, Adamax, AdamW, Nadam

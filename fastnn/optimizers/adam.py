@@ -1,5 +1,7 @@
 """Adam and its kin, whose steps are a running mean of gradients divided by a running measure of their size."""
 
+from __future__ import annotations
+
 from typing import Unpack
 
 from .base import DEFAULTS, AdamWOptions, Optimizer, Options, Rate

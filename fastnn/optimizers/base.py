@@ -1,5 +1,7 @@
 """The base of all optimizers: the options and the learning rate, which they have in common."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, TypedDict, Unpack

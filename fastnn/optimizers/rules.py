@@ -1,5 +1,7 @@
 """The rules by which weights follow from gradients, but for Adam's and its kin's."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from functools import partial

@@ -1,5 +1,7 @@
 """Draw where a classifier of two inputs changes its mind."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Draw the path of gradient descent over the function that it descends."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What the pictures share: axes to draw into, colours, the path of a search, text in cells and in error messages."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

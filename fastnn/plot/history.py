@@ -1,5 +1,7 @@
 """Draw the loss and the metrics of training, epoch by epoch."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any

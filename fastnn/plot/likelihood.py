@@ -1,5 +1,7 @@
 """Draw the likelihood of a probability, given some balls of two colours."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

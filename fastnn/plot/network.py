@@ -1,5 +1,7 @@
 """Draw a network: its units as circles and its weights as lines, or the activations of every layer as maps."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple

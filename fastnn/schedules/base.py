@@ -1,5 +1,7 @@
 """The base of all schedules, one rate, a function of the user's own, and a warm-up before another schedule."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 

@@ -1,5 +1,7 @@
 """Rates along cosines: once, again and again, in cycles that grow longer, or up and down in one cycle."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from fastnn.data import boolean, positive_integer, real_number

@@ -1,5 +1,7 @@
 """Rates that go down: in pieces, exponentially, as the inverse of time, along a polynomial."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

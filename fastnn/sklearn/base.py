@@ -1,5 +1,7 @@
 """What MLPClassifier, MLPRegressor and the linear models share: checks, the network and its weights, and pickling."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self

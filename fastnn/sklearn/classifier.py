@@ -1,5 +1,7 @@
 """MLPClassifier, as scikit-learn has it, and more."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar, Self
 
 import numpy as np

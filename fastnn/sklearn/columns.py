@@ -1,5 +1,7 @@
 """Tables as people have them, encoded as the inputs of a network: their columns are numbers, dates, or categories."""
 
+from __future__ import annotations
+
 import datetime
 import decimal
 import numbers

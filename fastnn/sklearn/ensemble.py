@@ -1,5 +1,7 @@
 """Networks of one architecture (RealMLP-TD-S), each trained on a split of its own, side by side."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -54,7 +56,7 @@ class Ensemble:
     ``validation`` are the rows to choose the epoch by; None: each network holds out some of ``rows``.
     """
 
-    def __init__(self, settings: "BaseTabular", task: Task, rows: Rows, validation: Rows | None) -> None:
+    def __init__(self, settings: BaseTabular, task: Task, rows: Rows, validation: Rows | None) -> None:
         self.settings, self.task, self.rows, self.validation = settings, task, rows, validation
         self.stopped = False
 

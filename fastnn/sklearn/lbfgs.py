@@ -1,5 +1,7 @@
 """The solver "lbfgs": SciPy's L-BFGS-B over the loss of all rows."""
 
+from __future__ import annotations
+
 import math
 import time
 from contextlib import nullcontext
@@ -88,7 +90,7 @@ def value_and_gradient(network: Network, weights: Array, data: Data, total: floa
     return value, gradient
 
 
-def fit_lbfgs(estimator: "BaseMLP", network: Network, x: Any, y: Any, weight: Array | None) -> None:
+def fit_lbfgs(estimator: BaseMLP, network: Network, x: Any, y: Any, weight: Array | None) -> None:
     """Train to the minimum of the loss over all rows."""
     from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
 

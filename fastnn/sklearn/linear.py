@@ -1,5 +1,7 @@
 """LogisticRegression and LinearRegression: the network without a hidden layer."""
 
+from __future__ import annotations
+
 from inspect import signature
 from numbers import Real
 from typing import Any, ClassVar

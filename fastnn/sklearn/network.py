@@ -1,5 +1,7 @@
 """An estimator's network: a Sequential that shares its weights with ``coefs_`` and ``intercepts_``."""
 
+from __future__ import annotations
+
 import copy
 import threading
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,7 @@
 """Parameters of the perceptrons: what each may be, what it means, and which settings of the layers follow from it."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from typing import Any
 

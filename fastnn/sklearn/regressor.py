@@ -1,5 +1,7 @@
 """MLPRegressor, as scikit-learn has it, and more."""
 
+from __future__ import annotations
+
 from typing import Any, Self
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The stochastic fit, as scikit-learn has it: epochs of compiled steps, until a stopping rule ends them."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +25,7 @@ EPOCHS = 1000  # epochs of such a run, at most
 
 
 def fit_stochastic(
-    estimator: "BaseMLP",
+    estimator: BaseMLP,
     network: Network,
     x: Any,
     y: Any,
@@ -81,7 +83,7 @@ def _batch_size(given: int | str, rows: int) -> int:
 class Validation:
     """Rows that are not trained on, ready to be scored."""
 
-    def __init__(self, estimator: "BaseMLP", network: Network, x: Any, y: Any, weight: Array | None) -> None:
+    def __init__(self, estimator: BaseMLP, network: Network, x: Any, y: Any, weight: Array | None) -> None:
         self.estimator, self.network, self.y, self.weight = estimator, network, y, weight
         targets = estimator._targets(y, network.labels)
         self.data = Data(rows_of(x), targets, network.labels, weight)
@@ -99,7 +101,7 @@ class Validation:
         return {"val_loss": loss * engine.job.loss.score_scale + self.constant, "val_score": score}
 
 
-def given_validation(estimator: "BaseMLP", network: Network, x: Any, y: Any, weight: Array | None) -> Validation | None:
+def given_validation(estimator: BaseMLP, network: Network, x: Any, y: Any, weight: Array | None) -> Validation | None:
     """X_val, y_val and sample_weight_val, checked; None where they are not given."""
     if (x is None) != (y is None):
         raise ValueError(f"{'X_val' if x is None else 'y_val'} is missing; wants both X_val and y_val, or none")
@@ -109,7 +111,7 @@ def given_validation(estimator: "BaseMLP", network: Network, x: Any, y: Any, wei
     return Validation(estimator, network, x, y, None if weight is None else _check_sample_weight(weight, x))
 
 
-def split(estimator: "BaseMLP", network: Network, x: Any, y: Any, weight: Array | None) -> tuple[Array, Validation]:
+def split(estimator: BaseMLP, network: Network, x: Any, y: Any, weight: Array | None) -> tuple[Array, Validation]:
     """The numbers of the rows to train on, and the rest, ``validation_fraction`` of all rows, as validation rows."""
     chosen, rest = train_test_split(
         np.arange(x.shape[0]),
@@ -128,7 +130,7 @@ def split(estimator: "BaseMLP", network: Network, x: Any, y: Any, weight: Array 
 class Observers(Rule):
     """The callbacks of a fit: fastnn's (``callbacks``, ``progress_bar``) and scikit-learn's (``set_callbacks``)."""
 
-    def __init__(self, estimator: "BaseMLP", network: Network, steps: int, incremental: bool) -> None:
+    def __init__(self, estimator: BaseMLP, network: Network, steps: int, incremental: bool) -> None:
         self.estimator, self.model = estimator, network.model
         self.callbacks: CallbackList | None = None  # which the loop calls
         self.context: Any = None  # scikit-learn's, of the fit
@@ -186,7 +188,7 @@ class Fit(Rule):
 
     def __init__(
         self,
-        estimator: "BaseMLP",
+        estimator: BaseMLP,
         network: Network,
         data: Data,
         chosen: Array,

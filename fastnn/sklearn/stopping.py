@@ -4,6 +4,8 @@ Each rule is told of every epoch (`Rule.update`).  Then the callbacks are called
 training ends (`Rule.ends`).  `Rule.patience` says how many epochs can run without asking.
 """
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Callable
@@ -21,7 +23,7 @@ MONITORED = {"loss": ("loss", 1.0), "validation_loss": ("val_loss", 1.0), "valid
 LEAST_RATE = 1e-6  # an adaptive learning rate is divided while it is above
 
 
-def monitored(estimator: "BaseMLP") -> tuple[str, ...]:
+def monitored(estimator: BaseMLP) -> tuple[str, ...]:
     """The values that training may stop on, the one that scikit-learn watches first."""
     first = "validation_score" if estimator.early_stopping else "loss"
     given = estimator.stop_on
@@ -58,7 +60,7 @@ class ImprovementRule(Rule):
     ``keep`` keeps the weights of the best validation score.
     """
 
-    def __init__(self, estimator: "BaseMLP", network: Network, keep: Callable[[], None]) -> None:
+    def __init__(self, estimator: BaseMLP, network: Network, keep: Callable[[], None]) -> None:
         self.estimator, self.network, self.keep = estimator, network, keep
         lowest = -estimator.best_validation_score_ if estimator.early_stopping else estimator.best_loss_
         self.plateau = Plateau(estimator.tol, estimator.n_iter_no_change, lowest, estimator._no_improvement_count)
@@ -110,7 +112,7 @@ class StopOnRule(Rule):
 
     each_epoch = True
 
-    def __init__(self, estimator: "BaseMLP", name: str, keep: Callable[[], None] | None) -> None:
+    def __init__(self, estimator: BaseMLP, name: str, keep: Callable[[], None] | None) -> None:
         self.estimator, self.name, self.keep = estimator, name, keep
         self.key, self.sign = MONITORED[name]
         begun = estimator._others.get(name, (math.inf, 0))

@@ -1,5 +1,7 @@
 """Networks that are accurate on tables without tuning: RealMLP-TD-S."""
 
+from __future__ import annotations
+
 from typing import Any, Self
 
 import numpy as np

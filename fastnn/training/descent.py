@@ -1,5 +1,7 @@
 """Gradient descent of a plain function, by the update that training uses."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable
 

@@ -1,5 +1,7 @@
 """A loss, a weight or an input that is not finite, found while steps are taken: what is undone, and what is said."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from fastnn.errors import DivergenceWarning, warn
@@ -9,7 +11,7 @@ if TYPE_CHECKING:
     from .loop import Loop
 
 
-def take_back(loop: "Loop") -> None:
+def take_back(loop: Loop) -> None:
     """Back to the last good weights, with a warning; an input that is not finite is an error instead."""
     training = loop.training
     training.restore_good()
@@ -28,7 +30,7 @@ def take_back(loop: "Loop") -> None:
     )
 
 
-def refuse_data(loop: "Loop") -> None:
+def refuse_data(loop: Loop) -> None:
     """Raise for inputs that a step found not to be finite; what the steps before it did is undone."""
     loop.training.restore_good()
     assert loop.nan_check is not None

@@ -1,5 +1,7 @@
 """Training with the optimizer LBFGS: SciPy's L-BFGS-B over the compiled loss and gradient of the whole data."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Callable

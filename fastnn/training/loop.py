@@ -4,6 +4,8 @@ Python has control at the end of an epoch where somebody wants it (a callback, a
 twenty times a second for Ctrl-C and progress; otherwise a compiled run goes on over the epochs.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,7 +33,7 @@ class Loop:
         *,
         stopping: Callable[[], bool] = lambda: False,
         nan_check: Callable[[], None] | None = None,
-        diverged: Callable[["Loop"], None] = divergence.take_back,
+        diverged: Callable[[Loop], None] = divergence.take_back,
     ) -> None:
         self.training, self.optimizer, self.reporter = training, optimizer, reporter
         self.engine, self.epochs, self.callbacks = training.engine, reporter.epochs, reporter.callbacks

@@ -1,5 +1,7 @@
 """What is told of each epoch, whoever trains: its scores by name, to the rules, the callbacks and the histories."""
 
+from __future__ import annotations
+
 import math
 import sys
 from collections.abc import Callable, Sequence

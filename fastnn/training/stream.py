@@ -1,5 +1,7 @@
 """Training over a stream: a run of compiled steps for each block that is read."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping
 from typing import Any
