@@ -264,7 +264,7 @@ PARTIAL_VECTORS = 4  # of a block: mean, squares about it; sums of delta, and of
 ARRIVED, GENERATION, ABORTED, DIVERGED, DONE, LEFT, NOT_FINITE = 0, 16, 32, 48, 56, 64, 72
 SYNCHRONISATION_WORDS = 80
 
-# Words of a helper that stands by, in place of a job's synchronisation.  Whoever adds to the first one first has it.
+# Words of a worker that stands by, in place of a job's synchronisation.  Whoever adds to the first one first has it.
 CALLED, FINISHED, CALLED_LAYERS, CALLED_JOB, CALLED_THREAD = 0, 8, 16, 17, 18
 STANDBY_WORDS = 24
 CALL, GONE = 2, 1

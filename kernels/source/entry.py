@@ -34,7 +34,7 @@ from .update import update_all
 
 @kernel
 def stand_by(job: Job) -> Integer:
-    """A helper's wait for the next run, for a moment: then it is there at once, and without Python.
+    """A worker's wait for the next run, for a moment: then it is there at once, and without Python.
 
     Returns 1 once it has been called, 0 if nobody did.
     """
@@ -48,7 +48,7 @@ def stand_by(job: Job) -> Integer:
 @kernel
 def run(layers: Layers, job: Job, thread: Integer) -> Integer:
     """The entry: this thread's part of the job.  1 if the run ended early (aborted, or diverged)."""
-    if job.run.mode == ENGAGE:  # by adding to the word of a helper: 1 if it stands by, and comes
+    if job.run.mode == ENGAGE:  # by adding to the word of a worker: 1 if it stands by, and comes
         return atomic_add(job.run.synchronisation, CALLED, CALL) == 0
     if job.run.mode == STAND_BY:
         words = job.run.synchronisation
