@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from .version import DISTRIBUTION
+
 
 def require(module: str, extra: str) -> Any:
     """Import ``module``; where it is missing, say which extra of fastnn brings it."""
@@ -15,5 +17,5 @@ def require(module: str, extra: str) -> Any:
         if error.name is None or error.name.partition(".")[0] != package:
             raise  # it is there, but something that it needs is not
         raise ModuleNotFoundError(
-            f"this needs {package}, which is not installed: pip install 'fastnn[{extra}]'", name=error.name
+            f"this needs {package}, which is not installed: pip install '{DISTRIBUTION}[{extra}]'", name=error.name
         ) from None

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from fastnn.callbacks import format_seconds
+from fastnn.version import VERSION
 from .predict import predict_table
 from .tables import check_folder
 from .train import TrainOptions, train_on_table
@@ -40,7 +41,7 @@ folder = click.Path(file_okay=False, path_type=Path)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.version_option(package_name="fastnn")
+@click.version_option(VERSION, prog_name="fastnn")
 def commands() -> None:
     """Train and run dense networks on a CPU."""
 

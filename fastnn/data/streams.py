@@ -86,7 +86,7 @@ def open(
     format: str | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> Stream:
-    """Rows of Parquet or CSV files, which need not fit into memory.  Takes ``pip install "fastnn[arrow]"``.
+    """Rows of Parquet or CSV files, which need not fit into memory.  Takes ``pip install "fastnn-cpu[arrow]"``.
 
     Parameters
     ----------

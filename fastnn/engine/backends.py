@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from functools import cache
 
+from fastnn.version import VERSION
 from .standby import Entry
 from .thread_pool import processors
 
@@ -57,7 +58,7 @@ def describe() -> dict[str, str]:
     from fastnn.kernels import machine
     from fastnn.kernels.numba.cache import cache_folder
 
-    facts = {"fastnn": version("fastnn")}
+    facts = {"fastnn": VERSION}
     available = []
     for name in BACKENDS:
         try:

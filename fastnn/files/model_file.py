@@ -12,7 +12,6 @@ import math
 import os
 import zipfile
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +19,7 @@ import numpy as np
 
 from fastnn.errors import ModelFileError
 from fastnn.typing import Array
+from fastnn.version import VERSION
 from .atomic import replacing
 
 FORMAT = 2  # 1 had no checksum of the document
@@ -37,7 +37,7 @@ def save(
     with replacing(path, previous) as file, zipfile.ZipFile(file, "w") as archive:
         contents = {
             "format": FORMAT,
-            "fastnn": version("fastnn"),
+            "fastnn": VERSION,
             "arrays": {name: _write_array(archive, _member(name), array) for name, array in arrays.items()},
             "sha256": hashlib.sha256(text.encode()).hexdigest(),
             "document": document,
@@ -140,7 +140,7 @@ def _document(contents: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         raise _RefusedError("is damaged: its format has no number")
     if contents["format"] > FORMAT:
         raise _RefusedError(
-            f"was written by fastnn {writer}; this is fastnn {version('fastnn')}, which cannot read it: upgrade fastnn"
+            f"was written by fastnn {writer}; this is fastnn {VERSION}, which cannot read it: upgrade fastnn"
         )
     document = contents["document"]
     if not isinstance(document, dict) or not isinstance(writer, str):

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from fastnn.errors import ModelFileError
 from fastnn.extras import require
 from fastnn.typing import Array
+from fastnn.version import VERSION
 from .atomic import replacing
 
 
@@ -20,7 +20,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
     numpy_format = require("safetensors.numpy", "safetensors")
     ordered = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     sums = {f"sha256 {name}": _digest(array) for name, array in ordered.items()}
-    content = numpy_format.save(ordered, {"fastnn": version("fastnn"), **sums})
+    content = numpy_format.save(ordered, {"fastnn": VERSION, **sums})
     with replacing(path) as file:
         file.write(content)
 

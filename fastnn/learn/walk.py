@@ -1,11 +1,11 @@
 """Walk through the sections: print their text and write their pictures."""
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from fastnn.engine import load
 from fastnn.extras import require
+from fastnn.version import VERSION
 from . import backpropagation, descent, four_points, likelihood, loss, network, search
 from .page import Page, Say
 
@@ -34,7 +34,7 @@ def run(sections: Sequence[int], output: Path | None, say: Say = print) -> None:
         except ModuleNotFoundError as error:
             hint = f"\nThere will be no pictures: {error}."
     backend, _ = load("auto", "float64")
-    say(f"fastnn {version('fastnn')}, backend {backend}: every number below is computed as you read.{hint}")
+    say(f"fastnn {VERSION}, backend {backend}: every number below is computed as you read.{hint}")
     for number in numbers:
         title, name, section = SECTIONS[number - 1]
         heading = f"{number}. {title}"

@@ -345,8 +345,8 @@ def test_help_is_printed(arguments):
 
 def test_missing_packages_are_named_with_their_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "click", None)
-    with pytest.raises(SystemExit, match=r"click, which is not installed: pip install 'fastnn\[cli\]'"):
+    with pytest.raises(SystemExit, match=r"click, which is not installed: pip install 'fastnn-cpu\[cli\]'"):
         main()
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pyarrow, which is not installed: pip install 'fastnn\[cli\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pyarrow, which is not installed: pip install 'fastnn-cpu\[cli\]'"):
         tables.read_table(tmp_path / "data.csv")

@@ -164,7 +164,7 @@ def test_without_matplotlib_it_says_how_to_get_pictures_and_goes_on(monkeypatch,
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     said = walk([4], tmp_path / "pictures")
     assert "no pictures" in said
-    assert "pip install 'fastnn[plot]'" in said
+    assert "pip install 'fastnn-cpu[plot]'" in said
     assert "(0.98, 0.12)" in said
     assert not (tmp_path / "pictures").exists()
 

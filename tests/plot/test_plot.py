@@ -443,7 +443,9 @@ def test_axes_of_another_kind_are_refused(line, name):
 def test_missing_matplotlib_is_named_with_its_extra(line, name, monkeypatch):
     for module in [m for m in sys.modules if m.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ModuleNotFoundError, match=r"matplotlib, which is not installed: pip install 'fastnn\[plot\]'"):
+    with pytest.raises(
+        ModuleNotFoundError, match=r"matplotlib, which is not installed: pip install 'fastnn-cpu\[plot\]'"
+    ):
         draw_each(line, None)[name]()
 
 

@@ -15,12 +15,15 @@ from pathlib import Path
 import pytest
 
 import fastnn
+from fastnn.extras import require
 from fastnn.kernels.render.instruction_sets import CYTHON_ISAS
+from fastnn.version import DISTRIBUTION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
 COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
+STEM = DISTRIBUTION.replace("-", "_")  # as files of a distribution begin
 BINARY = (".so", ".pyd")
 GENERATED = shutil.ignore_patterns("_cython_*", "__pycache__", "*.so", "*.pyd")
 
@@ -58,14 +61,14 @@ def source(tmp_path_factory):
     unpacked = tmp_path_factory.mktemp("sdist")
     with tarfile.open(build("sdist", tree)) as archive:
         archive.extractall(unpacked, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
-    return unpacked / f"fastnn-{PROJECT['version']}"
+    return unpacked / f"{STEM}-{PROJECT['version']}"
 
 
 @pytest.fixture(scope="module")
 def wheel(source, tmp_path_factory):
     """The files, by name, of a wheel built from the sdist alone; with the extension where it can be built."""
     path = build("wheel", shutil.copytree(source, tmp_path_factory.mktemp("wheel") / "fastnn"))
-    assert path.name.startswith(f"fastnn-{PROJECT['version']}-")
+    assert path.name.startswith(f"{STEM}-{PROJECT['version']}-")
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -96,7 +99,7 @@ def test_the_wheel_holds_an_extension_for_each_instruction_set(wheel):
 
 
 def test_the_wheel_names_its_licence_its_command_and_its_extras(wheel):
-    info = f"fastnn-{PROJECT['version']}.dist-info"
+    info = f"{STEM}-{PROJECT['version']}.dist-info"
     metadata = wheel[f"{info}/METADATA"].decode()
     assert "License-Expression: MIT\n" in metadata
     assert b"fastnn maintainers" in wheel[f"{info}/licenses/LICENSE"]
@@ -157,10 +160,42 @@ def test_both_build_variables_at_once_are_refused(source):
 
 def test_version_strings_agree():
     changes = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert PROJECT["version"] == fastnn.__version__ == importlib.metadata.version("fastnn") == changes[0]
+    assert PROJECT["version"] == fastnn.__version__ == importlib.metadata.version(DISTRIBUTION) == changes[0]
 
 
 def test_the_extra_all_brings_every_other_extra():
     extras = PROJECT["optional-dependencies"]
     (requirement,) = extras["all"]
-    assert set(re.findall(r"\w+", requirement.removeprefix("fastnn"))) == set(extras) - {"all"}
+    assert set(re.findall(r"\w+", requirement.removeprefix(DISTRIBUTION))) == set(extras) - {"all"}
+
+
+def texts():
+    """Every text file of the checkout or the sdist, by its path: no folder that git ignores."""
+    places = [ROOT, *(ROOT / name for name in ("fastnn", "kernels", "tests", "benchmarks", "docs", ".ci"))]
+    for place in places:
+        for path in place.iterdir() if place == ROOT else place.rglob("*"):
+            if path.suffix in {".py", ".md", ".toml", ".h", ".in", ".json", ""} and path.is_file():
+                yield path, path.read_text(encoding="utf-8")
+
+
+def test_no_text_names_the_stranger_that_has_our_name_on_the_index():
+    extras, found = PROJECT["optional-dependencies"], 0
+    wrong = (
+        r"(?<![\w-])fastnn\[[a-z{]",  # an extra of theirs
+        r"\binstall(?:\s+-\S+)*\s+[\"'`]*fastnn(?!-cpu\b)",
+        r"\b(?:version|distribution|metadata|requires)\([\"']fastnn[\"']\)",
+        r"package_name=[\"']fastnn[\"']",
+        r"(?:pypi\.org/project|/simple)/fastnn\b(?!-)",
+    )
+    for path, text in texts():
+        for pattern in wrong:
+            assert not (match := re.search(pattern, text)), f"{path}: {match[0]}"
+        for named in re.findall(r"fastnn-cpu\[([a-z,]+)\]", text) + re.findall(r"[\"']\.\[([a-z,]+)\]", text):
+            found += 1
+            assert set(named.split(",")) <= set(extras), f"{path}: {named}"
+    assert found >= 5
+
+
+def test_a_missing_package_is_asked_for_by_the_name_of_the_distribution():
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'fastnn-cpu\[plot\]'"):
+        require("no_such_package", "plot")
