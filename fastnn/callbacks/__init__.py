@@ -14,9 +14,10 @@ from .learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from .loggers import CSVLogger, JSONLogger
 from .monitors import EarlyStopping, TerminateOnNaN
 from .progress import ProgressBar, format_logs, format_seconds, verbosity
+from .tensorboard import TensorBoard
 
 __all__ = ["BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "JSONLogger"]
 __all__ += ["LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "ProgressBar", "ReduceLROnPlateau"]
-__all__ += ["TerminateOnNaN", "format_logs", "format_seconds", "verbosity"]
+__all__ += ["TensorBoard", "TerminateOnNaN", "format_logs", "format_seconds", "verbosity"]
 
 publish(__name__)

@@ -2,7 +2,7 @@
 
 from .array_source import ArraySource
 from .arrays import as_array, check_finite, features, read_by_rows, targets, weights
-from .batch_source import BatchSource
+from .batch_source import BatchSource, PyDataset
 from .blocks import Feed, evaluate
 from .checks import batch_size, boolean, positive_integer, real_number, validation_split
 from .chunks import Chunk

@@ -107,6 +107,11 @@ class Feed:
         steps = -(-self.source.rows // self.batch_size)
         return steps if self.steps is None else min(steps, self.steps)
 
+    @property
+    def _has_order(self) -> bool:
+        """Whether it can come in another order."""
+        return not self.as_they_come or (isinstance(self.source, BatchSource) and self.source.shuffled)
+
     # --- What the reader's thread runs ---
 
     def blocks(
@@ -121,12 +126,13 @@ class Feed:
         """The blocks of epoch after epoch, from ``first`` on, with the end of each.
 
         Shuffled, the source's pieces come in another order each epoch, and each block has a seed by which its rows are
-        visited.  Noise follows from the seed too, and from the number of the update.
+        visited.  Of batches as they come only those that have numbers are shuffled, and their rows are not.  Noise
+        follows from the seed too, and from the number of the update.
         """
         dtype = np.dtype(getattr(self.source, "dtype", None) or dtype) if isinstance(self.source, FileSource) else dtype
         largest = 1
         for epoch in range(first, epochs):
-            order = np.random.default_rng([seed, epoch]) if shuffle and not self.as_they_come else None
+            order = np.random.default_rng([seed, epoch]) if shuffle and self._has_order else None
             known = epoch > first and self.steps is None and not isinstance(self.source, BatchSource)
             count = 0
             for block in self._of_epoch(take, dtype, order, known):
@@ -145,7 +151,7 @@ class Feed:
         if isinstance(self.source, ArraySource):
             return self._ranges(self.source, take, dtype, order, known)
         if self.as_they_come:
-            return self._batches(take, dtype)
+            return self._batches(take, dtype, order)
         return self._filled(take, dtype, order, known)
 
     def _block_rows(self, row_bytes: int, batch_size: int) -> int:
@@ -221,11 +227,13 @@ class Feed:
         for chunk in self._chunks(order):
             yield self.requirements.data(chunk, x_known=known, y_known=known)
 
-    def _batches(self, take: Callable[[], Buffer], dtype: np.dtype[Any]) -> Iterator[Block]:
+    def _batches(
+        self, take: Callable[[], Buffer], dtype: np.dtype[Any], order: np.random.Generator | None
+    ) -> Iterator[Block]:
         """Blocks of batches that are of one size, but for a smaller one at a block's end."""
         buffer: Buffer | None = None
         rows = size = 0
-        for chunk in islice(self._chunks(None), self.steps):
+        for chunk in islice(self._chunks(order), self.steps):
             data = self.requirements.data(chunk)
             if buffer is not None and (buffer.filled % rows or len(data) > rows or buffer.filled + len(data) > size):
                 yield Block(buffer.data(), rows, buffer)
@@ -246,7 +254,7 @@ class Feed:
         if self.steps is None or isinstance(source, FileSource):
             return source.chunks(order)
         if self._endless is None:
-            self._endless = _again(source)
+            self._endless = _again(source, order)
         return self._endless
 
     # --- What a model asks for ---
@@ -274,10 +282,10 @@ def evaluate(engine: Engine, rows: Data | Feed) -> Array:
     return rows.evaluate(engine) if isinstance(rows, Feed) else engine.evaluate(rows)
 
 
-def _again(source: BatchSource) -> Iterator[Chunk]:
+def _again(source: BatchSource, order: np.random.Generator | None) -> Iterator[Chunk]:
     """Chunks without an end, from something that has a beginning each time."""
     while True:
         count = source.count
-        yield from source.chunks()
+        yield from source.chunks(order)
         if source.once or source.count == count:
             return

@@ -23,7 +23,8 @@ class StreamTraining:
     not_finite = False  # the reader has looked at x
 
     def __init__(self, engine: Engine, feed: Feed, epochs: int, shuffle: bool, seed: int) -> None:
-        self.engine, self.data, self.shuffle, self.seed = engine, feed, shuffle and not feed.as_they_come, seed
+        self.engine, self.data, self.shuffle, self.seed = engine, feed, shuffle, seed
+        self._shuffle_rows = shuffle and not feed.as_they_come
         self.batch_size = None if feed.as_they_come else feed.batch_size
         self.step = self.epoch = 0  # that it has taken, and that have ended
         self.diverged = 0  # the first epoch that was not finite, from 1
@@ -110,7 +111,7 @@ class StreamTraining:
                     self._end(item)
                     return
                 self._block = item
-                self._run = Training(self.engine, item.data, item.batch_size, 1, self.shuffle, item.seed)
+                self._run = Training(self.engine, item.data, item.batch_size, 1, self._shuffle_rows, item.seed)
                 self._before = self.step, self.rows[self.epoch], self.results[self.epoch].copy()
                 self.good = self.step
                 self._threads = self._run.threads

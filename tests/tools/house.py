@@ -69,6 +69,7 @@ EXCEPTIONS = {
     ("parameters", "engine.ScalarActivation._compile.rows_of"): CALLED,
     ("parameters", "engine.ScalarLoss._compile.rows_of"): CALLED,
     ("parameters", "data.targets"): "a model's requirements of y, a parameter each",
+    ("parameters", "callbacks.TensorBoard.__init__"): "Keras's signature",
     ("parameters", "layers.BatchNormalization.__init__"): "Keras's signature",
     ("parameters", "layers.Dense.__init__"): "Keras's signature",
     ("parameters", "models.Sequential.fit"): "Keras's signature",
