@@ -11,11 +11,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .absent import missing
+
 if TYPE_CHECKING:
     from . import (
         activations,
+        backend,
         callbacks,
         data,
+        datasets,
         initializers,
         layers,
         losses,
@@ -27,25 +31,38 @@ if TYPE_CHECKING:
         schedules,
         utils,
     )
+    from . import learn as learn
+    from . import sklearn as sklearn
+    from .callbacks import Callback
     from .errors import DivergenceWarning, ModelFileError
-    from .layers import Input
+    from .initializers import Initializer
+    from .layers import Input, Layer
+    from .losses import Loss
+    from .metrics import Metric
     from .models import Sequential, load_model
+    from .optimizers import Optimizer
+    from .regularizers import Regularizer
     from .training import gradient_descent
 
     __version__: str
 
-__all__ = ["DivergenceWarning", "Input", "ModelFileError", "Sequential", "__version__", "activations", "callbacks"]
-__all__ += ["data", "gradient_descent", "initializers", "layers", "load_model", "losses", "metrics", "models"]
-__all__ += ["optimizers", "plot", "regularizers", "schedules", "utils"]
-
 _MODULES = {"DivergenceWarning": "errors", "ModelFileError": "errors", "Input": "layers", "Sequential": "models"}
 _MODULES |= {"gradient_descent": "training", "load_model": "models"}
+_MODULES |= {"Callback": "callbacks", "Initializer": "initializers", "Layer": "layers", "Loss": "losses"}  # as in Keras
+_MODULES |= {"Metric": "metrics", "Optimizer": "optimizers", "Regularizer": "regularizers"}
+
+__all__ = ["DivergenceWarning", "Input", "ModelFileError", "Sequential", "__version__", "activations", "backend"]
+__all__ += ["callbacks", "data", "datasets", "gradient_descent", "initializers", "layers", "load_model", "losses"]
+__all__ += ["metrics", "models", "optimizers", "plot", "regularizers", "schedules", "utils"]
+__all__ += ["Callback", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "Regularizer"]
+
+_ON_REQUEST = ["learn", "sklearn"]  # packages that `from fastnn import *` leaves out: they may want an extra
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for: `import fastnn` alone is quick, and loads no kernel."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__ and name not in _ON_REQUEST:
+        raise missing(__name__, name)
     value: Any
     if name == "__version__":
         value = importlib.import_module(".version", __name__).VERSION
@@ -58,4 +75,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, *_ON_REQUEST])

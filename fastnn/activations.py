@@ -26,9 +26,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
+from .absent import missing
 from .data import real_number
 from .engine import ACTIVATIONS, Function, ScalarActivation
-from .names import Configurable, CustomObject, lookup, resolve
+from .names import Configurable, CustomObject, lookup, publish, resolve
 from .names import serialize as describe
 
 __all__ = ["ELU", "Activation", "Custom", "LeakyReLU", "get", "serialize"]
@@ -165,4 +166,7 @@ def __getattr__(name: str) -> Activation:
     """Find an activation by its name: activations.relu."""
     if name in _NAMES:
         return _NAMES[name]()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise missing(__name__, name)
+
+
+publish(__name__)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .absent import missing
 from .data import positive_integer, real_number
-from .names import Configurable, lookup, resolve, snake_case
+from .names import Configurable, lookup, publish, resolve, snake_case
 
 __all__ = ["Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Initializer", "LecunNormal"]
 __all__ += ["LecunUniform", "Ones", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling", "Zeros"]
@@ -199,7 +200,7 @@ def __getattr__(name: str) -> type[Initializer]:
     """Find a class by Keras's other name for it: initializers.he_normal()."""
     if name in _NAMES:
         return _NAMES[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise missing(__name__, name)
 
 
 def _truncated(shape: tuple[int, ...], rng: np.random.Generator) -> Values:
@@ -213,3 +214,6 @@ def _truncated(shape: tuple[int, ...], rng: np.random.Generator) -> Values:
 def _seed(seed: Any) -> int | None:
     """Check a seed: None, or an integer of at least 0."""
     return None if seed is None else positive_integer(seed, "seed", least=0)
+
+
+publish(__name__)

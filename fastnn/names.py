@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar, overload
 
+from .absent import tell
+
 T = TypeVar("T")
 C = TypeVar("C", bound="Configurable")
 
@@ -176,8 +178,11 @@ def publish(package: str) -> None:
     """Make a package the home of the classes in its ``__all__``, whichever of its modules defines them.
 
     Pickles, skops files and error messages hold ``__module__``, and shall not depend on how a package is divided.
+    ``dir(package)`` lists what is in ``__all__``; a name of Keras's that is not there tells what to do instead.
     """
     module = sys.modules[package]
+    vars(module)["__dir__"] = lambda: sorted(module.__all__)
+    tell(module)
     for name in module.__all__:
         if isinstance(found := getattr(module, name), type):
             found.__module__ = package

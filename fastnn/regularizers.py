@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .data import real_number
-from .names import Configurable, resolve
+from .names import Configurable, publish, resolve
 from .names import serialize as describe
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer", "get", "serialize"]
@@ -75,3 +75,6 @@ def get(identifier: object, argument: str = "regularizer") -> Regularizer | None
 def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
     """Describe a regularizer for `get`, by its class and configuration; None for None."""
     return None if regularizer is None else describe(regularizer)
+
+
+publish(__name__)

@@ -6,6 +6,7 @@ the row's weight, where rows have weights.
 
 from __future__ import annotations
 
+from fastnn.absent import missing
 from fastnn.names import publish, resolve, snake_case
 from .base import Custom, Loss, LossPlan
 from .classification import (
@@ -51,7 +52,7 @@ def __getattr__(name: str) -> type[Loss]:
     """Find a class by the name of Keras's function: compile(loss=losses.mean_squared_error)."""
     if name in _NAMES:
         return _NAMES[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise missing(__name__, name)
 
 
 publish(__name__)

@@ -27,7 +27,7 @@ ORDER = [
     ["callbacks"],
     ["plot"],  # below callbacks, because History.plot draws; it knows models by what they can do alone
     ["layers", "losses", "metrics", "optimizers"],
-    ["activations", "initializers", "regularizers", "schedules", "utils"],
+    ["activations", "backend", "datasets", "initializers", "regularizers", "schedules", "utils"],
     ["data"],
     ["engine"],
     ["kernels"],
@@ -40,7 +40,7 @@ ORDER = [
     ["kernels.records", "kernels.tuning", "kernels.values", "kernels.vocabulary"],
     ["kernels.language"],
     ["files"],
-    ["errors", "extras", "locks", "names", "typing", "version"],
+    ["absent", "errors", "extras", "locks", "names", "typing", "version"],
 ]
 FOLDERS = {"fastnn": ["fastnn"], "kernels": ["fastnn", "kernels"]}
 FRONT = "fastnn"  # fastnn/__init__.py imports lazily what its users ask for, and no module imports from it
