@@ -39,6 +39,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
     """A multilayer perceptron; what depends on the kind of y is left to the classifier and the regressor."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
+    _ravels_y: ClassVar[bool] = True
 
     # --- What the classifier and the regressor, or the linear models, differ in ---
 
@@ -83,14 +84,32 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         """Further options of SciPy's L-BFGS-B."""
         return {}
 
+    def _check_classes(self, classes: Array) -> None:
+        """Refuse classes that there cannot be."""
+
+    def _checked_weight(self, x: Any, sample_weight: Any) -> Array:
+        """The weights of rows as scikit-learn validates them."""
+        return np.asarray(_check_sample_weight(sample_weight, x))
+
+    @property
+    def _takes_all_rows(self) -> bool:
+        """Whether the solver takes all rows at once."""
+        return isinstance(self.solver, str) and self.solver == "lbfgs"
+
     # --- The network ---
 
     def _optimizer_now(self) -> Optimizer:
         """An optimizer with the settings as they are now."""
-        return optimizer_of(self.solver if self.solver != "lbfgs" else "sgd", self)
+        return optimizer_of("sgd" if self._takes_all_rows else self.solver, self)
 
     def _make_network(
-        self, inputs: int, units: Sequence[int], dtype: str, optimizer: Optimizer, seed: int | None = None
+        self,
+        inputs: int,
+        units: Sequence[int],
+        dtype: str,
+        optimizer: Optimizer,
+        use_bias: bool,
+        seed: int | None = None,
     ) -> Network:
         """A network of so many inputs, and units of each layer."""
         hidden = len(units) - 1
@@ -99,34 +118,50 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
             seed = int(self._random_state.randint(2**31 - 1)) if any(rates) else 0
         loss = loss_of(self.loss, self.out_activation_)
         activations = hidden_activations(self.activation, hidden)
-        architecture = Architecture(inputs, units, activations, rates, self.out_activation_, self._use_bias)
+        architecture = Architecture(inputs, units, activations, rates, self.out_activation_, use_bias)
         threads = thread_limit(self.threads)
         return Network(architecture, loss, optimizer, dtype=dtype, backend=self.backend, threads=threads, seed=seed)
 
     def _network(self) -> Network:
-        """The network, with the weights that ``coefs_`` and ``intercepts_`` hold."""
+        """The network, with the weights that ``coefs_`` and ``intercepts_`` hold, and the settings as they are now."""
         network: Network | None = self.__dict__.get("_shared")
-        if network is None:
-            with _lock:
-                network = self.__dict__.get("_shared")
-                if network is None:
-                    network = self._adopted()
-        else:
+        if network is not None and self._made_of == self._settings():
             network.take([*self.coefs_, *self.intercepts_])
+            return network
+        with _lock:
+            network = self.__dict__.get("_shared")
+            if network is None or self._made_of != self._settings():
+                network = self._adopted(network)
         return network
 
-    def _adopted(self) -> Network:
-        """A new network with the weights that are there, which are from now on views of its own."""
+    def _settings(self) -> tuple[Any, ...]:
+        """What a network is made of: where any of it has changed, there must be another one."""
+        shapes = [np.shape(coef) for coef in self.coefs_], [np.shape(intercept) for intercept in self.intercepts_]
+        return (*shapes, self.activation, self.out_activation_, self.loss, self.dropout, self.backend)
+
+    def _adopted(self, before: Network | None) -> Network:
+        """A new network with the weights that are there, which are from now on views of its own.
+
+        ``before``: the one that has been there, whose optimizer's state is kept where it fits.
+        """
         if not hasattr(self, "_random_state"):
             self._random_state = check_random_state(self.random_state)
+        if "out_activation_" not in self.__dict__:  # weights have been set, and nothing fitted
+            self.out_activation_ = self._out_activation()
         coefs = [np.asarray(coef) for coef in self.coefs_]
         dtype = "float32" if all(coef.dtype == np.float32 for coef in coefs) else "float64"
         optimizer = self.__dict__.get("_optimizer") or self._optimizer_now()
         units, seed = [coef.shape[1] for coef in coefs], self.__dict__.pop("_seed", None)
-        network = self._make_network(len(coefs[0]), units, dtype, optimizer, seed)
+        state = self.__dict__.pop("_optimizer_state", None)
+        if before is not None:
+            seed = before.seed or None
+            if self._made_of[:2] != self._settings()[:2]:  # other shapes
+                self.__dict__.pop("_optimizer", None)
+            elif "_optimizer" in self.__dict__:
+                state = before.state()
+        network = self._make_network(len(coefs[0]), units, dtype, optimizer, bool(self.intercepts_), seed)
         network.take([*self.coefs_, *self.intercepts_])
         network.touched()
-        state = self.__dict__.pop("_optimizer_state", None)
         if state is not None:
             network.restore(state)
         self._share(network)
@@ -135,7 +170,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
     def _share(self, network: Network) -> None:
         """Make the attributes views of a network's weights."""
         self.coefs_, self.intercepts_ = list(network.coefs), list(network.intercepts)
-        self._shared = network
+        self._shared, self._made_of = network, self._settings()
 
     def _weights_now(self) -> dict[str, Any]:
         """The attributes of a copy of the estimator that predicts as this one does now."""
@@ -148,6 +183,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())  # which may be __dict__ itself
         network = state.pop("_shared", None)
+        state.pop("_made_of", None)
         if network is not None:
             for name in ("coefs_", "intercepts_"):
                 state[name] = [np.array(array, order="C") for array in state[name]]
@@ -165,13 +201,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         drawn = []
         for fan_in, fan_out, name in zip(units[:-1], units[1:], [*names, names[-1]], strict=False):
             drawn.append(self._drawn(fan_in, fan_out, name))
-        network = self._make_network(units[0], units[1:], dtype, optimizer)
+        network = self._make_network(units[0], units[1:], dtype, optimizer, self._use_bias)
         network.take([*(coef for coef, _ in drawn), *(intercept for _, intercept in drawn if intercept is not None)])
         network.touched()
         self._share(network)
         self.__dict__.pop("_optimizer", None)
         self.__dict__.pop("_optimizer_state", None)
-        if self.solver != "lbfgs":
+        if not self._takes_all_rows:
             self._initialize_curves()
 
     def _initialize_curves(self) -> None:
@@ -239,26 +275,27 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
     ) -> Self:
         """Fit.  ``given``: X_val, y_val, sample_weight_val; ``incremental``: for an epoch, from the present weights."""
         hidden = self._check_parameters(given[0] is not None)
-        first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        goes_on = bool(self.warm_start or incremental) and "coefs_" in self.__dict__
+        first_pass = not goes_on or "n_layers_" not in self.__dict__
         x, y = self._checked(x, y, first_pass, incremental)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, x)
+            sample_weight = self._checked_weight(x, sample_weight)
         sample_weight = self._class_weighted(y, sample_weight)
         self.n_outputs_ = self._count_outputs(y)
         self._random_state = check_random_state(self.random_state)
         if first_pass:
             self.out_activation_ = self._out_activation()
             dtype = x.dtype.name if self.dtype is None else np.dtype(self.dtype).name
+            start = [*self.coefs_, *self.intercepts_] if goes_on else None  # which have been set
             self._initialize([x.shape[1], *hidden, self.n_outputs_], dtype)
+            if start is not None:
+                self._start_from(start)
         network = self._network()
         network.touched()
         network.engine.threads = thread_limit(self.threads)
         self._share(network)
         with np.errstate(over="ignore", invalid="ignore"):
-            if self.solver == "lbfgs":
-                fit_lbfgs(self, network, x, y, sample_weight)
-            else:
-                fit_stochastic(self, network, x, y, sample_weight, given, incremental)
+            self._fit_network(network, x, y, sample_weight, given, incremental)
         if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
@@ -266,24 +303,43 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
             )
         return self
 
+    def _start_from(self, weights: list[Array]) -> None:
+        """Let a network that has just been made begin with weights that were set before the first fit."""
+        views = self._shared.views
+        if [np.shape(view) for view in views] != [np.shape(array) for array in weights]:
+            shapes, wanted = ([np.shape(array) for array in arrays] for arrays in (weights, views))
+            raise ValueError(f"warm_start got weights of shapes {shapes}; wants {wanted}, as X and y have it")
+        self._shared.take(weights)
+
+    def _fit_network(
+        self, network: Network, x: Any, y: Any, sample_weight: Any, given: tuple[Any, Any, Any], incremental: bool
+    ) -> None:
+        """Train by the solver."""
+        if self._takes_all_rows:
+            fit_lbfgs(self, network, x, y, sample_weight)
+        else:
+            fit_stochastic(self, network, x, y, sample_weight, given, incremental)
+
     def _check_parameters(self, validated: bool) -> list[int]:
         """Check the parameters before anything changes; ``validated``: X_val is given.  Returns the hidden sizes."""
         self._validate_params()
         hidden = hidden_sizes(self.hidden_layer_sizes)
         hidden_activations(self.activation, len(hidden))
         rates = dropout_rates(self.dropout, len(hidden))
-        if self.solver == "lbfgs":
+        if self._takes_all_rows:
             given = {name: getattr(self, name) for name in ("stop_on", "callbacks", "progress_bar")}
             given |= {"dropout": any(rates), "X_val": validated}
             if ignored := [name for name, value in given.items() if value]:
-                raise ValueError(f"{ignored[0]} is nothing that the solver 'lbfgs' heeds; wants another solver: 'adam'")
+                raise ValueError(
+                    f"{ignored[0]} is nothing that the solver {self.solver!r} heeds; wants another solver: 'adam'"
+                )
         return hidden
 
     def _validated(self, x: Any, y: Any, reset: bool, **options: Any) -> tuple[Any, Any]:
-        """x and y as scikit-learn's perceptrons validate them; a y of one column is (rows,)."""
+        """x and y as scikit-learn validates them; for a perceptron, a y of one column is (rows,)."""
         options |= {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": (np.float64, np.float32)}
         x, y = validate_data(self, x, y, reset=reset, **options)
-        if y.ndim == 2 and y.shape[1] == 1:
+        if self._ravels_y and y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return x, y
 
@@ -309,8 +365,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
 
     def _check_solver(self) -> bool:
         """Whether there is a partial_fit."""
-        if self.solver == "lbfgs":
-            raise AttributeError("partial_fit is only available for stochastic optimizers. lbfgs is not stochastic.")
+        if self._takes_all_rows:
+            raise AttributeError(
+                f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
+            )
         return True
 
     def __sklearn_tags__(self) -> Any:

@@ -97,9 +97,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc, unused-igno
     def _checked(self, x: Any, y: Any, reset: bool, incremental: bool, validation: bool = False) -> tuple[Any, Any]:
         x, y = self._validated(x, y, reset)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._label_binarizer = LabelBinarizer()
-            self._label_binarizer.fit(y)
-            self.classes_ = self._label_binarizer.classes_
+            binarizer = LabelBinarizer().fit(y)
+            self._check_classes(binarizer.classes_)
+            self._label_binarizer, self.classes_ = binarizer, binarizer.classes_
             return x, y
         classes = unique_labels(y)
         if self.warm_start and not validation:

@@ -30,6 +30,10 @@ class Coordinates:
         """The weights that a point stands for."""
         return point
 
+    def point(self, weights: Array) -> Array:
+        """The point that stands for weights."""
+        return weights
+
     def gradient(self, gradient: Array) -> Array:
         """The gradient by the point, from the one by the weights."""
         return gradient
@@ -57,6 +61,10 @@ class StandardizedColumns(Coordinates):
     def weights(self, point: Array) -> Array:
         w, bias = point[: self.size].reshape(self.shape) / self.scale, point[self.size :]
         return np.concatenate([w.ravel(), bias - self.mean @ w if self.use_bias else bias])
+
+    def point(self, weights: Array) -> Array:
+        w, bias = weights[: self.size].reshape(self.shape), weights[self.size :]
+        return np.concatenate([(w * self.scale).ravel(), bias + self.mean @ w if self.use_bias else bias])
 
     def gradient(self, gradient: Array) -> Array:
         d, bias = gradient[: self.size].reshape(self.shape), gradient[self.size :]
@@ -90,6 +98,17 @@ def value_and_gradient(network: Network, weights: Array, data: Data, total: floa
     return value, gradient
 
 
+def penalized_loss(
+    estimator: BaseMLP, network: Network, weights: Array, x: Any, y: Any, sample_weight: Array | None
+) -> float:
+    """The penalised loss of all rows with these weights, which are left in the network."""
+    network.engine.penalize(0.0, True)
+    data = Data(rows_of(x), estimator._targets(y, network.labels), network.labels, sample_weight)
+    total = float(len(data) if sample_weight is None else sample_weight.sum())
+    value, _ = value_and_gradient(network, weights, data, total, float(estimator.alpha))
+    return value + loss_constant(estimator.loss, data.y, sample_weight)
+
+
 def fit_lbfgs(estimator: BaseMLP, network: Network, x: Any, y: Any, weight: Array | None) -> None:
     """Train to the minimum of the loss over all rows."""
     from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
@@ -100,6 +119,7 @@ def fit_lbfgs(estimator: BaseMLP, network: Network, x: Any, y: Any, weight: Arra
     start = np.concatenate([np.asarray(view, float).ravel() for view in network.views])
     deadline = math.inf if estimator.max_time is None else time.monotonic() + estimator.max_time
     coordinates = estimator._coordinates(network, x, weight)
+    start = coordinates.point(start)
 
     def until(_: Array) -> None:
         if time.monotonic() > deadline:

@@ -153,7 +153,7 @@ def test_skops_stores_perceptrons(model, trusted):
     pipeline = make_pipeline(StandardScaler(), model).fit(x, y)
     other = stored(pipeline, *(f"fastnn.sklearn.{name}" for name in trusted))
     np.testing.assert_array_equal(other.predict(x), pipeline.predict(x))
-    if "lbfgs" not in str(model.solver):
+    if hasattr(model, "partial_fit"):
         for each in (pipeline, other):
             each[-1].partial_fit(x, y)
         np.testing.assert_array_equal(other.predict(x), pipeline.predict(x))

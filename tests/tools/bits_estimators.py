@@ -124,7 +124,7 @@ estimate("MLPRegressor", "huber", {**SMALL, "loss": "huber"}, "number")
 estimate("MLPRegressor", "quantiles", {**SMALL, "loss": lambda: losses.Quantile(0.8)}, "number")
 
 LINEAR: dict[str, dict[str, Any]] = {
-    "lbfgs": {},
+    "lbfgs": {"solver": "lbfgs"},
     "adam": {"solver": "adam", "max_iter": 10},
     "sgd": {"solver": "sgd", "max_iter": 10, "batch_size": 30},
     "no intercept": {"fit_intercept": False},
