@@ -122,6 +122,19 @@ def info() -> None:
 
 
 @commands.command()
+@click.option("--clear", is_flag=True, help="Remove them.")
+def cache(clear: bool) -> None:
+    """Show the compiled kernels that Numba's backend keeps on the disk.
+
+    They are compiled anew when they are next needed. FASTNN_CACHE_DIR names another folder.
+    """
+    from fastnn.engine import describe_cache
+
+    for line in describe_cache(clear):
+        click.echo(line)
+
+
+@commands.command()
 def warmup() -> None:
     """Compile everything into the cache.
 

@@ -10,7 +10,7 @@ user's own).
 from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE
 from fastnn.kernels.records import JobRecord
 from . import prepared
-from .backends import BACKENDS, DTYPES, describe, load, warmup
+from .backends import BACKENDS, DTYPES, describe, describe_cache, load, warmup
 from .cost_model import SLICE_SECONDS, CostModel
 from .dataset import KIND_CODES, Data
 from .engine import Engine

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable
 
 from ..machine import instruction_set, supported
+from ..render.sources import digest
 
 
 def load(dtype: str) -> Callable[[int, int, int], int]:
@@ -17,3 +18,12 @@ def load(dtype: str) -> Callable[[int, int, int], int]:
         run: Callable[[int, int, int], int] = getattr(module, dtype)
         return run
     raise ImportError("fastnn's Cython extension was not built when fastnn was installed")
+
+
+def fits() -> bool:
+    """Whether the extension is there for just this instruction set, and built from the kernels as they are now."""
+    try:
+        module = importlib.import_module(f"fastnn.kernels._cython_{instruction_set()[0]}")
+    except ImportError:
+        return False
+    return getattr(module, "source_digest", None) == digest()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..vocabulary import ELEMENTARY, OF_REALS
 from .instruction_sets import CYTHON_ISAS, INSTRUCTION_SETS, InstructionSet
 from .rendered import Rendered
-from .sources import Signature, Source
+from .sources import Signature, Source, digest
 from .whole import ENTRY, render
 
 __all__ = ["CYTHON_ISAS", "cython_source"]
@@ -25,7 +25,8 @@ def cython_source(isa: str, exposed: Callable[[list[Rendered]], list[Rendered]] 
     instruction_set = INSTRUCTION_SETS[isa]
     parts = [
         "# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False\n"
-        "# Rendered by fastnn.kernels.render; not to be edited."
+        "# Rendered by fastnn.kernels.render; not to be edited.\n"
+        f'source_digest = "{digest()}"'
     ]
     source = Source()
     real, _ = words(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,18 @@ from .tables import Row, literals, table, with_row
 HERE = Path(__file__).resolve().parent.parent
 
 FORMULAS = ("activations", "noise", "losses", "optimizers")
+
+
+READ = ("source/*.py", "formulas/*.py", "render/*.py", "*.py", "*.h")
+"""The files that whatever is rendered follows from, below HERE."""
+
+
+def digest() -> str:
+    """A digest of those files: what was rendered and compiled before it changed is stale."""
+    found = hashlib.sha256()
+    for path in sorted(path for pattern in READ for path in HERE.glob(pattern)):
+        found.update(f"{path.relative_to(HERE)}\0".encode() + path.read_bytes() + b"\0")
+    return found.hexdigest()
 
 
 def parse(path: Path) -> ast.Module:

@@ -325,6 +325,23 @@ def test_info_says_what_is_active():
         assert fact in said.lower()
 
 
+def test_info_says_what_auto_takes_and_why():
+    assert re.search(r"^backend, float32 +\w+: it", run("info"), re.MULTILINE)
+
+
+def test_the_cache_is_shown_and_cleared(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTNN_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    name = f"float32-v3-{'0' * 20}.kernels"
+    assert run("cache").splitlines() == [f"folder {tmp_path / 'cache'}", "0 files kept, 0.0 MB"]
+    (tmp_path / "cache").mkdir()
+    for each in (name, "notes"):
+        (tmp_path / "cache" / each).write_bytes(bytes(1_200_000))
+    assert run("cache").splitlines()[1:] == [f"    1.2 MB  {name}", "1 file kept, 1.2 MB"]
+    assert run("cache", "--clear").splitlines()[-1] == "1 file removed, 1.2 MB"
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["notes"]
+
+
 def test_warmup_says_what_it_compiled():
     assert "ready after" in run("warmup")
 

@@ -1,86 +1,295 @@
-"""The folders for what Numba compiles: never what is stale, always one that can be written to."""
+"""What is kept of compiled kernels: never what is stale, damaged or another's; a folder is no need."""
 
-import importlib
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import damage
 import pytest
 
+from fastnn.engine import backends
+from fastnn.kernels.backends import cython
+from fastnn.kernels.numba import cache
 
-def test_changed_kernels_are_never_served_from_the_cache_of_the_old_ones(monkeypatch, tmp_path):
-    """Nor ones whose vocabulary has changed."""
-    backend = pytest.importorskip("fastnn.kernels.backends.numba")
-    pytest.importorskip("numba")
-    monkeypatch.setenv("FASTNN_CACHE_DIR", str(tmp_path))
-    sources = tmp_path / "sources"
-    (sources / "numba").mkdir(parents=True)
-    monkeypatch.setattr(backend, "HERE", sources)
+NAME = f"float32-v3-{'0' * 20}{cache.ENDING}"
+KEY, CONTENT = b"key", bytes(range(256)) * 8
 
-    def result(value, words):
-        text = f"from numba import njit\n\n@njit(cache=True)\ndef run():\n    return {value}\n"
-        (sources / "numba" / "words.py").write_text(words)
-        monkeypatch.setattr(backend, "MODULE", text)
-        run = backend.load("float32")
-        return run(), Path(run.__code__.co_filename)
-
-    first, changed, other_words = result(1, "a = 1"), result(2, "a = 1"), result(2, "a = 2")
-    assert (first[0], changed[0], other_words[0]) == (1, 2, 2)
-    assert len({first[1], changed[1], other_words[1]}) == 3
-    assert all(path.is_relative_to(tmp_path) for _, path in (first, changed, other_words))
-    assert result(1, "a = 1") == first
+needs_rights = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="other rights")
 
 
 @pytest.fixture
-def cache(monkeypatch, tmp_path):
-    """With folders of its own for what it keeps."""
-    module = importlib.import_module("fastnn.kernels.numba.cache")
-    monkeypatch.setenv("FASTNN_CACHE_DIR", str(tmp_path / "chosen"))
-    monkeypatch.setattr(module, "_own_folder", lambda: tmp_path / "own")
-    return module
+def folders(monkeypatch, tmp_path):
+    """The folder that FASTNN_CACHE_DIR names, and the user's own."""
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "chosen"))
+    monkeypatch.setattr(cache, "_own_folder", lambda: tmp_path / "own")
+    monkeypatch.setattr(cache, "_told", False)
+    return tmp_path / "chosen", tmp_path / "own"
 
 
-def block(folder):
-    """Let nothing be kept for Numba there, not by root either."""
-    folder.mkdir(parents=True)
-    (folder / "__pycache__").write_text("in the way")
+def put(folder, content=CONTENT):
+    """Keep something in a folder that others may not write to, whatever the umask."""
+    assert cache.write(NAME, KEY, content) == folder / NAME
+    return folder / NAME
 
 
-@pytest.mark.skipif(os.name == "nt", reason="other permissions")
-def test_others_may_read_the_source_of_the_kernels(cache):
-    path = cache.write("digest", "float32.py", "a = 1\n")
-    assert path.stat().st_mode & 0o777 == 0o644
+# --- Keys and checksums ---
 
 
-def test_a_cache_that_cannot_be_written_is_passed_over(cache, tmp_path):
-    """Numba refuses it, though the source may be there already."""
-    block(tmp_path / "chosen" / "digest")
-    (tmp_path / "chosen" / "digest" / "float32.py").write_text("a = 1\n")
-    assert cache.write("digest", "float32.py", "a = 1\n") == tmp_path / "own" / "digest" / "float32.py"
-
-
-def test_where_nothing_can_be_kept_the_source_is_private_and_removed_at_exit(tmp_path):
-    (tmp_path / "file").write_text("no folder")
-    code = f"""
-from pathlib import Path
-from fastnn.kernels.numba import cache
-cache._own_folder = lambda: Path({str(tmp_path / "file")!r})
-path = cache.write("digest", "float32.py", "a = 1")
-print(path, path.read_text() == "a = 1", oct(path.parent.parent.stat().st_mode & 0o777))
-"""
-    environment = {**os.environ, "FASTNN_CACHE_DIR": str(tmp_path / "file"), "TMPDIR": str(tmp_path)}
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    path, *facts = result.stdout.split()
-    assert facts == ["True", "0o700"], result.stderr
-    assert Path(path).is_relative_to(tmp_path)
-    assert [left.name for left in tmp_path.iterdir()] == ["file"]
-
-
-def test_auto_goes_on_where_numba_has_no_place_for_its_cache(cache, monkeypatch):
+def test_changed_kernels_are_never_served_from_the_cache_of_the_old_ones(monkeypatch, tmp_path, folders):
+    """Nor ones whose vocabulary has changed, nor another dtype's."""
     backend = pytest.importorskip("fastnn.kernels.backends.numba")
     pytest.importorskip("numba")
-    text = "raise RuntimeError('cannot cache function: no locator available')\n"
-    monkeypatch.setattr(backend, "MODULE", text)
-    with pytest.raises(ImportError, match="no locator available; FASTNN_CACHE_DIR"):
-        backend.load("float32")
+    (tmp_path / "numba").mkdir()
+    monkeypatch.setattr(backend, "HERE", tmp_path)
+
+    def result(value, words, dtype="float32"):
+        def made(dtype, key):
+            def run(layers, job, thread):
+                return value
+
+            run.__name__ = run.__qualname__ = f"run_{value}_{backend._digest(key)}"
+            return run
+
+        (tmp_path / "numba" / "words.py").write_text(words)
+        monkeypatch.setattr(backend, "_function", made)
+        return backend.load(dtype)(0, 0, 0)
+
+    assert result(1, "a = 1") == 1
+    assert result(2, "a = 2") == 2
+    assert result(3, "a = 2", "float64") == 3
+    assert result(4, "a = 1") == 1  # as it was kept
+    assert result(4, "a = 2") == 2
+    assert result(4, "a = 2", "float64") == 3
+    assert len(cache.entries()) == 3
+
+
+@pytest.mark.parametrize("name", damage.KINDS)
+def test_whatever_is_damaged_is_not_found_and_then_written_anew(folders, name):
+    path = put(folders[0])
+    for seed in range(20):
+        damage.KINDS[name](path, seed)
+        assert cache.read(NAME, KEY) is None
+        with warnings.catch_warnings(record=True):  # a folder in its place stays
+            warnings.simplefilter("always")
+            assert cache.write(NAME, KEY, CONTENT) is not None
+            assert cache.read(NAME, KEY) == CONTENT
+        for left in (path, folders[1] / NAME):
+            damage.remove(left)
+        put(folders[0])
+
+
+def test_what_was_kept_for_another_key_is_not_found(folders):
+    put(folders[0])
+    assert cache.read(NAME, b"another") is None
+    assert cache.read(NAME.replace("float32", "float64"), KEY) is None
+
+
+def test_a_file_as_large_as_no_kernel_is_not_read(folders):
+    path = put(folders[0])
+    os.truncate(path, 1 << 40)
+    assert cache.read(NAME, KEY) is None
+
+
+# --- Whose it is ---
+
+
+@needs_rights
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777, 0o720])
+def test_a_folder_that_others_can_write_to_is_not_read(folders, mode):
+    put(folders[0])
+    folders[0].chmod(mode)
+    assert cache.read(NAME, KEY) is None
+    with pytest.warns(UserWarning, match=r"others can write to .*chosen.*own serves instead; FASTNN_CACHE_DIR"):
+        assert cache.write(NAME, KEY, CONTENT) == folders[1] / NAME
+    assert cache.read(NAME, KEY) == CONTENT  # and it is said once
+
+
+@needs_rights
+@pytest.mark.parametrize("mode", [0o660, 0o606])
+def test_a_file_that_others_can_write_to_is_not_read(folders, mode):
+    put(folders[0]).chmod(mode)
+    assert cache.read(NAME, KEY) is None
+
+
+@needs_rights
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_what_belongs_to_another_user_is_not_read(folders, monkeypatch, what):
+    path = put(folders[0])
+    theirs = os.stat(path.parent if what == "folder" else path)
+    fstat = os.fstat
+
+    def owned(descriptor):
+        found = fstat(descriptor)
+        if not os.path.samestat(found, theirs):
+            return found
+        return os.stat_result([*found[:4], found.st_uid + 1, *found[5:]])
+
+    monkeypatch.setattr(os, "fstat", owned)
+    assert cache.read(NAME, KEY) is None
+
+
+@needs_rights
+def test_what_is_made_is_for_nobody_else(folders):
+    mask = os.umask(0)
+    try:
+        path = put(folders[0])
+    finally:
+        os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+# --- Where nothing can be kept ---
+
+
+def test_a_folder_that_cannot_be_made_is_passed_over_with_a_warning(folders):
+    folders[0].write_text("in the way")
+    with pytest.warns(UserWarning, match=r"chosen.*own serves instead; FASTNN_CACHE_DIR names another folder"):
+        assert cache.write(NAME, KEY, CONTENT) == folders[1] / NAME
+    assert cache.read(NAME, KEY) == CONTENT
+
+
+@pytest.mark.parametrize("after", [0, 100])
+@pytest.mark.parametrize("code", ["ENOSPC", "EDQUOT", "EIO"])
+def test_a_full_disk_is_a_warning_and_leaves_nothing_behind(folders, monkeypatch, code, after):
+    import errno
+
+    write = os.write
+
+    def full(descriptor, data):
+        if len(data) <= len(CONTENT) - after:
+            raise OSError(getattr(errno, code), "no room")
+        return write(descriptor, data[:100])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.warns(UserWarning, match="no room.*each process compiles them again"):
+        assert cache.write(NAME, KEY, b"x" * len(CONTENT)) is None
+    assert not any(folder.exists() and any(folder.iterdir()) for folder in folders)
+
+
+def test_a_user_without_a_home_has_no_folder(monkeypatch):
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in (cache.VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", home)
+    monkeypatch.setattr(cache, "_told", False)
+    assert cache.cache_folder() is None
+    assert cache.read(NAME, KEY) is None
+    with pytest.warns(UserWarning, match="no home folder.*FASTNN_CACHE_DIR"):
+        assert cache.write(NAME, KEY, CONTENT) is None
+
+
+def test_a_relative_home_is_none(monkeypatch):
+    for name in (cache.VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "somewhere")
+    assert cache._own_folder() is None
+
+
+# --- Looking and clearing ---
+
+
+def test_clearing_removes_what_is_ours_and_nothing_else(folders):
+    put(folders[0])
+    (folders[0] / f".{NAME}.0123abcd.part").write_text("cut off")
+    for name in ("notes.txt", "float32.kernels", "model.fastnn"):
+        (folders[0] / name).write_text("another's")
+    assert [path.name for path, _ in cache.entries()] == [f".{NAME}.0123abcd.part", NAME]
+    assert len(cache.clear()) == 2
+    assert {path.name for path in folders[0].iterdir()} == {"notes.txt", "float32.kernels", "model.fastnn"}
+
+
+# --- What "auto" takes ---
+
+
+class World:
+    """Which backends there are, and which have been asked for."""
+
+    def __init__(self, monkeypatch, kept, fits, failing):
+        self.asked = []
+        backends._auto.cache_clear()
+        monkeypatch.setattr("fastnn.kernels.backends.numba.kept", lambda dtype: kept)
+        monkeypatch.setattr(cython, "fits", lambda: fits)
+        self.failing = failing
+        monkeypatch.setattr(backends, "_load", self.load)
+
+    def load(self, name, dtype):
+        self.asked.append(name)
+        if name in self.failing:
+            raise self.failing[name]
+        return name
+
+
+@pytest.fixture
+def world(monkeypatch):
+    yield lambda kept, fits, **failing: World(monkeypatch, kept, fits, failing)
+    backends._auto.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("kept", "fits", "missing", "asked"),
+    [
+        (True, True, (), ["numba"]),
+        (True, False, (), ["numba"]),
+        (False, True, (), ["cython"]),
+        (False, False, (), ["numba"]),
+        (True, True, ("numba",), ["numba", "cython"]),
+        (False, True, ("cython",), ["cython", "numba"]),
+        (False, False, ("numba",), ["numba", "cython"]),
+    ],
+)
+def test_auto_takes_what_is_ready_before_what_has_to_be_compiled(world, kept, fits, missing, asked):
+    pytest.importorskip("numba")
+    here = world(kept, fits, **{name: ImportError(name) for name in missing})
+    assert backends.load("auto", "float32")[0] == asked[-1]
+    assert here.asked == asked
+    assert next(iter(backends.preferred("float32"))) == asked[0]
+
+
+def test_auto_goes_on_where_numba_fails_and_says_so_once(world):
+    pytest.importorskip("numba")
+    here = world(True, True, numba=RuntimeError("LLVM is broken"))
+    with pytest.warns(UserWarning, match=r"numba failed: RuntimeError: LLVM is broken; the backend 'cython' runs"):
+        assert backends.load("auto", "float32")[0] == "cython"
+    assert backends.load("auto", "float32")[0] == "cython"
+    assert here.asked == ["numba", "cython"]
+
+
+@pytest.mark.usefixtures("extension")
+def test_an_extension_that_was_built_from_other_kernels_does_not_fit(monkeypatch):
+    monkeypatch.setattr(cython, "digest", lambda: "another")
+    assert not cython.fits()
+
+
+# --- A process of its own ---
+
+
+@pytest.mark.usefixtures("extension")
+@pytest.mark.parametrize("place", ["no home", "no right"])
+def test_training_begins_where_there_is_no_place_for_a_cache(tmp_path, place):
+    if not cython.fits():
+        pytest.skip("the extension is stale")
+    (tmp_path / "file").write_text("no folder")
+    environment = {k: v for k, v in os.environ.items() if k not in (cache.VARIABLE, "HOME", "XDG_CACHE_HOME")}
+    code = """
+import os, pwd, sys
+def unknown(uid):
+    raise KeyError(uid)
+pwd.getpwuid = unknown
+import fastnn
+model = fastnn.Sequential([fastnn.layers.Dense(1)])
+model.compile(loss="mse")
+model.fit([[1.0], [2.0]], [1.0, 2.0], verbose=0)
+print(model._engine.backend)
+"""
+    if place == "no right":
+        environment[cache.VARIABLE] = str(tmp_path / "file" / "cache")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
+    assert done.stdout.split() == ["cython"], done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
