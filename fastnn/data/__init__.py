@@ -6,6 +6,7 @@ from .batch_source import BatchSource, PyDataset
 from .blocks import Feed, evaluate
 from .checks import batch_size, boolean, positive_integer, real_number, validation_split
 from .chunks import Chunk
+from .class_weights import weighed
 from .file_source import FileSource
 from .prefetch import Block, End, Reader
 from .requirements import Requirements

@@ -6,13 +6,11 @@ Arrays stay where they are, of whatever dtype and order.  Rows and columns in me
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn.typing import Array
-from .checks import positive_integer, real_number
 from .nan_check import blocks, check_finite, first_outside, place
 
 KINDS = {
@@ -149,33 +147,20 @@ def targets(
 
 
 def weights(
-    sample_weight: ArrayLike | None,
-    class_weight: Mapping[int, float] | str | None,
-    y: Array,
-    rows: int,
-    name: str = "sample_weight",
-    first_row: int = 0,
+    sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight", first_row: int = 0
 ) -> NDArray[np.float64] | None:
-    """The weight of each row in the loss, (rows,); None where nobody gave any.  Both kinds multiply.
+    """The weight of each row in the loss, (rows,); None where nobody gave any.
 
-    ``sample_weight`` is (rows,) or (rows, 1), at least 0.  ``class_weight`` has a weight for each class, 1 for one that
-    is left out, as in Keras; or is "balanced": rows / (classes * rows of the class), as in scikit-learn.  ``y`` is what
-    `targets` returned: class numbers, a column of them, or rows with the largest value at the class.  Errors are
-    TypeError and ValueError: there are not as many as rows, or one is missing, negative or not finite.
+    ``sample_weight`` is (rows,) or (rows, 1); a negative one turns the gradient round, as policy gradients do.  Errors
+    are TypeError and ValueError: there are not as many as rows, or one is missing or not finite.
     """
-    result = None
-    if sample_weight is not None:
-        given = as_array(sample_weight, name)
-        if given.shape not in ((rows,), (rows, 1)):
-            raise ValueError(f"{name} has shape {given.shape}; wants ({rows},)")
-        check_finite(given, name, first_row=first_row)
-        _check_bounds(given, name, 0, math.inf, "wants weights of at least 0", first_row)
-        result = np.array(given.reshape(rows), np.float64)
-    if class_weight is not None:
-        classes, place = np.unique(_classes(y), return_inverse=True)
-        of_classes = _weights_of_classes(class_weight, classes.tolist(), np.bincount(place))
-        result = of_classes[place] if result is None else result * of_classes[place]
-    return result
+    if sample_weight is None:
+        return None
+    given = as_array(sample_weight, name)
+    if given.shape not in ((rows,), (rows, 1)):
+        raise ValueError(f"{name} has shape {given.shape}; wants ({rows},)")
+    check_finite(given, name, first_row=first_row)
+    return np.array(given.reshape(rows), np.float64)
 
 
 # --- Parts of the above -------------------------------------------------------------------------------------
@@ -233,27 +218,3 @@ def _class_numbers(array: Array, classes: int, name: str, first_row: int = 0) ->
     if array.dtype.kind in "iu" and array.dtype.isnative:
         return array
     return array.astype(np.int64)
-
-
-def _classes(y: Array) -> Array:
-    """The class of each row."""
-    if y.ndim == 2 and y.shape[1] > 1:
-        return np.asarray(y.argmax(axis=1))
-    return _class_numbers(y.reshape(len(y)), 2**31, "y, for class_weight,")
-
-
-def _weights_of_classes(
-    class_weight: Mapping[int, float] | str, classes: list[int], counts: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """A weight for each of the classes that there are."""
-    if class_weight == "balanced":
-        return np.asarray(counts.sum() / (len(counts) * counts), np.float64)
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(
-            f"class_weight got a {type(class_weight).__name__}, {class_weight!r}; "
-            "wants a dict of class number to weight, or 'balanced'"
-        )
-    for number, weight in class_weight.items():
-        positive_integer(number, "class_weight's key", least=0)
-        real_number(weight, f"class_weight[{number}]", least=0)
-    return np.array([class_weight.get(number, 1.0) for number in classes], np.float64)

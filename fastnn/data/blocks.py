@@ -17,6 +17,7 @@ from . import arrays, checks
 from .array_source import ArraySource
 from .batch_source import BatchSource
 from .chunks import CHUNK_BYTES, Chunk
+from .class_weights import by_class, class_weights
 from .file_source import FileSource
 from .prefetch import Block, Buffer, End, Reader
 from .requirements import Requirements
@@ -49,8 +50,6 @@ class Feed:
         self.requirements = requirements._replace(inputs=self.width, outputs=requirements.outputs or self.width)
         if isinstance(self.source, ArraySource):
             self._check_targets(self.source)
-        elif requirements.class_weight == "balanced":
-            raise ValueError("class_weight got 'balanced' for a stream, whose classes are not counted; wants a dict")
         self._endless: Iterator[Chunk] | None = None
         self._rest: Data | None = None
 
@@ -65,14 +64,28 @@ class Feed:
         if source.y is None:
             raise TypeError(f"{name} got None; wants an array")
         if isinstance(source.y, np.memmap) or arrays.read_by_rows(source.y):
-            if requirements.class_weight == "balanced":
-                raise ValueError(f"class_weight got 'balanced' for {name} on disk, which is not counted; wants a dict")
             return
         rows = source.rows
         y = requirements.targets(source.y, rows, requirements.outputs, name)
-        weight = arrays.weights(source.weight, requirements.class_weight, y, rows, self._named("sample_weight"))
+        weight = arrays.weights(source.weight, rows, self._named("sample_weight"))
         self.source = ArraySource(source.x, y, weight, y_known=True)
-        self.requirements = requirements._replace(class_weight=None)
+
+    def weighed(self, class_weight: Any) -> Feed:
+        """The rows with the weights of their classes; ``class_weight`` is what `class_weights` takes."""
+        asked = class_weights(class_weight)
+        if asked is None:
+            return self
+        found, source = copy.copy(self), self.source
+        if isinstance(source, ArraySource) and source.y_known:
+            part = slice(source.first, source.last)
+            weight = np.ones(len(source.y))
+            weight[part] = by_class(source.y[part], asked, None if source.weight is None else source.weight[part])
+            found.source = ArraySource(source.x, source.y, weight, source.first, source.last, y_known=True)
+        elif isinstance(asked, str):
+            raise ValueError("class_weight got 'balanced' for a stream, whose classes are not counted; wants a dict")
+        else:
+            found.requirements = self.requirements._replace(class_weight=asked)
+        return found
 
     def __len__(self) -> int:
         return len(self.stream)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from fastnn.engine import Data
 from fastnn.typing import Array
 from . import arrays
 from .chunks import CHUNK_BYTES, Chunk
+from .class_weights import Weights, by_class
 
 
 class Requirements(NamedTuple):
@@ -22,7 +22,7 @@ class Requirements(NamedTuple):
     labels: bool = False
     domain: str = ""  # see arrays.targets, as outputs_a_target
     outputs_a_target: int = 1
-    class_weight: Mapping[int, float] | str | None = None
+    class_weight: Weights | None = None  # of rows that are read in pieces; see class_weights
     target: bool = True  # y and the weights
 
     def data(self, chunk: Chunk, x_known: bool = False, y_known: bool = False, x_finite: bool = False) -> Data:
@@ -43,7 +43,9 @@ class Requirements(NamedTuple):
         else:
             y = self.targets(chunk.y, rows, outputs, chunk.named("y"), chunk.first_row)
         name = chunk.named("sample_weight")
-        weight = arrays.weights(chunk.weight, self.class_weight, y, rows, name, chunk.first_row)
+        weight = arrays.weights(chunk.weight, rows, name, chunk.first_row)
+        if self.class_weight is not None:
+            weight = by_class(y, self.class_weight, weight)
         return Data(x, y, self.labels, weight)
 
     def targets(self, y: Any, rows: int, outputs: int, name: str, first_row: int = 0) -> Array:

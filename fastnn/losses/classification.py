@@ -28,8 +28,7 @@ class _Crossentropy(Loss):
 
     def kernel(self, activation: str) -> LossPlan:
         if activation == ("linear" if self.from_logits else self.natural):
-            domain = "" if self.labels else self.domain
-            plan = LossPlan(f"{self.row}_from_logits", True, self._parameter(), self.labels, domain)
+            plan = LossPlan(f"{self.row}_from_logits", True, self._parameter(), self.labels, self.domain)
             return plan._replace(smoothing=self.label_smoothing)
         if self.from_logits:
             raise ValueError(
@@ -105,7 +104,7 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
 
 
 class CategoricalCrossentropy(_Crossentropy):
-    """-sum(t log(y)) over the classes; a row of targets holds probabilities, such as a one-hot row.
+    """-sum(t log(y)) over the classes; a row of targets holds probabilities, such as a one-hot row, or any numbers.
 
     Computed from the logits.  The model ends with softmax, or without activation if from_logits is set.
 
@@ -119,6 +118,7 @@ class CategoricalCrossentropy(_Crossentropy):
 
     row = "categorical_crossentropy"
     natural = "softmax"
+    domain = ""  # one-hot rows times advantages, which may be negative, make it the loss of a policy
 
     def _from_outputs(self, activation: str) -> LossPlan:
         hint = ", or the loss 'binary_crossentropy'" if activation == "sigmoid" else ""

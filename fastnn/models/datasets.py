@@ -12,27 +12,27 @@ if TYPE_CHECKING:
     from .sequential import Sequential
 
 
-def wanted(model: Sequential, class_weight: Any = None) -> Requirements:
+def wanted(model: Sequential) -> Requirements:
     """What the model wants of rows that it is trained on or measured with."""
     assert model.loss is not None
     plan = model._loss_plan or model._loss_plan_of(model.loss)
     inputs, outputs = model._inputs, model._widths[-1] or 0
     domain, repeats = plan.domain, plan.outputs_a_target
-    return Requirements(inputs, outputs, model.dtype, plan.labels, domain, repeats, class_weight=class_weight)
+    return Requirements(inputs, outputs, model.dtype, plan.labels, domain, repeats)
 
 
 def rows(
-    model: Sequential,
-    chunk: Chunk,
-    class_weight: Any = None,
-    batch_size: int | None = None,
-    steps: int | None = None,
-    x_finite: bool = False,
+    model: Sequential, chunk: Chunk, batch_size: int | None = None, steps: int | None = None, x_finite: bool = False
 ) -> Data | Feed:
     """x, y and weights, in memory and checked, or to be streamed; ``x_finite``: take x for finite, without a look."""
-    asked = wanted(model, class_weight)
+    asked = wanted(model)
     stream = feed(chunk, asked, batch_size, steps)
     return asked.data(chunk, x_finite=x_finite) if stream is None else stream
+
+
+def weighed(rows: Data | Feed, class_weight: Any) -> Data | Feed:
+    """The rows with the weights of their classes."""
+    return rows.weighed(class_weight) if isinstance(rows, Feed) else data.weighed(rows, class_weight)
 
 
 def feed(chunk: Chunk, asked: Requirements, batch_size: int | None = None, steps: int | None = None) -> Feed | None:

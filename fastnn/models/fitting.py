@@ -30,10 +30,10 @@ def steps_find_nan(model: Sequential) -> bool:
 
 
 def training_data(
-    model: Sequential, chunk: Chunk, class_weight: Any, batch_size: int | None, steps: int | None, lazy: bool
+    model: Sequential, chunk: Chunk, batch_size: int | None, steps: int | None, lazy: bool
 ) -> tuple[Data | Feed, bool]:
     """What to train on, and whether steps still have to look for NaN in it, which ``lazy`` allows."""
-    rows = datasets.rows(model, chunk, class_weight, batch_size, steps, x_finite=lazy)
+    rows = datasets.rows(model, chunk, batch_size, steps, x_finite=lazy)
     if isinstance(rows, Feed):
         if model.optimizer is not None and model.optimizer.full_batch:
             raise ValueError("x got a stream, but LBFGS takes all rows at once; wants arrays, or another optimizer")
@@ -171,7 +171,7 @@ def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: An
     if model.optimizer.full_batch:
         raise RuntimeError("train_on_batch takes a single step, which LBFGS cannot; wants fit, or another optimizer")
     batch = _plain_batch(model, x, y) if sample_weight is None and class_weight is None else None
-    batch = batch or datasets.wanted(model, class_weight).data(Chunk(x, y, sample_weight))
+    batch = batch or data.weighed(datasets.wanted(model).data(Chunk(x, y, sample_weight)), class_weight)
     engine, optimizer = model._built(batch.width), model.optimizer
     optimizer.configure(engine)
     values = _step(engine, batch)

@@ -12,7 +12,7 @@ import numpy as np
 from fastnn import data, losses, metrics, optimizers
 from fastnn.callbacks import History, verbosity
 from fastnn.data import Chunk
-from fastnn.engine import BACKENDS, DTYPES, Data, Engine, load, prepared
+from fastnn.engine import BACKENDS, DTYPES, Engine, load, prepared
 from fastnn.files import model_file, tensors
 from fastnn.layers import Layer
 from fastnn.names import custom_object_scope, lookup
@@ -157,7 +157,7 @@ class Sequential(Structure):
         validation_split: float = 0.0,
         validation_data: tuple[Any, ...] | None = None,
         shuffle: bool = True,
-        class_weight: Mapping[int, float] | str | None = None,
+        class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -187,10 +187,13 @@ class Sequential(Structure):
         shuffle : bool
             Visit the rows in a new order each epoch.  Otherwise in theirs.  Of a stream: those of a block, and the
             blocks.
-        class_weight : dict of class to weight, or "balanced"
+        class_weight : dict of class to weight, array or Series of weights by class number, or "balanced"
+            Of the rows that are trained on; what is held out is weighed by sample_weight alone.  A class that a dict
+            leaves out weighs 1.
         sample_weight : (rows,) array-like
-            A row of weight k counts as k such rows do in the sums of losses and gradients.  The sums are divided by
-            the number of rows, as in Keras, not by the sum of the weights, as in PyTorch.
+            A row of weight k counts as k such rows do in the sums of losses and gradients, and one of a negative
+            weight drives the loss up, as policy gradients do.  The sums are divided by the number of rows, as in
+            Keras, not by the sum of the weights, as in PyTorch.  Held out with its rows.
         initial_epoch : int
             Number of epochs already done.
         steps_per_epoch, validation_steps : int, optional
@@ -223,12 +226,13 @@ class Sequential(Structure):
         watched = level or given or validation_split or validation_data is not None
         lazy = not watched and initial_epoch == 0 < epochs and fitting.steps_find_nan(self)
         chunk = Chunk(x, y, sample_weight)
-        train, lazy = fitting.training_data(self, chunk, class_weight, batch_size, steps_per_epoch, lazy)
+        train, lazy = fitting.training_data(self, chunk, batch_size, steps_per_epoch, lazy)
         validation = None
         if validation_data is not None:
             validation = fitting.validation_data(self, validation_data, validation_steps, train.width)
         elif validation_split:
             train, validation = fitting.split(train, validation_split)
+        train = datasets.weighed(train, class_weight)  # and not what is held out
         todo = range(initial_epoch, epochs)
         return fitting.Fit(self, train, validation, rows_a_step, todo, bool(shuffle), lazy, given, level).run()
 
@@ -247,7 +251,7 @@ class Sequential(Structure):
         verbose: str | int = "auto",
         sample_weight: Any = None,
         return_dict: bool = False,
-        class_weight: Mapping[int, float] | str | None = None,
+        class_weight: Any = None,
         steps: int | None = None,
     ) -> Any:
         """The loss, and the metrics, as means over all rows; weights of rows and classes, and streams, are as in fit.
@@ -260,7 +264,7 @@ class Sequential(Structure):
         """
         self._check_compiled("evaluate")
         data.batch_size(batch_size)
-        rows = datasets.rows(self, Chunk(x, y, sample_weight), class_weight, steps=steps)
+        rows = datasets.weighed(datasets.rows(self, Chunk(x, y, sample_weight), steps=steps), class_weight)
         values = data.evaluate(self._built(rows.width), rows)
         if verbosity(verbose):
             logs = inference.scores(values, self._metrics, return_dict=True)
@@ -318,15 +322,6 @@ class Sequential(Structure):
     def __call__(self, x: Any) -> Array:
         """Predict."""
         return self.predict(x)
-
-    def forward(self, x: Any) -> list[Array]:
-        """Every layer's activations, a (rows, units) array each: h_1 = f_1(x W_1 + b_1), h_2 = f_2(h_1 W_2 + b_2), ...
-
-        A Dense layer whose activation is an Activation layer behind it has that layer's.
-        """
-        features = data.features(x, self._inputs, "x", self.dtype)
-        outputs = self._built(features.shape[1]).activations(Data(features))
-        return [outputs[place] for place in self._places]
 
     def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> list[dict[str, Array]]:
         """What backpropagation yields: the derivative of the mean loss over the rows of x by each weight.

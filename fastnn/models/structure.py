@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnn import data, utils
-from fastnn.engine import Engine, LayerPlan
+from fastnn.engine import Data, Engine, LayerPlan
 from fastnn.layers import Input, Layer, Weighted, deserialize, unique_names
 from fastnn.names import serialize
 from fastnn.typing import Array
@@ -147,6 +147,17 @@ class Structure:
             for layer, width in zip(self._layers, self._widths, strict=False)
             for name, shape in layer.weight_shapes(width or 0).items()
         }
+
+    # --- Looking inside ---
+
+    def forward(self, x: ArrayLike) -> list[Array]:
+        """Every layer's activations, a (rows, units) array each: h_1 = f_1(x W_1 + b_1), h_2 = f_2(h_1 W_2 + b_2), ...
+
+        A Dense layer whose activation is an Activation layer behind it has that layer's.
+        """
+        features = data.features(x, self._inputs, "x", self.dtype)
+        outputs = self._built(features.shape[1]).activations(Data(features))
+        return [outputs[place] for place in self._places]
 
     # --- Description ---
 

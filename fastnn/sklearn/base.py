@@ -69,7 +69,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         raise NotImplementedError
 
     def _class_weighted(self, y: Any, sample_weight: Any) -> Any:
-        """The weights of rows, with those of their classes."""
+        """The weights of rows that are trained on, with those of their classes."""
         return sample_weight
 
     def _strata(self, y: Any) -> Any:
@@ -280,7 +280,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         x, y = self._checked(x, y, first_pass, incremental)
         if sample_weight is not None:
             sample_weight = self._checked_weight(x, sample_weight)
-        sample_weight = self._class_weighted(y, sample_weight)
         self.n_outputs_ = self._count_outputs(y)
         self._random_state = check_random_state(self.random_state)
         if first_pass:
@@ -316,7 +315,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
     ) -> None:
         """Train by the solver."""
         if self._takes_all_rows:
-            fit_lbfgs(self, network, x, y, sample_weight)
+            fit_lbfgs(self, network, x, y, self._class_weighted(y, sample_weight))
         else:
             fit_stochastic(self, network, x, y, sample_weight, given, incremental)
 

@@ -47,7 +47,10 @@ def fit_stochastic(
     if validation is None and set(monitored(estimator)) - {"loss"}:
         chosen, validation = split(estimator, network, x, y, weight)
     targets = estimator._targets(y, network.labels)
-    chosen = np.arange(len(targets)) if chosen is None else chosen
+    if chosen is None:
+        chosen, weight = np.arange(len(targets)), estimator._class_weighted(y, weight)
+    else:
+        weight = _class_weighted(estimator, y, weight, chosen)
     batch_size = _batch_size(estimator.batch_size, len(chosen))
     data = Data(rows_of(x), targets, network.labels, weight)
     observers = Observers(estimator, network, -(-len(chosen) // batch_size), incremental)
@@ -65,6 +68,16 @@ def fit_stochastic(
         network.take(fit.best)
         network.touched()
     observers.end_fit(x, y)
+
+
+def _class_weighted(estimator: BaseMLP, y: Any, weight: Array | None, chosen: Array) -> Array | None:
+    """The weights of all rows, with those of the classes where they are chosen to be trained on, and counted there."""
+    of_chosen = estimator._class_weighted(y[chosen], None if weight is None else weight[chosen])
+    if of_chosen is None:
+        return None
+    result = np.ones(y.shape[0])
+    result[chosen] = of_chosen
+    return result
 
 
 def _batch_size(given: int | str, rows: int) -> int:

@@ -569,7 +569,7 @@ def test_nan_in_the_midst_ends_training_with_the_weights_of_the_blocks_before(mo
         ((np.zeros((4, 5)), np.zeros((3, 2))), "batch 2: y has 3 rows, but x has 4"),
         ((np.zeros((4, 5)), np.full((4, 2), np.inf)), "batch 2: y has inf in row 0, column 0"),
         ((np.zeros((4, 5)),), "batch 2: y got None"),
-        ((np.zeros((4, 5)), np.zeros((4, 2)), np.full(4, -1)), "batch 2: sample_weight has -1"),
+        ((np.zeros((4, 5)), np.zeros((4, 2)), np.full(4, np.inf)), "batch 2: sample_weight has inf"),
         ((1, 2, 3, 4), "yielded 4 parts"),
     ],
 )

@@ -152,7 +152,6 @@ def test_bad_validation_labels_are_refused_before_training(unchanged, bad):
         ("categorical_crossentropy", "softmax", Y, ["y", "(20,)", "sparse_categorical_crossentropy"]),
         ("binary_crossentropy", "sigmoid", np.full((20, 4), 2.0), ["y", "2"]),
         ("binary_crossentropy", "sigmoid", np.full((20, 4), -0.5), ["y", "-0.5"]),
-        ("categorical_crossentropy", "softmax", np.full((20, 4), -1.0), ["y", "-1"]),
     ],
 )
 def test_bad_targets_of_other_losses_are_refused(network, backend, loss, output, y, parts):
@@ -182,7 +181,7 @@ BAD_FIT = [
     ({"sample_weight": np.ones(19)}, ValueError, ["sample_weight", "19", "20"]),
     ({"sample_weight": np.ones((20, 2))}, ValueError, ["sample_weight", "(20, 2)"]),
     ({"sample_weight": np.full(20, np.nan)}, ValueError, ["sample_weight", "NaN"]),
-    ({"sample_weight": np.full(20, -1.0)}, ValueError, ["sample_weight", "-1"]),
+    ({"sample_weight": np.full(20, np.inf)}, ValueError, ["sample_weight", "inf"]),
     ({"class_weight": {0: 1.0, 1: 1.0, 2: 1.0, 3: np.nan}}, ValueError, ["class_weight", "nan"]),
     ({"class_weight": [1.0, 1.0, 1.0, 1.0]}, TypeError, ["class_weight", "list"]),
 ]

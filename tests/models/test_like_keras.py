@@ -1,0 +1,97 @@
+"""Small programs whose numbers are Keras's: pinned here, and checked against Keras itself where it is installed."""
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+import fastnn
+
+X = np.linspace(-1, 1, 40)[:, None] * [1.0, -0.5] + np.sin(np.arange(80).reshape(40, 2))
+LABELS = np.arange(40) % 2
+WEIGHT = 0.5 + np.arange(40) % 3 / 2
+KERNEL, BIAS = np.array([[0.3, -0.2], [0.1, 0.4]]), np.array([0.05, -0.1])
+
+
+def classifier(keras, units=1, **options):
+    """A layer of given weights, compiled for two classes."""
+    layer = keras.layers.Dense(units, activation="sigmoid" if units == 1 else "softmax")
+    model = keras.Sequential([keras.Input((2,)), layer])
+    loss = "binary_crossentropy" if units == 1 else "categorical_crossentropy"
+    model.compile(**{"optimizer": keras.optimizers.SGD(0.5), "loss": loss, **options})
+    model.set_weights([KERNEL[:, :units], BIAS[:units]])
+    return model
+
+
+def numbers(model, history=None):
+    """The scores of a fit, and the weights after it."""
+    scores = [] if history is None else [value for values in history.history.values() for value in values]
+    return np.concatenate([scores, *[w.ravel() for w in model.get_weights()]])
+
+
+def fitted(keras, units=1, compiled=None, y=LABELS, **options):
+    model = classifier(keras, units, **(compiled or {}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        history = model.fit(X, y, **{"batch_size": 8, "epochs": 2, "shuffle": False, "verbose": 0, **options})
+    return numbers(model, history)
+
+
+def held_out_by_classes(keras):
+    """Weights of classes are those of training rows alone."""
+    return fitted(keras, class_weight={0: 1.0, 1: 3.0}, validation_split=0.25)
+
+
+def held_out_by_rows(keras):
+    """Weights of rows are split with the rows."""
+    return fitted(keras, sample_weight=WEIGHT, validation_split=0.25)
+
+
+def held_out_given(keras):
+    held = X[:9], LABELS[:9], WEIGHT[:9]
+    return fitted(keras, class_weight={1: 3.0}, validation_data=held)
+
+
+def policy_by_weights(keras):
+    """One-hot actions, and advantages of both signs as weights."""
+    return fitted(keras, 2, y=np.eye(2)[LABELS], sample_weight=np.cos(np.arange(40)))
+
+
+def policy_by_targets(keras):
+    """Actions times advantages as targets: the same step, for that is what the loss's gradient is linear in."""
+    return fitted(keras, 2, y=np.eye(2)[LABELS] * np.cos(np.arange(40))[:, None])
+
+
+def real_keys(keras):
+    """Whatever equals the number of the class is its key; targets are rounded to it."""
+    return fitted(keras, y=np.where(LABELS, 0.9, 0.1), class_weight={np.float32(0): np.float32(2), True: 0.5})
+
+
+PROGRAMS = {
+    held_out_by_classes: [1.278279, 1.144923, 0.7722584, 0.8168753, 0.08598512, 0.08277528, 0.9527007],
+    held_out_by_rows: [0.6906717, 0.6895912, 0.7019075, 0.6954214, 0.2544579, 0.02927486, 0.001885921],
+    held_out_given: [1.253403, 1.136607, 0.7905231, 0.850561, 0.06512311, -0.04849039, 1.002417],
+    policy_by_weights: [0.05653768, 0.05284481, 0.1868168, -0.08681676, 0.01905244, 0.4809475, 0.08576027, -0.1357603],
+    policy_by_targets: [0.05653768, 0.05284481, 0.1868168, -0.08681676, 0.01905244, 0.4809475, 0.08576027, -0.1357603],
+    real_keys: [0.8284813, 0.7371488, 0.1138446, -0.06752606, -0.828159],
+}
+
+
+@pytest.fixture(scope="module")
+def keras():
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("keras")
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+def test_numbers_are_those_of_keras(program):
+    np.testing.assert_allclose(program(fastnn), PROGRAMS[program], rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras's own
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+def test_keras_has_the_numbers_that_are_pinned(keras, program):
+    np.testing.assert_allclose(program(keras), PROGRAMS[program], rtol=2e-5, atol=2e-6)
