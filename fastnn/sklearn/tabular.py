@@ -13,10 +13,11 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 from fastnn.data import positive_integer
 from fastnn.losses import MeanSquaredError, SparseCategoricalCrossentropy
 from fastnn.typing import Array
-from .columns import Column, TableEncoder, columns_of
+from .columns import TableEncoder
 from .ensemble import FEW_ROWS, Ensemble, Rows, Task
 from .network import thread_limit
 from .parameters import set_parameters
+from .reading import Column, columns_of
 
 
 class BaseTabular(BaseEstimator):  # type: ignore[misc]
@@ -33,7 +34,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         Weights below 1 on average are raised to that: they say what counts more, not how many rows there are.
         """
         table = list(columns_of(self, X, reset=True))
-        check_consistent_length(table[0][1], y)
+        check_consistent_length(table[0].values, y)
         if sample_weight is None:
             return table, y, None
         weight: Array | None = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
@@ -45,7 +46,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         else:
             kept = np.flatnonzero(weight)
             weight = weight[kept] * max(1.0, 1 / weight[kept].mean())
-        return [(name, values[kept]) for name, values in table], y[kept], weight
+        return [column._replace(values=column.values[kept]) for column in table], y[kept], weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Train.
