@@ -5,7 +5,11 @@ Arrays stay where they are, of whatever dtype and order.  Rows and columns in me
 
 from __future__ import annotations
 
+import contextlib
 import math
+from datetime import date, timedelta
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,10 +63,7 @@ def as_array(value: ArrayLike | None, name: str) -> Array:
         array = array.view(np.uint8)  # which the kernels read where it lies
     if array.dtype.kind not in "iuf":
         what = KINDS.get(array.dtype.kind, "something else")
-        hint = ""
-        if hasattr(value, "toarray"):
-            hint = f"; it is sparse: {name}.toarray() is not"
-        raise TypeError(f"{name} has dtype {array.dtype}, {what}; wants real numbers{hint}")
+        raise TypeError(f"{name} has dtype {array.dtype}, {what}; wants real numbers{_cure(value, array, name)}")
     return array
 
 
@@ -87,6 +88,8 @@ def features(
     wanted = f"(rows, {'inputs' if inputs is None else inputs})"
     if array.ndim != 2:
         hint = f"; one row is {name}[np.newaxis]" if array.shape == (inputs,) else ""
+        if array.ndim > 2:
+            hint = f": {name}.reshape(len({name}), -1), or layers.Flatten() behind Input({array.shape[1:]})"
         raise ValueError(f"{name} has shape {array.shape}; wants {wanted}{hint}")
     if array.size == 0:
         raise ValueError(f"{name} is empty, of shape {array.shape}; wants {wanted}")
@@ -164,6 +167,41 @@ def weights(
 
 
 # --- Parts of the above -------------------------------------------------------------------------------------
+
+
+def _cure(value: Any, array: Array, name: str) -> str:
+    """Where the first thing stands that is no number, and what makes numbers of such things."""
+    if hasattr(value, "toarray"):
+        return f"; it is sparse: {name}.toarray() is not"
+    if array.dtype.kind not in "OUSTM":
+        return ""
+    cells = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
+    wrong = ((row, column) for column in range(cells.shape[1]) for row in range(len(cells)))
+    found = next(((row, column) for row, column in wrong if not isinstance(cells[row, column], Real)), None)
+    if found is None:
+        return ""
+    row, column = found
+    cell = cells[row, column]
+    cell = cell.item() if isinstance(cell, np.str_ | np.bytes_) else cell
+    names = getattr(value, "columns", None)
+    where = f"column {column if names is None else names[column]!r}" if array.ndim > 1 else f"row {row}"
+    return f", but {where} has {cell!r}: {_numbers_of(cell, name)}"
+
+
+def _numbers_of(cell: object, name: str) -> str:
+    """What makes numbers of such cells."""
+    if isinstance(cell, str):
+        with contextlib.suppress(ValueError):
+            float(cell)
+            return f"{name}.astype(float) makes numbers of it"
+        if name == "y":
+            return "np.unique(y, return_inverse=True)[1] makes class numbers of names"
+    elif not isinstance(cell, np.datetime64 | np.timedelta64 | date | timedelta):
+        return f"{name}.astype(float) makes numbers of what is like one"
+    return (
+        "fastnn.sklearn.TabularClassifier and TabularRegressor take texts and dates; "
+        "sklearn.preprocessing.OneHotEncoder makes numbers of names"
+    )
 
 
 def _holds_numbers(frame: object) -> bool:

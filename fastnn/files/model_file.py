@@ -61,6 +61,12 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
             raise ModelFileError(f"{os.fspath(path)} is damaged or cut off: {what}") from error
 
 
+_KERAS = (
+    "is a file of Keras's; wants one that fastnn wrote: build the same layers here, and give them Keras's weights, "
+    "model.set_weights(keras_model.get_weights())"
+)
+
+
 class _RefusedError(Exception):
     """What is wrong with a file, but for its name."""
 
@@ -99,6 +105,8 @@ def _write_array(archive: zipfile.ZipFile, member: str, array: Array) -> str:
 
 def _read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Array]]:
     size = os.fstat(file.fileno()).st_size
+    if file.read(8) == b"\x89HDF\r\n\x1a\n":
+        raise _RefusedError(_KERAS)
     if not zipfile.is_zipfile(file):
         raise _RefusedError("is no model file of fastnn's, or is cut off")
     with zipfile.ZipFile(file) as archive:
@@ -124,6 +132,8 @@ def _verify_checksum(data: bytes, checksum: str, member: str, writer: str) -> No
 def _check_members(archive: zipfile.ZipFile, size: int) -> None:
     """Refuse an archive that would be larger in memory than its file, of ``size`` bytes."""
     members = {info.filename: info for info in archive.infolist()}
+    if CONTENTS not in members and "model.weights.h5" in members:
+        raise _RefusedError(_KERAS)
     if CONTENTS not in members:
         raise _RefusedError(f"is no model file of fastnn's: it holds no {CONTENTS}")
     for info in members.values():

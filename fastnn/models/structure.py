@@ -19,6 +19,8 @@ class Structure:
     """Layers, one after the other, and the engine that is made of them; a derived class says what it is to do."""
 
     def __init__(self, layers: Sequence[Layer] | None, name: str, seed: int | None) -> None:
+        if isinstance(layers, Layer) or isinstance(name, Layer):
+            raise TypeError("layers got layers one by one; wants a list of them: Sequential([Dense(8), Dense(1)])")
         self.name = name
         self.dtype = "float32"
         seed = utils.new_seed() if seed is None else data.positive_integer(seed, "seed", least=0)
@@ -42,7 +44,12 @@ class Structure:
         if self._engine is not None:
             raise RuntimeError("add got a layer for a model that is built; make a new Sequential")
         if not isinstance(layer, Layer):
-            raise TypeError(f"layer got {type(layer).__name__}; wants one of fastnn.layers: Dense, Dropout, Input, ...")
+            if isinstance(layer, type) and issubclass(layer, Layer):
+                raise TypeError(
+                    f"layer got the class {layer.__name__}; wants a layer made of it: {layer.__name__}(...)"
+                )
+            got = repr(layer) if isinstance(layer, str) else type(layer).__name__
+            raise TypeError(f"layer got {got}; wants one of fastnn.layers: Dense, Dropout, Activation('relu'), ...")
         if self._layers and layer.input_size is not None:
             raise ValueError(f"layer got {layer.name!r} with a number of inputs; only the first layer says how many")
         if any(layer is other for other in self._layers):

@@ -44,6 +44,13 @@ OPTIONS: dict[str, Any] = {
     "ema_overwrite_frequency": None,
 }
 
+OLD_OPTIONS = {
+    "lr": "learning_rate, which is what Keras calls it now",
+    "decay": "a schedule: learning_rate=schedules.InverseTimeDecay(learning_rate, 1, decay)",
+    "loss_scale_factor": "nothing: float32 and float64 need no scaling of the loss",
+}
+"""What to write for arguments that Keras has or had."""
+
 
 def _optional(check: Check) -> Check:
     return lambda value, name: None if value is None else check(value, name)
@@ -110,7 +117,9 @@ class Optimizer(Configurable):
 
     def __init__(self, **options: Unpack[Options]) -> None:
         if unknown := options.keys() - OPTIONS:
-            raise TypeError(f"{type(self).__name__} got {min(unknown)!r}; wants some of {', '.join(self._arguments())}")
+            name = min(unknown)
+            wanted = OLD_OPTIONS.get(name, f"some of {', '.join(self._arguments())}")
+            raise TypeError(f"{type(self).__name__} got {name!r}; wants {wanted}")
         for name, default in OPTIONS.items():
             setattr(self, name, options.get(name, default))
         self.options()
