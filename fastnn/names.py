@@ -40,8 +40,25 @@ class Configurable:
         return cls(**config)
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
+        """As the call that makes it: what it must be given, and what differs from the defaults."""
+        config = self.get_config()
+        must = [name for name, p in inspect.signature(type(self)).parameters.items() if p.default is p.empty]
+        usual: dict[str, Any] = {}
+        if set(must) <= set(config):
+            usual = type(self)(**{name: getattr(self, name) for name in must}).get_config()
+        given = [name for name in config if usual.get(name, ...) != config[name] and name not in self._unshown()]
+        shown = {name: self._shown(name, config[name]) for name in dict.fromkeys([*must, *given]) if name in config}
+        arguments = [text if name in must else f"{name}={text}" for name, text in shown.items()]
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+    def _unshown(self) -> Collection[str]:
+        """Arguments that nobody gave."""
+        return ()
+
+    def _shown(self, name: str, described: Any) -> str:
+        """An argument in `__repr__`."""
+        value = getattr(self, name, described)
+        return repr(value if isinstance(value, Configurable) and isinstance(described, Mapping) else described)
 
 
 _custom_objects: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextVar(

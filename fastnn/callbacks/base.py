@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,6 +39,10 @@ class Callback:
 
     def __init__(self) -> None:
         self.params = {}
+
+    def __repr__(self) -> str:
+        names = [name for name in inspect.signature(type(self)).parameters if name in vars(self)]
+        return f"{type(self).__name__}({', '.join(f'{name}={vars(self)[name]!r}' for name in names)})"
 
     def set_model(self, model: Any) -> None:
         """Called before all other methods, with the model that trains."""

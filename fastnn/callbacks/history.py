@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fastnn.notebook import table
 from .base import Callback, Logs
 
 
@@ -38,6 +39,19 @@ class History(Callback):
     def samples_per_second(self) -> list[float]:
         """How many rows a second were trained on, in each epoch."""
         return [self.samples / seconds if seconds else float("inf") for seconds in self.seconds]
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name} {value:.4g}" for name, value in self._last().items())
+        return f"History({len(self.epoch)} epochs{': ' * bool(last)}{last})"
+
+    def _repr_html_(self) -> str:
+        """A table of the scores, for notebooks."""
+        columns = ("", "first epoch", "last epoch", "lowest", "highest")
+        rows = [[name, v[0], v[-1], min(v), max(v)] for name, v in self.history.items() if v]
+        return table(f"{len(self.epoch)} epochs", columns, rows)
+
+    def _last(self) -> dict[str, float]:
+        return {name: values[-1] for name, values in self.history.items() if values}
 
     def plot(self, ax: Any = None, metric: str | Sequence[str] = "loss") -> Any:
         """Draw metrics over the epochs: those of training as solid lines, those of validation as dashed ones.

@@ -35,6 +35,9 @@ class Layer(Configurable):
         self.name = snake_case(type(self).__name__) if name is None else name
         self._named = name is not None
 
+    def _unshown(self) -> list[str]:
+        return [] if self._named else ["name"]
+
     def output_size(self, inputs: int | None) -> int | None:
         """How many values of a row go out, where that many come in; None where that is not known."""
         return inputs
