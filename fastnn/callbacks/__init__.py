@@ -1,7 +1,7 @@
 """Callbacks: what is called while a model trains.
 
-Training runs many steps in one compiled call, so no callback is called for each batch unless it asks for that, with
-`Callback.every_n_steps`.  `Callback.on_progress` is called some twenty times a second.
+Training runs many steps in one compiled call, which a callback for each batch cuts into single ones: that is slow, and
+`Callback.every_n_steps` makes it less so.  `Callback.on_progress` is called some twenty times a second.
 """
 
 from fastnn.names import publish

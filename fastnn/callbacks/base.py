@@ -7,20 +7,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastnn.data import positive_integer
+from fastnn.names import lookup
 
 Logs = dict[str, float]
 
-# Keras calls these; here they would never be called, and silence would be a lie.
-UNSUPPORTED = ["on_train_batch_begin"]
-UNSUPPORTED += [f"on_{what}_{end}" for what in ("batch", "test", "test_batch") for end in ("begin", "end")]
-UNSUPPORTED += [f"on_{what}_{end}" for what in ("predict", "predict_batch") for end in ("begin", "end")]
+BATCH_BEGINS = ("on_train_batch_begin", "on_batch_begin")
+BATCH_ENDS = ("on_train_batch_end", "on_batch_end")
 
 
 class Callback:
     """Base of all callbacks: derive from it, and define the methods that are to be called.
 
     A callback may set ``self.model.stop_training = True``, which ends training after the epoch (from
-    `on_train_batch_end`: after the step), and may change ``self.model.optimizer.learning_rate``.
+    `on_train_batch_end`: after the step), and may change ``self.model.optimizer.learning_rate``.  ``logs`` is always a
+    dict, empty where there is nothing to tell.
+
+    Methods for batches are slow: a compiled run of many steps is cut into single ones for `on_train_batch_begin` and
+    `on_train_batch_end`, and blocks of rows into batches for those of tests and predictions.
 
     Attributes
     ----------
@@ -29,8 +32,8 @@ class Callback:
     params : dict
         "epochs" and "steps" (batches an epoch; None where it is not known), and "verbose".
     every_n_steps : int or None
-        `on_train_batch_end` is called after every so many steps; None, the default: never.  1 is Keras's way, and
-        slow, for the compiled run then ends after every step.
+        `on_train_batch_begin` is called before, and `on_train_batch_end` after every so many steps, which are counted
+        over all epochs of a fit; None, set on the object: never.  Default: 1, Keras's way, for those who define one.
     """
 
     model: Any = None
@@ -56,7 +59,7 @@ class Callback:
         """Called once, before the first epoch."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Called once, after the last epoch."""
+        """Called once, after the last epoch, with its logs."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Called before an epoch; epochs are counted from 0."""
@@ -64,11 +67,43 @@ class Callback:
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Called after an epoch, with its loss and metrics, and those of validation: "val_loss" and so on."""
 
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Called every `every_n_steps` steps, with the number of the batch in its epoch and the epoch's scores so far.
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before every `every_n_steps` steps, with the number of the next batch in its epoch."""
+        self.on_batch_begin(batch, logs)
 
-        Steps are counted over all epochs of a fit.
-        """
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called after every `every_n_steps` steps, with the number of the batch and its epoch's scores so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Keras's older name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Keras's older name of `on_train_batch_end`."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Called before `Sequential.evaluate`, and before the validation of an epoch."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Called after it, with the scores, whose names have no "val_"."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before a batch of it."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called after a batch of it, with the scores so far."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Called before `Sequential.predict` that was given the callback."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Called after it."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before a batch of it."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Called after a batch of it, with its "outputs", (rows, units)."""
 
     def on_progress(self, epoch: int, step: int, steps: int | None, logs: Logs | None = None) -> None:
         """Called about every 50 ms, with the steps of the epoch that are done, and its scores so far."""
@@ -100,10 +135,10 @@ class LambdaCallback(Callback):
 
     Parameters
     ----------
-    on_epoch_begin, on_epoch_end, on_train_begin, on_train_end, on_train_batch_end, on_progress : callable, optional
+    on_epoch_begin, on_epoch_end, on_train_begin, on_train_end, on_train_batch_begin, on_train_batch_end, ... : callable
         Each takes the arguments of the method of `Callback` with the same name.
     every_n_steps : int, optional
-        How often on_train_batch_end is called, which needs this argument too.
+        How often those of batches are called; default: for each.
     """
 
     def __init__(
@@ -112,12 +147,15 @@ class LambdaCallback(Callback):
         on_epoch_end: Callable[..., Any] | None = None,
         on_train_begin: Callable[..., Any] | None = None,
         on_train_end: Callable[..., Any] | None = None,
-        on_train_batch_begin: None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
         on_train_batch_end: Callable[..., Any] | None = None,
         on_progress: Callable[..., Any] | None = None,
         every_n_steps: int | None = None,
+        **others: Callable[..., Any] | None,
     ) -> None:
         functions = {name: value for name, value in locals().items() if name.startswith("on_")}
+        for name, value in others.items():
+            functions[lookup(name, [hook for hook in dir(Callback) if hook.startswith("on_")], "argument")] = value
         super().__init__()
         if every_n_steps is not None:
             self.every_n_steps = every_n_steps
@@ -131,22 +169,18 @@ class LambdaCallback(Callback):
 
 
 def check(callback: object) -> None:
-    """Raise TypeError or ValueError if this is no callback, or one with methods that are never called."""
+    """Raise TypeError or ValueError if this is no callback."""
     if not isinstance(callback, Callback):
         raise TypeError(f"callbacks got {callback!r} among others; wants instances of fastnn.callbacks.Callback")
-    for hook in UNSUPPORTED:
-        if hasattr(callback, hook):
-            raise TypeError(
-                f"callbacks got a {type(callback).__name__} with {hook}, which fastnn does not call, "
-                "for many steps are one compiled call; wants on_progress, or on_epoch_end"
-            )
     if callback.every_n_steps is not None:
         positive_integer(callback.every_n_steps, f"every_n_steps of {type(callback).__name__}")
-    elif overrides(callback, "on_train_batch_end") and "every_n_steps" not in vars(callback):
-        raise TypeError(
-            f"callbacks got a {type(callback).__name__} with on_train_batch_end, but without every_n_steps; wants a "
-            "number of steps there, such as 100: many are one compiled call, and 1 cuts it after each"
-        )
+
+
+def interval(callback: Callback) -> int | None:
+    """After how many steps its methods for batches are called; None: never."""
+    if callback.every_n_steps is not None or "every_n_steps" in vars(callback):
+        return callback.every_n_steps
+    return 1 if any(overrides(callback, hook) for hook in (*BATCH_BEGINS, *BATCH_ENDS)) else None
 
 
 def overrides(callback: Callback, hook: str) -> bool:

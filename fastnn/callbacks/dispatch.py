@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .base import Backup, Callback, Logs, check, overrides
+from .base import BATCH_BEGINS, Backup, Callback, Logs, check, interval, overrides
 from .history import History
 
 
 class CallbackList:
     """Several callbacks, each called in turn by methods of the same names.
 
-    TypeError: one is no callback, or has methods that are never called.
+    TypeError: one is no callback.
     """
 
     def __init__(
@@ -27,21 +27,25 @@ class CallbackList:
         self.callbacks = list(given)
         for callback in self.callbacks:
             check(callback)
+        self.model = model
         for callback in self.callbacks:
             callback.set_model(model)
         self.set_params(params or {})
         self.histories = [c for c in self.callbacks if isinstance(c, History)]
         self._others = [c for c in self.callbacks if not isinstance(c, History)]
         self.backups = [c for c in self.callbacks if isinstance(c, Backup)]
-        self.step_callbacks = [c for c in self.callbacks if c.every_n_steps is not None]
-        self._intervals = {c.every_n_steps for c in self.step_callbacks if c.every_n_steps is not None}
+        every = [(c, n) for c in self.callbacks if (n := interval(c)) is not None]
+        self.step_callbacks = every  # with the number of steps after which each is called
+        self.batch_begins = [(c, n) for c, n in every if any(overrides(c, hook) for hook in BATCH_BEGINS)]
+        self._intervals = {n for _, n in every}
+        self.last: Logs = {}  # the logs of the last epoch
 
     @property
     def needs_epochs(self) -> bool:
         """Whether a callback must be called as an epoch begins or ends; histories may hear of it some time after."""
         return any(
             isinstance(c, Backup)
-            or c.every_n_steps is not None
+            or interval(c) is not None
             or overrides(c, "on_epoch_begin")
             or (overrides(c, "on_epoch_end") and not _is_history(c))
             for c in self.callbacks
@@ -65,19 +69,18 @@ class CallbackList:
             callback.set_params(params)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_begin(logs)
+        self.call("on_train_begin", {} if logs is None else logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_end(logs)
+        """Call each with the logs of the last epoch."""
+        self.call("on_train_end", self.last if logs is None else logs)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_begin(epoch, logs)
+        self.call("on_epoch_begin", epoch, {} if logs is None else logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Call each, and histories last: others may add to the logs.  They are called even if another one raises."""
+        logs = self.last = {} if logs is None else logs
         try:
             for callback in self._others:
                 callback.on_epoch_end(epoch, logs)
@@ -85,11 +88,26 @@ class CallbackList:
             for callback in self.histories:
                 callback.on_epoch_end(epoch, logs)
 
+    def call(self, hook: str, *arguments: Any) -> None:
+        """Call the method of this name of each."""
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments)
+
+    def wants(self, *hooks: str) -> bool:
+        """Whether a callback defines one of these methods."""
+        return any(overrides(callback, hook) for callback in self.callbacks for hook in hooks)
+
+    def on_train_batch_begin(self, step: int, batch: int) -> None:
+        """Call each whose steps begin again after ``step`` are done; the batch's number is within its epoch."""
+        for callback, n in self.batch_begins:
+            if step % n == 0:
+                callback.on_train_batch_begin(batch, {})
+
     def on_train_batch_end(self, step: int, batch: int, logs: Logs | None = None) -> None:
         """Call each whose `every_n_steps` divides the steps done; the batch's number is within its epoch."""
-        for callback in self.step_callbacks:
-            if step % callback.every_n_steps == 0:  # type: ignore[operator]
-                callback.on_train_batch_end(batch, logs)
+        for callback, n in self.step_callbacks:
+            if step % n == 0:
+                callback.on_train_batch_end(batch, {} if logs is None else logs)
 
     def on_progress(self, epoch: int, step: int, steps: int | None, logs: Logs | None = None) -> None:
         for callback in self.callbacks:

@@ -290,6 +290,18 @@ class Feed:
         return found
 
 
+def batches(rows: Data | Feed, batch_size: int, dtype: np.dtype[Any]) -> Iterator[Data]:
+    """The rows of each batch; those of a stream are batches of its own."""
+    if isinstance(rows, Data):
+        for first in range(0, len(rows), batch_size):
+            yield rows.part(slice(first, first + batch_size))
+        return
+    with Reader(lambda take: rows.blocks(take, 1, dtype)) as reader:
+        while isinstance(block := reader.get(), Block):
+            yield from batches(block.data, block.batch_size, dtype)
+            reader.give(block.buffer)
+
+
 def evaluate(engine: Engine, rows: Data | Feed) -> Array:
     """The means over rows, in memory or not, of the loss and of each metric."""
     return rows.evaluate(engine) if isinstance(rows, Feed) else engine.evaluate(rows)

@@ -19,5 +19,5 @@ from .layer_plan import LayerPlan
 from .memory import address, aligned
 from .optimizer import CLIPS, Average
 from .prepared import Predictor, Step
-from .run import Training
+from .run import Training, epoch_order
 from .thread_pool import ThreadPool, processors

@@ -89,6 +89,15 @@ class Training:
     def finished(self) -> bool:
         return self.step >= self.steps
 
+    def ready(self) -> bool:
+        """Whether there is another step in the epoch at hand."""
+        return True
+
+    @property
+    def batch(self) -> int:
+        """The number of the next step in its epoch."""
+        return self.step % self.steps_per_epoch
+
     def end_of(self, epochs: int) -> int:
         """The step at which so many epochs end."""
         return epochs * self.steps_per_epoch

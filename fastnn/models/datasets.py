@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastnn import data
 from fastnn.data import Chunk, Feed, Requirements, streams
 from fastnn.engine import Data
+from fastnn.errors import warn
 
 if TYPE_CHECKING:
     from .sequential import Sequential
@@ -42,6 +43,14 @@ def feed(chunk: Chunk, asked: Requirements, batch_size: int | None = None, steps
     stream = streams.find(chunk.x, chunk.y, chunk.weight)
     if stream is not None:
         return Feed(stream, asked, batch_size, steps, chunk.origin)
-    if steps is not None:
-        raise ValueError(f"steps got {steps} for data in memory, whose epoch is all of its rows; wants None")
     return None
+
+
+def first(rows: Data | Feed, steps: int | None, batch_size: int) -> Data | Feed:
+    """The first batches of rows in memory, so many; a stream knows its steps itself."""
+    if steps is None or isinstance(rows, Feed):
+        return rows
+    known = -(-len(rows) // batch_size)
+    if steps > known:
+        warn(f"steps got {steps}, but the rows are {known} batches of {batch_size}, and all are taken")
+    return rows.part(slice(0, steps * batch_size))

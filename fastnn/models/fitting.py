@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn import data
 from fastnn.callbacks import CallbackList, History, ProgressBar
-from fastnn.data import ArraySource, Chunk, Feed, streams
+from fastnn.data import ArraySource, Chunk, Feed, Passes, streams
 from fastnn.engine import Data, Engine, prepared
+from fastnn.errors import warn
 from fastnn.optimizers import LBFGS, Optimizer
-from fastnn.training import Loop, Minimizer, Reporter, Steps, StreamTraining
+from fastnn.training import Held, Loop, Minimizer, Reporter, Steps, StreamTraining
 from fastnn.typing import Array
 from . import datasets
 
@@ -38,13 +39,37 @@ def training_data(
         if model.optimizer is not None and model.optimizer.full_batch:
             raise ValueError("x got a stream, but LBFGS takes all rows at once; wants arrays, or another optimizer")
         return rows, False
-    if lazy and not rows.direct:
+    if lazy and (steps is not None or not rows.direct):
         data.check_finite(rows.x, "x", model.dtype)
         return rows, False
     return rows, lazy
 
 
-def validation_data(model: Sequential, given: Any, steps: int | None, width: int) -> Data | Feed:
+def epochs_of(
+    model: Sequential, rows: Data | Feed, steps: int | None, batch_size: int, epochs: int
+) -> Data | Feed | Passes:
+    """What is trained on where an epoch has so many steps; that of a stream knows them itself."""
+    if steps is None or isinstance(rows, Feed):
+        return rows
+    if model.optimizer is not None and model.optimizer.full_batch:
+        raise ValueError(f"steps_per_epoch got {steps}, but LBFGS takes all rows at once; wants None")
+    known = -(-len(rows) // batch_size)
+    if steps > known or (known % steps and epochs >= -(-known // steps)):
+        warn(
+            f"steps_per_epoch got {steps}, but a pass over the rows has {known} batches of {batch_size}: as in Keras, "
+            f"{'every' if steps > known else 'its last'} epoch ends early; wants a number that divides them"
+        )
+    return rows if steps >= known else Passes(rows, batch_size, steps)
+
+
+def freq_of(given: Any) -> int | list[int]:
+    """validation_freq, checked: every so many epochs, or the numbers of some."""
+    if isinstance(given, list | tuple | set | range):
+        return [data.positive_integer(number, "validation_freq") for number in given]
+    return data.positive_integer(given, "validation_freq")
+
+
+def validation_data(model: Sequential, given: Any, steps: int | None, batch_size: int, width: int) -> Data | Feed:
     """What to validate with, of as many columns as x has."""
     if streams.find(given, None, None) is not None:
         given = (given, None)
@@ -54,7 +79,7 @@ def validation_data(model: Sequential, given: Any, steps: int | None, width: int
     rows = datasets.rows(model, Chunk(x, y, weight[0] if weight else None, "validation_data"), steps=steps)
     if rows.width != width:
         raise ValueError(f"validation_data got {rows.width} columns; wants {width}, as x has")
-    return rows
+    return datasets.first(rows, steps, batch_size)
 
 
 def split(rows: Data | Feed, fraction: float) -> tuple[Data | Feed, Data | Feed]:
@@ -74,8 +99,8 @@ class Fit:
     """One call of `Sequential.fit`, its arguments checked."""
 
     model: Sequential
-    train: Data | Feed
-    validation: Data | Feed | None
+    train: Data | Feed | Passes
+    validation: Held | None
     batch_size: int
     epochs: range  # counted from 0
     shuffle: bool
@@ -118,7 +143,7 @@ class Fit:
         if isinstance(optimizer, LBFGS):
             assert isinstance(train, Data)
             return Minimizer(optimizer, train, reporter, lambda: model.stop_training)
-        if isinstance(train, Feed):
+        if not isinstance(train, Data):
             steps: Steps = StreamTraining(engine, train, epochs, self.shuffle, seed)
         else:
             steps = engine.train(train, self.batch_size, epochs, self.shuffle, seed)
@@ -131,14 +156,14 @@ class Fit:
         bars = []
         if self.verbosity and not any(isinstance(callback, ProgressBar) for callback in self.given):
             bars = [ProgressBar(self.verbosity)]
-        steps = train.steps_per_epoch if isinstance(train, Feed) else -(-len(train) // self.batch_size)
+        steps = -(-len(train) // self.batch_size) if isinstance(train, Data) else train.steps_per_epoch
         params = {"epochs": self.epochs.stop, "steps": steps, "verbose": self.verbosity}
         callbacks = CallbackList([history, *bars, *self.given], self.model, params)
         for backup in callbacks.backups:
-            if isinstance(train, Feed):
+            if not isinstance(train, Data):
                 train.check_backup(backup.every_n_steps)
-            if isinstance(self.validation, Feed):
-                self.validation.check_backup()
+            if self.validation is not None and isinstance(self.validation.rows, Feed):
+                self.validation.rows.check_backup()
         if callbacks.backups and self.model.optimizer is not None and self.model.optimizer.full_batch:
             raise ValueError("callbacks got a backup, but LBFGS begins anew with each fit; wants none beside it")
         return callbacks

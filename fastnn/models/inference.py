@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn import data
-from fastnn.data import Chunk, Requirements
-from fastnn.engine import Data, prepared
-from fastnn.metrics import Metric
-from fastnn.training import named
+from fastnn.callbacks import CallbackList
+from fastnn.callbacks.base import Logs
+from fastnn.data import Chunk, Feed, Requirements, batches
+from fastnn.engine import Data, Engine, prepared
+from fastnn.training import Held
 from fastnn.typing import Array
 from . import datasets
 
@@ -19,32 +19,67 @@ if TYPE_CHECKING:
     from .sequential import Sequential
 
 
-def predict(model: Sequential, x: Any, steps: int | None) -> Array:
+def predict(
+    model: Sequential, x: Any, steps: int | None, batch_size: int = 32, callbacks: CallbackList | None = None
+) -> Array:
     """The network's output for each row of x; an error where that is not finite because x is not."""
     engine = model._engine
     output: Array | None = None
-    if engine is not None and steps is None and prepared.fits(x, engine.inputs, engine.dtype):
+    if engine is not None and steps is None and callbacks is None and prepared.fits(x, engine.inputs, engine.dtype):
         with engine.busy:
             predictor = prepared.predictor(engine, len(x))
             if predictor is not None:
                 output = predictor(x)
     if output is None:
         feed = datasets.feed(Chunk(x), Requirements(model._inputs, dtype=model.dtype, target=False), steps=steps)
+        if feed is None:
+            rows: Data | Feed = Data(data.features(x, model._inputs, "x", finite=False))
+            rows = datasets.first(rows, steps, batch_size)
+        else:
+            rows = feed
+        engine = model._built(rows.width)
+        if callbacks is not None and callbacks.wants("on_predict_batch_begin", "on_predict_batch_end"):
+            output = by_batches(engine, rows, batch_size, callbacks)
+        else:
+            output = rows.predict(engine) if isinstance(rows, Feed) else engine.predict(rows)
         if feed is not None:
-            return feed.predict(model._built(feed.width))
-        features = data.features(x, model._inputs, "x", finite=False)
-        output = model._built(features.shape[1]).predict(Data(features))
+            return output
     if not prepared.finite(output) and not np.isfinite(output).all():  # then look for what did it
         data.features(x, model._inputs, "x", model.dtype)
     return output
 
 
-def scores(values: Array, metrics: Sequence[Metric], return_dict: bool) -> Any:
-    """The means of the loss and of the metrics as Keras returns them: a number, a list, or a dict by name."""
-    if not (return_dict or metrics):
-        return float(values[0])
-    logs = named(values, metrics)
-    if return_dict:
-        return logs
+def by_batches(engine: Engine, rows: Data | Feed, batch_size: int, callbacks: CallbackList) -> Array:
+    """The output for each row, (rows, units), batch by batch; the callbacks are told of each."""
+    outputs: list[Array] = []
+    for number, batch in enumerate(batches(rows, batch_size, engine.dtype)):
+        callbacks.call("on_predict_batch_begin", number, {})
+        outputs.append(engine.predict(batch))
+        given: dict[str, Any] = {"outputs": outputs[-1]}
+        callbacks.call("on_predict_batch_end", number, given)
+        if callbacks.model.stop_predicting:
+            break
+    return np.concatenate(outputs)
+
+
+def callbacks(model: Sequential, given: Any, held: Held, level: int) -> CallbackList:
+    """Callbacks for rows that are measured or predicted; none of them trains."""
+    rows = held.rows
+    steps = -(-len(rows) // held.batch_size) if isinstance(rows, Data) else rows.steps_per_epoch
+    return CallbackList(given, model, {"epochs": 1, "steps": steps, "verbose": level})
+
+
+def told(model: Sequential, x: Any, steps: int | None, batch_size: int, given: Any) -> Array:
+    """Predict beside callbacks."""
+    listed = CallbackList(given, model, {"epochs": 1, "steps": steps, "verbose": 0})
+    model.stop_predicting = False
+    listed.call("on_predict_begin", {})
+    output = predict(model, x, steps, batch_size, listed)
+    listed.call("on_predict_end", {})
+    return output
+
+
+def scores(logs: Logs, return_dict: bool) -> Any:
+    """The loss and the metrics as Keras returns them: a number, a list, or a dict by name."""
     listed = list(logs.values())
-    return listed if len(listed) > 1 else listed[0]
+    return logs if return_dict else listed if len(listed) > 1 else listed[0]

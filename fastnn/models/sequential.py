@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from fastnn import data, losses, metrics, optimizers
-from fastnn.callbacks import History, verbosity
+from fastnn.callbacks import History, format_logs, verbosity
 from fastnn.data import Chunk
 from fastnn.engine import BACKENDS, DTYPES, Engine, load, prepared
 from fastnn.files import model_file, tensors
 from fastnn.layers import Layer
 from fastnn.names import custom_object_scope, lookup
+from fastnn.training import Held, named, tested
 from fastnn.typing import Array
 from . import datasets, fitting, inference, saving
 from .structure import Structure, layer_plans
@@ -57,7 +58,7 @@ class Sequential(Structure):
         self.history: History | None = None
         self.metadata: dict[str, Any] = {}
         self.saved_by: str | None = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self._loss_plan: losses.LossPlan | None = None
@@ -162,6 +163,8 @@ class Sequential(Structure):
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
     ) -> History:
         """Train, with Keras's arguments.
 
@@ -196,8 +199,15 @@ class Sequential(Structure):
             Keras, not by the sum of the weights, as in PyTorch.  Held out with its rows.
         initial_epoch : int
             Number of epochs already done.
-        steps_per_epoch, validation_steps : int, optional
-            Batches of an epoch, for iterators without an end.
+        steps_per_epoch : int, optional
+            Batches of an epoch, for iterators without an end.  Of rows in memory, an epoch goes on with the pass over
+            them where the one before ended; a pass that ends ends its epoch, as in Keras.
+        validation_steps : int, optional
+            Batches to validate with: the first ones.
+        validation_batch_size : int, optional
+            Rows of those, batch_size where nothing is said.  Scores do not depend on it.
+        validation_freq : int, or sequence of int
+            Validate after every so many epochs, or after those of these numbers, from 1.
 
         Returns
         -------
@@ -220,6 +230,7 @@ class Sequential(Structure):
         self._check_compiled("fit")
         rows_a_step, epochs = data.batch_size(batch_size), data.positive_integer(epochs, "epochs", least=0)
         initial_epoch = data.positive_integer(initial_epoch, "initial_epoch", least=0)
+        held_rows, freq = data.batch_size(validation_batch_size or batch_size), fitting.freq_of(validation_freq)
         level = verbosity(verbose)
         given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
         # Where nobody sees what happens before the end, a step may find a NaN, which then undoes all.
@@ -229,19 +240,23 @@ class Sequential(Structure):
         train, lazy = fitting.training_data(self, chunk, batch_size, steps_per_epoch, lazy)
         validation = None
         if validation_data is not None:
-            validation = fitting.validation_data(self, validation_data, validation_steps, train.width)
+            validation = fitting.validation_data(self, validation_data, validation_steps, held_rows, train.width)
         elif validation_split:
             train, validation = fitting.split(train, validation_split)
+            validation = datasets.first(validation, validation_steps, held_rows)
         train = datasets.weighed(train, class_weight)  # and not what is held out
         todo = range(initial_epoch, epochs)
-        return fitting.Fit(self, train, validation, rows_a_step, todo, bool(shuffle), lazy, given, level).run()
+        held = None if validation is None else Held(validation, held_rows, freq)
+        visited = fitting.epochs_of(self, train, steps_per_epoch, rows_a_step, len(todo))
+        return fitting.Fit(self, visited, held, rows_a_step, todo, bool(shuffle), lazy, given, level).run()
 
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """One step over all rows of x; the loss before it (and metrics), as evaluate returns them."""
         self._check_compiled("train_on_batch")
-        return inference.scores(fitting.step(self, x, y, sample_weight, class_weight), self._metrics, return_dict)
+        values = fitting.step(self, x, y, sample_weight, class_weight)
+        return inference.scores(named(values, self._metrics), return_dict)
 
     def evaluate(
         self,
@@ -250,11 +265,14 @@ class Sequential(Structure):
         batch_size: int | None = None,
         verbose: str | int = "auto",
         sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Sequence[Any] | None = None,
         return_dict: bool = False,
         class_weight: Any = None,
-        steps: int | None = None,
     ) -> Any:
         """The loss, and the metrics, as means over all rows; weights of rows and classes, and streams, are as in fit.
+
+        ``steps`` takes the first batches alone; ``callbacks`` have on_test_begin and the like.
 
         Returns
         -------
@@ -263,13 +281,14 @@ class Sequential(Structure):
             Keras's sake: blocks are cut to fit the cache, and the result does not depend on them.
         """
         self._check_compiled("evaluate")
-        data.batch_size(batch_size)
+        rows_a_batch, level = data.batch_size(batch_size), verbosity(verbose)
         rows = datasets.weighed(datasets.rows(self, Chunk(x, y, sample_weight), steps=steps), class_weight)
-        values = data.evaluate(self._built(rows.width), rows)
-        if verbosity(verbose):
-            logs = inference.scores(values, self._metrics, return_dict=True)
-            print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
-        return inference.scores(values, self._metrics, return_dict)
+        held = Held(datasets.first(rows, steps, rows_a_batch), rows_a_batch)
+        told = None if callbacks is None else inference.callbacks(self, callbacks, held, level)
+        logs = tested(self._built(rows.width), held, self._metrics, told)
+        if level:
+            print(format_logs(logs))
+        return inference.scores(logs, return_dict)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Evaluate, and print nothing."""
@@ -277,10 +296,18 @@ class Sequential(Structure):
 
     # --- Predicting, and looking inside ---
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0, steps: int | None = None) -> Array:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        steps: int | None = None,
+        callbacks: Sequence[Any] | None = None,
+    ) -> Array:
         """The network's output for each row of x: (rows, units of the last layer), of the model's dtype.
 
-        x may be a stream, as in fit; ``steps`` is how many batches are taken of an iterator.
+        x may be a stream, as in fit; ``steps`` takes the first batches alone; ``callbacks`` have on_predict_begin and
+        the like.
 
         Raises
         ------
@@ -288,8 +315,10 @@ class Sequential(Structure):
             x has another shape or holds something else than real numbers; it has a NaN or an infinite value, and the
             output has therefore, too.
         """
-        data.batch_size(batch_size)
-        return inference.predict(self, x, steps)
+        rows_a_batch = data.batch_size(batch_size)
+        if callbacks is None:
+            return inference.predict(self, x, steps, rows_a_batch)
+        return inference.told(self, x, steps, rows_a_batch, callbacks)
 
     def predictor(self, rows: int = 1) -> prepared.Predictor:
         """A function that predicts a fixed number of rows in the least time, for control loops and the like.

@@ -3,5 +3,5 @@
 from .descent import gradient_descent
 from .lbfgs import Minimizer
 from .loop import Loop
-from .reports import Reporter, Rule, named
+from .reports import Held, Reporter, Rule, named, tested
 from .stream import Steps, StreamTraining

@@ -92,6 +92,8 @@ class Loop:
         end = training.end_of(last)
         while training.epoch < last and not training.diverged and not training.finished:
             first = training.step
+            if callbacks.batch_begins and not self._begin_batch():
+                continue
             self._stepping = True
             stop = callbacks.next_stop(training.step, end) if callbacks.step_callbacks else end
             _slice(training, stop, self.seconds)
@@ -115,6 +117,15 @@ class Loop:
         self._report(unfinished=training.epoch < last and not training.finished)
         if callbacks.backups and not training.diverged:
             self._keep(epoch_ended=training.epoch == last)
+
+    def _begin_batch(self) -> bool:
+        """Tell the callbacks of the step that comes next; False: there is none in the epoch at hand."""
+        training = self.training
+        if not training.ready():
+            return False
+        self.callbacks.on_train_batch_begin(training.step, training.batch)
+        self.optimizer.configure(self.engine)
+        return True
 
     def _so_far(self) -> tuple[int, int, Logs]:
         """The index of the epoch at hand, how many steps it has had, and its scores."""
@@ -161,7 +172,7 @@ class Loop:
             "shuffle": training.shuffle,
             "initial_epoch": self.epochs.start,
             "data": data.fingerprint(),
-            "validation data": None if validation is None else validation.fingerprint(),
+            "validation data": None if validation is None else validation.rows.fingerprint(),
         }
 
     def get_state(self) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from fastnn.callbacks import CallbackList
 from fastnn.callbacks.base import Logs
-from fastnn.data import Feed, evaluate
+from fastnn.data import Feed, batches, evaluate
 from fastnn.engine import Data, Engine, Training
 from fastnn.metrics import Metric
 from fastnn.typing import Array
@@ -21,6 +24,46 @@ def named(values: Array, metrics: Sequence[Metric], prefix: str = "") -> Logs:
     logs = {f"{prefix}loss": loss}
     for metric, value in zip(metrics, rest, strict=True):
         logs[prefix + metric.name] = math.sqrt(value) if metric.root else value
+    return logs
+
+
+@dataclass
+class Held:
+    """Rows that a fit is validated with: in which epochs, and in batches of how many rows, if a callback sees these."""
+
+    rows: Data | Feed
+    batch_size: int = 32
+    freq: int | Collection[int] = 1
+
+    def due(self, epoch: int) -> bool:
+        """Whether this epoch, counted from 0, is validated."""
+        number = epoch + 1
+        return number % self.freq == 0 if isinstance(self.freq, int) else number in self.freq
+
+
+def tested(engine: Engine, held: Held, metrics: Sequence[Metric], callbacks: CallbackList | None) -> Logs:
+    """The loss and the metrics of rows, by name; callbacks are told."""
+    if callbacks is None:
+        return named(evaluate(engine, held.rows), metrics)
+    callbacks.call("on_test_begin", {})
+    if callbacks.wants("on_test_batch_begin", "on_test_batch_end"):
+        logs = _by_batches(engine, held, metrics, callbacks)
+    else:
+        logs = named(evaluate(engine, held.rows), metrics)
+    callbacks.call("on_test_end", logs)
+    return logs
+
+
+def _by_batches(engine: Engine, held: Held, metrics: Sequence[Metric], callbacks: CallbackList) -> Logs:
+    callbacks.model.stop_evaluating = False
+    sums, count, logs = np.zeros(1 + len(metrics)), 0, {}
+    for number, batch in enumerate(batches(held.rows, held.batch_size, engine.dtype)):
+        callbacks.call("on_test_batch_begin", number, {})
+        sums, count = sums + engine.evaluate(batch) * len(batch), count + len(batch)
+        logs = named(sums / count, metrics)
+        callbacks.call("on_test_batch_end", number, logs)
+        if callbacks.model.stop_evaluating:
+            break
     return logs
 
 
@@ -59,8 +102,8 @@ class Rule:
 class Reporter:
     """Reports the epochs of a fit, one after the other, to rules, callbacks and histories.
 
-    ``validation`` are rows whose loss and metrics are reported as "val_loss" and so on; ``epochs`` the numbers of the
-    epochs, from 0.  ``timed`` gets the seconds that the steps of some epochs took, and the rows of each, before the
+    ``validation`` says of which rows loss and metrics are reported as "val_loss" and so on; ``epochs`` the numbers of
+    the epochs, from 0.  ``timed`` gets the seconds that the steps of some epochs took, and the rows of each, before the
     callbacks hear of them.
     """
 
@@ -68,7 +111,7 @@ class Reporter:
         self,
         engine: Engine,
         metrics: Sequence[Metric],
-        validation: Data | Feed | None,
+        validation: Held | None,
         epochs: range,
         callbacks: CallbackList,
         timed: Callable[[list[float], int], object] = lambda seconds, rows: None,
@@ -92,8 +135,9 @@ class Reporter:
         """Report the next epoch: the means over its rows of the loss and the metrics, and how long its steps took."""
         epoch = self.epochs[self.reported]
         logs = named(means, self.metrics)
-        if self.validation is not None:
-            logs |= named(evaluate(self.engine, self.validation), self.metrics, "val_")
+        if self.validation is not None and self.validation.due(epoch):
+            scores = tested(self.engine, self.validation, self.metrics, self.callbacks)
+            logs |= {f"val_{name}": value for name, value in scores.items()}
         self.reported += 1  # before the calls: Ctrl-C may strike in them
         for rule in self.rules:
             rule.update(logs)
@@ -115,6 +159,7 @@ class Reporter:
         updates = [(vars(history).update, history.with_epochs(epochs, logs)) for history in self.callbacks.histories]
         self.timed(list(seconds[first:last]), rows)
         self.reported = last  # before the updates, each of which Ctrl-C cannot divide
+        self.callbacks.last = {name: column[-1] for name, column in logs.items()}
         for update, values in updates:
             update(values)
 

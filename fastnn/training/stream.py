@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.data import Block, End, Feed, Reader
+from fastnn.data import Block, End, Feed, Passes, Reader
 from fastnn.engine import Engine, Training, processors
 from fastnn.errors import warn
 from fastnn.typing import Array
@@ -22,7 +22,7 @@ class StreamTraining:
 
     not_finite = False  # the reader has looked at x
 
-    def __init__(self, engine: Engine, feed: Feed, epochs: int, shuffle: bool, seed: int) -> None:
+    def __init__(self, engine: Engine, feed: Feed | Passes, epochs: int, shuffle: bool, seed: int) -> None:
         self.engine, self.data, self.shuffle, self.seed = engine, feed, shuffle, seed
         self._shuffle_rows = shuffle and not feed.as_they_come
         self.batch_size = None if feed.as_they_come else feed.batch_size
@@ -98,25 +98,37 @@ class StreamTraining:
         if self._run is not None:
             self._run.restore_good()
 
-    def advance(self, last: int) -> None:
-        """Take the steps up to ``last``, or to the end of the epoch, or to where the run diverged."""
+    def ready(self) -> bool:
+        """Whether there is another step in the epoch at hand, whose block is read then; if not, the epoch has ended."""
         if self._reader is None:
             self._reader = self._begin()
             self._reader.start()
-        reader = self._reader
+        if self._run is None:
+            item = self._reader.get()
+            if isinstance(item, End):
+                self._end(item)
+                return False
+            self._block = item
+            self._run = Training(self.engine, item.data, item.batch_size, 1, self._shuffle_rows, item.seed)
+            self._before = self.step, self.rows[self.epoch], self.results[self.epoch].copy()
+            self.good = self.step
+            self._threads = self._run.threads
+            self._makes_room = self.engine.threads is None and 1 < self._threads == processors()
+        return True
+
+    @property
+    def batch(self) -> int:
+        """The number of the next step in its epoch."""
+        return self.step - self._epoch_step
+
+    def advance(self, last: int) -> None:
+        """Take the steps up to ``last``, or to the end of the epoch, or to where the run diverged."""
         while self.step < last and not self.diverged:
-            if self._run is None:
-                item = reader.get()
-                if isinstance(item, End):
-                    self._end(item)
-                    return
-                self._block = item
-                self._run = Training(self.engine, item.data, item.batch_size, 1, self._shuffle_rows, item.seed)
-                self._before = self.step, self.rows[self.epoch], self.results[self.epoch].copy()
-                self.good = self.step
-                self._threads = self._run.threads
-                self._makes_room = self.engine.threads is None and 1 < self._threads == processors()
-            run = self._run
+            if not self.ready():
+                return
+            run, reader = self._run, self._reader
+            assert run is not None
+            assert reader is not None
             stop = min(run.steps, run.step + last - self.step)
             run.threads = self._threads
             if self._makes_room and reader.busy:

@@ -661,8 +661,6 @@ def test_arguments_that_do_not_go_with_a_stream(model, rows):
     stream = fastnn.data.stream(*rows)
     with pytest.raises(ValueError, match="y got a ndarray beside a stream"):
         model().fit(stream, rows[1], verbose=0)
-    with pytest.raises(ValueError, match="steps got 3 for data in memory"):
-        model().fit(*rows, steps_per_epoch=3, verbose=0)
     with pytest.raises(ValueError, match="y has 3 rows, but x has 1037"):
         fastnn.data.stream(rows[0], rows[1][:3])
     with pytest.raises(ValueError, match="x has 4 columns, but the model has 5 inputs"):

@@ -68,6 +68,27 @@ def real_keys(keras):
     return fitted(keras, y=np.where(LABELS, 0.9, 0.1), class_weight={np.float32(0): np.float32(2), True: 0.5})
 
 
+def part_of_a_pass(keras):
+    """Ten steps a pass: epochs of four, four and two steps, and anew; what is held out, its first batches."""
+    options = {"batch_size": 4, "epochs": 5, "steps_per_epoch": 4}
+    return fitted(keras, **options, validation_data=(X, LABELS), validation_steps=2, validation_batch_size=3)
+
+
+def a_pass_and_no_more(keras):
+    """Five steps a pass, of which seven are asked for."""
+    return fitted(keras, steps_per_epoch=7, sample_weight=WEIGHT)
+
+
+def a_split_of_steps(keras):
+    return fitted(keras, steps_per_epoch=2, validation_split=0.2, validation_freq=2, validation_steps=1)
+
+
+def first_batches(keras):
+    model = classifier(keras)
+    scores = model.evaluate(X, LABELS, batch_size=3, steps=4, verbose=0)
+    return np.append(model.predict(X, batch_size=3, steps=2, verbose=0).ravel(), scores)
+
+
 PROGRAMS = {
     held_out_by_classes: [1.278279, 1.144923, 0.7722584, 0.8168753, 0.08598512, 0.08277528, 0.9527007],
     held_out_by_rows: [0.6906717, 0.6895912, 0.7019075, 0.6954214, 0.2544579, 0.02927486, 0.001885921],
@@ -75,6 +96,24 @@ PROGRAMS = {
     policy_by_weights: [0.05653768, 0.05284481, 0.1868168, -0.08681676, 0.01905244, 0.4809475, 0.08576027, -0.1357603],
     policy_by_targets: [0.05653768, 0.05284481, 0.1868168, -0.08681676, 0.01905244, 0.4809475, 0.08576027, -0.1357603],
     real_keys: [0.8284813, 0.7371488, 0.1138446, -0.06752606, -0.828159],
+    part_of_a_pass: [
+        0.7009969,
+        0.7004009,
+        0.7124889,
+        0.7004635,
+        0.6989523,
+        0.7022269,
+        0.7017666,
+        0.693809,
+        0.6933201,
+        0.6954631,
+        0.1379913,
+        -0.008772425,
+        -0.003940939,
+    ],
+    a_pass_and_no_more: [0.6942217, 0.6875602, 0.08632685, -0.04100449, -0.05731981],
+    a_split_of_steps: [0.6947706, 0.6948106, 0.7213171, 0.2538429, 0.07353935, 0.04583225],
+    first_batches: [0.4710691, 0.5249098, 0.3781772, 0.4552043, 0.5471845, 0.4015279, 0.7026939],
 }
 
 
