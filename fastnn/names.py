@@ -6,6 +6,7 @@ import contextlib
 import contextvars
 import difflib
 import inspect
+import numbers
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -170,7 +171,23 @@ def deserialize(description: Mapping[str, Any], kind: type[C], argument: str) ->
     if set(description) != {"class_name", "config"} or not isinstance(description["config"], Mapping):
         raise ValueError(f"{argument} got {description!r}; wants {{'class_name': ..., 'config': {{...}}}}")
     classes = {found.__name__: found for found in _family(kind)}
-    return lookup(description["class_name"], classes, argument).from_config(description["config"])
+    found = lookup(description["class_name"], classes, argument)
+    _check_types(found, description["config"], argument)
+    return found.from_config(description["config"])
+
+
+_PLAIN: dict[str, Any] = {"str": str, "int": numbers.Integral, "float": numbers.Real, "bool": bool, "None": type(None)}
+
+
+def _check_types(kind: type, config: Mapping[str, Any], argument: str) -> None:
+    """Refuse a value of another type than the constructor's annotation names, where that names plain types alone."""
+    for name, parameter in inspect.signature(kind).parameters.items():
+        annotation = inspect.formatannotation(parameter.annotation).strip("'")
+        if name not in config or not set(annotation.split(" | ")) <= set(_PLAIN):
+            continue
+        value, kinds = config[name], [_PLAIN[each] for each in annotation.split(" | ")]
+        if not any(isinstance(value, k) and (k is bool or not isinstance(value, bool)) for k in kinds):
+            raise TypeError(f"{argument} got {name}={value!r:.60} for {kind.__name__}; wants {annotation}")
 
 
 def snake_case(name: str) -> str:

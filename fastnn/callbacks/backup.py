@@ -14,9 +14,21 @@ import numpy as np
 
 from fastnn.errors import ModelFileError, warn
 from fastnn.files import model_file
+from fastnn.files.schema import COUNT, Each, Optional, check
 from fastnn.locks import Claim
 from fastnn.typing import Array
 from .base import Backup, Callback, Logs, steps_of
+
+LONG = 1000  # a list of so many numbers is kept as an array
+
+RUN = {
+    "description": dict,
+    "optimizer": dict,
+    "stop_training": bool,
+    "state": {"reported": COUNT, "step": COUNT, "seed": int, "sums": Optional(list)},
+    "callbacks": Each(dict, dict),
+}
+"""What a backup says of a run."""
 
 
 class BackupAndRestore(Backup):
@@ -113,6 +125,10 @@ class BackupAndRestore(Backup):
                 document, arrays = model_file.load(path)
                 if "run" not in document:
                     raise ModelFileError(f"{path} is a model, and no backup of a run")
+                try:
+                    check(document["run"], RUN, "run")
+                except ValueError as error:
+                    raise ModelFileError(f"{path} is no backup of a run: {error}") from None
             except FileNotFoundError:
                 continue
             except ModelFileError as error:
@@ -165,6 +181,7 @@ class BackupAndRestore(Backup):
                 f"{self.path} is of an interrupted run with {was}; this one has {now}: give fit the same to go on with "
                 f"it, or remove {self.backup_dir} to begin anew"
             )
+        states = self._checked(run, kept, arrays)
         step, training = kept["state"]["step"], run.training
         if kept["state"]["sums"] is not None and step < training.steps:  # within an epoch
             training.step = step
@@ -175,9 +192,26 @@ class BackupAndRestore(Backup):
         model._rng.bit_generator.state = document["random"]
         model.stop_training = kept["stop_training"]
         run.set_state(_unpack(kept["state"], arrays))
-        for name, callback in _named(run.callbacks.callbacks):
-            if kept["callbacks"].get(name):
-                callback.set_state(_unpack(kept["callbacks"][name], arrays))
+        for callback, state in states:
+            callback.set_state(state)
+
+    def _checked(self, run: Any, kept: dict[str, Any], arrays: dict[str, Array]) -> list[tuple[Callback, Any]]:
+        """The callbacks and their states, before anything is changed; nothing else of a file comes to an attribute."""
+        states = []
+        try:
+            ours = vars(self.model.optimizer)
+            for name, value in kept["optimizer"].items():
+                if not (name in ours and _plain(ours[name])):
+                    raise ValueError(f"{type(self.model.optimizer).__name__} has no {name!r} that a backup holds")
+                if not _alike(value, ours[name]):
+                    raise ValueError(f"{name} of the optimizer is {value!r:.60}; wants something like {ours[name]!r}")
+            for name, callback in _named(run.callbacks.callbacks):
+                if kept["callbacks"].get(name):
+                    states.append((callback, _unpack(kept["callbacks"][name], arrays)))
+                    callback.check_state(states[-1][1])
+        except (ValueError, KeyError) as error:
+            raise ModelFileError(f"{self.path} is no backup of this run: {error}") from error
+        return states
 
 
 def _named(callbacks: list[Callback]) -> Iterator[tuple[str, Callback]]:
@@ -194,6 +228,13 @@ def _plain(value: object) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
+def _alike(value: object, before: object) -> bool:
+    """Whether a plain value may stand for another one: of the same type, or both numbers, or one of them is None."""
+    if value is None or before is None or type(value) is type(before):
+        return _plain(value)
+    return all(isinstance(each, int | float) and not isinstance(each, bool) for each in (value, before))
+
+
 def _pack(value: Any, arrays: dict[str, Array], name: str) -> Any:
     """Make a state one that JSON can hold: its arrays go to ``arrays``, under names that begin with ``name``."""
     if isinstance(value, np.ndarray):
@@ -204,6 +245,11 @@ def _pack(value: Any, arrays: dict[str, Array], name: str) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _pack(part, arrays, f"{name}/{key}") for key, part in value.items()}
     if isinstance(value, list | tuple):
+        if len(value) >= LONG and len(kinds := {type(part) for part in value}) == 1 and kinds <= {int, float}:
+            packed = np.array(value)  # of a history, which grows; JSON does not
+            if packed.dtype.kind in "if":
+                arrays[name] = packed
+                return {"list": name}
         return [_pack(part, arrays, f"{name}/{number}") for number, part in enumerate(value)]
     if not _plain(value):
         raise TypeError(f"get_state got {value!r} for {name}; wants numbers, strings, lists, dicts and arrays")
@@ -215,6 +261,8 @@ def _unpack(value: Any, arrays: Mapping[str, Array]) -> Any:
     if isinstance(value, Mapping):
         if set(value) == {"array"}:
             return arrays[value["array"]].copy()
+        if set(value) == {"list"}:
+            return arrays[value["list"]].tolist()
         return {key: _unpack(part, arrays) for key, part in value.items()}
     if isinstance(value, list):
         return [_unpack(part, arrays) for part in value]

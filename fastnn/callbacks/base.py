@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from fastnn.data import positive_integer
+from fastnn.files import schema
 from fastnn.names import lookup
 
 Logs = dict[str, float]
@@ -39,6 +40,7 @@ class Callback:
     model: Any = None
     params: Mapping[str, Any]
     every_n_steps: int | None = None
+    _state: ClassVar[Mapping[str, Any]] = {}  # the attributes that are its state, and what each must be
 
     def __init__(self) -> None:
         self.params = {}
@@ -113,10 +115,17 @@ class Callback:
 
         `BackupAndRestore` stores it.  When training goes on later, it gives it to `set_state`, after on_train_begin.
         """
-        return {}
+        return {name: getattr(self, name) for name in self._state}
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise ValueError where a state, which comes from a file, is none that `get_state` may have returned."""
+        if wrong := sorted(set(state) - set(self.get_state())):
+            raise ValueError(f"the state of {type(self).__name__} has {wrong[0]!r}, which is no part of it")
+        schema.check(state, {name: kind for name, kind in self._state.items() if name in state}, type(self).__name__)
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `get_state` was called."""
+        """Go on from where `get_state` was called: its names are attributes."""
+        self.check_state(state)
         vars(self).update(state)
 
 

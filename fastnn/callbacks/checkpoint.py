@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from fastnn.extras import require
+from fastnn.files.schema import NUMBER, Optional
 from .base import Logs, steps_of
 from .monitors import Monitor
 
@@ -37,6 +39,8 @@ class ModelCheckpoint(Monitor):
     initial_value_threshold : float, optional
         With save_best_only, the first model is saved only if its score is better than this.
     """
+
+    _state: ClassVar[Mapping[str, Any]] = {"best": Optional(NUMBER)}
 
     def __init__(
         self,
@@ -99,6 +103,3 @@ class ModelCheckpoint(Monitor):
             return Path(self.filepath.format(**names))
         except (KeyError, IndexError, ValueError) as error:
             raise ValueError(f"filepath got {self.filepath!r}; wants no names but {', '.join(names)}") from error
-
-    def get_state(self) -> dict[str, Any]:
-        return {"best": self.best}

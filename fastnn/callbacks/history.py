@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+from fastnn.files.schema import COUNT, NUMBER, Each
 from fastnn.notebook import table
 from .base import Callback, Logs
 
@@ -26,6 +27,13 @@ class History(Callback):
     interrupted : bool
         Whether Ctrl-C ended training.
     """
+
+    _state: ClassVar[Mapping[str, Any]] = {
+        "history": Each(dict, list),
+        "epoch": Each(list, COUNT),
+        "seconds": Each(list, NUMBER),
+        "samples": COUNT,
+    }
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,6 +95,3 @@ class History(Callback):
         """What ``epoch`` and ``history`` will be with these epochs appended; nothing is changed."""
         history = {name: self.history.get(name, []) + values for name, values in logs.items()}
         return {"epoch": self.epoch + list(epochs), "history": {**self.history, **history}}
-
-    def get_state(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("model", "params", "interrupted")}

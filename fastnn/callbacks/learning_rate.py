@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import numbers
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fastnn.data import positive_integer, real_number
+from fastnn.files.schema import COUNT, NUMBER, Optional
 from .base import Callback, Logs
 from .monitors import Monitor
 
@@ -75,6 +76,8 @@ class ReduceLROnPlateau(Monitor):
         The learning rate is never reduced to less than this.
     """
 
+    _state: ClassVar[Mapping[str, Any]] = {"best": Optional(NUMBER), "cooldown_counter": COUNT, "wait": COUNT}
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -120,9 +123,6 @@ class ReduceLROnPlateau(Monitor):
                     print(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {reduced:g}.")
                 self.cooldown_counter = self.cooldown
                 self.wait = 0
-
-    def get_state(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("best", "cooldown_counter", "wait")}
 
 
 def _learning_rate(callback: Callback) -> float:

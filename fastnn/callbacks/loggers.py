@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import math
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from fastnn.errors import warn
+from fastnn.files.schema import COUNT, Each, Optional
 from .base import Callback, Logs
 
 
@@ -17,8 +20,11 @@ class _Logger(Callback):
     """Base of the loggers: appends whole lines to a file, which it opens for the first of them.
 
     When `BackupAndRestore` goes on with a run, lines that were written after the backup are cut off, for the run writes
-    them again.
+    them again.  What of a line was written before the disk was full is cut off; what a killed process has left of one
+    is, with a warning, when the file is appended to.
     """
+
+    _state: ClassVar[Mapping[str, Any]] = {"_size": Optional(COUNT)}  # how long the file is, in bytes
 
     def __init__(self, filename: str | os.PathLike[str], append: bool) -> None:
         super().__init__()
@@ -28,7 +34,7 @@ class _Logger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Begin a new file, or append if that was asked for; `set_state` may say otherwise after."""
-        self._size = os.path.getsize(self.filename) if self.append and os.path.exists(self.filename) else None
+        self._size = _whole_lines(self.filename) if self.append and os.path.exists(self.filename) else None
         folder = os.path.dirname(os.path.abspath(self.filename))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"filename got {self.filename!r}, but there is no folder {folder}")
@@ -41,9 +47,16 @@ class _Logger(Callback):
     def _write(self, line: str) -> None:
         try:
             file, rest = self._open(), line.encode()
-            while rest:
-                rest = rest[file.write(rest) :]
-            self._size = file.tell()
+            before = file.tell()
+            try:
+                while rest:
+                    rest = rest[file.write(rest) :]
+                self._size = file.tell()
+            except BaseException:  # Ctrl-C too
+                with contextlib.suppress(OSError):
+                    file.truncate(before)
+                    file.seek(before)
+                raise
         except OSError as error:
             raise OSError(error.errno, f"cannot be written: {error.strerror or error}", self.filename) from error
 
@@ -55,8 +68,21 @@ class _Logger(Callback):
                 self._file.seek(0, os.SEEK_END)
         return self._file
 
-    def get_state(self) -> dict[str, Any]:
-        return {"_size": self._size}
+
+def _whole_lines(filename: str) -> int:
+    """How many bytes of a file are whole lines; a warning says what comes after them, and will be cut off."""
+    with open(filename, "rb") as file:
+        end = size = file.seek(0, os.SEEK_END)
+        tail = b""
+        while end and b"\n" not in tail:
+            end = max(0, end - 4096)
+            file.seek(end)
+            tail = file.read(size - end)
+    whole = end + tail.rfind(b"\n") + 1
+    if whole < size:
+        cut = tail[whole - end :].decode(errors="replace")
+        warn(f"{filename} ends in the middle of a line, {cut!r:.60}, which is cut off")
+    return whole
 
 
 class CSVLogger(_Logger):
@@ -70,6 +96,8 @@ class CSVLogger(_Logger):
     append : bool
         Whether to append to a file that exists, and not to replace it.
     """
+
+    _state: ClassVar[Mapping[str, Any]] = {**_Logger._state, "_columns": Optional(Each(list, str))}
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         super().__init__(filename, append)
@@ -94,10 +122,6 @@ class CSVLogger(_Logger):
         text = io.StringIO()
         csv.writer(text, delimiter=self.separator, lineterminator="\n").writerows(rows)
         self._write(text.getvalue())
-
-    def get_state(self) -> dict[str, Any]:
-        """How long the file is, in bytes, and its columns."""
-        return super().get_state() | {"_columns": self._columns}
 
 
 class JSONLogger(_Logger):

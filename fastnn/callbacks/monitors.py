@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
 
 from fastnn.data import positive_integer, real_number
+from fastnn.files.schema import COUNT, NUMBER, Each, Optional
 from fastnn.names import lookup
 from fastnn.typing import Array
 from .base import Callback, Logs
@@ -88,6 +92,14 @@ class EarlyStopping(Monitor):
         Counted from 0; stopped_epoch is 0 where training was not stopped.
     """
 
+    _state: ClassVar[Mapping[str, Any]] = {
+        "best": Optional(NUMBER),
+        "best_epoch": COUNT,
+        "best_weights": Optional(Each(list, np.ndarray)),
+        "stopped_epoch": COUNT,
+        "wait": COUNT,
+    }
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -138,9 +150,11 @@ class EarlyStopping(Monitor):
                 print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
-    def get_state(self) -> dict[str, Any]:
-        names = ("best", "best_epoch", "best_weights", "stopped_epoch", "wait")
-        return {name: getattr(self, name) for name in names}
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        super().check_state(state)
+        best, wanted = state.get("best_weights"), [w.shape for w in self.model.get_weights()]
+        if best is not None and [w.shape for w in best] != wanted:
+            raise ValueError(f"best_weights have shapes {[w.shape for w in best]}; wants {wanted}")
 
 
 class TerminateOnNaN(Callback):

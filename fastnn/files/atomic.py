@@ -5,6 +5,7 @@ import errno
 import glob
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -16,14 +17,16 @@ from fastnn.locks import lock
 def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Iterator[IO[bytes]]:
     """A file to write, which gets its name once it is complete and on the disk; until then the one that had it stays.
 
-    That one is then kept under the name ``previous``, in the same folder, if there is such a name.  OSError: the file
-    cannot be written; the error names it, and the reason.
+    That one is then kept under the name ``previous``, in the same folder, if there is such a name.  The new file has
+    its rights, and where there was none those of any new file; a link stays one, and what it leads to is replaced.
+    OSError: the file cannot be written, or what has the name is none; the error names it, and the reason.
     """
-    path = Path(os.path.realpath(path))  # a link stays one
+    path = Path(os.path.realpath(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, f"cannot be written, for there is no folder {path.parent}", str(path))
     try:
-        with _aside(path) as (part, file, locked):
+        before = _rights(path)
+        with _aside(path, before) as (part, file, locked):
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -39,8 +42,20 @@ def replacing(path: str | os.PathLike[str], previous: Path | None = None) -> Ite
         raise OSError(error.errno, f"cannot be written: {reason}", str(path)) from error
 
 
+def _rights(path: Path) -> os.stat_result | None:
+    """Mode and owner of the file that is to be replaced; None where there is none.  OSError: it is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+        raise OSError(errno.EINVAL, f"it is {kinds.get(stat.S_IFMT(found.st_mode), 'a device')}, and no file")
+    return found
+
+
 @contextlib.contextmanager
-def _aside(path: Path) -> Iterator[tuple[Path, IO[bytes], bool]]:
+def _aside(path: Path, before: os.stat_result | None) -> Iterator[tuple[Path, IO[bytes], bool]]:
     """A new file beside another, and whether it is locked while it is open.
 
     What processes that were killed have left is not, and is removed.
@@ -52,7 +67,12 @@ def _aside(path: Path) -> Iterator[tuple[Path, IO[bytes], bool]]:
     while True:
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            with part.open("xb") as file:
+            with open(part, "xb", opener=_private if before is not None else None) as file:
+                if before is not None and hasattr(os, "fchmod"):
+                    if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+                        with contextlib.suppress(OSError):  # who may not keep the owner becomes it
+                            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+                    os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode) & 0o777)
                 locked = lock(file)
                 if locked is None or (locked and part.exists()):  # and was not taken for one that was left
                     yield part, file, bool(locked)
@@ -60,6 +80,11 @@ def _aside(path: Path) -> Iterator[tuple[Path, IO[bytes], bool]]:
         finally:
             with contextlib.suppress(OSError):  # where the folder is gone, so is the file
                 part.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that nobody else can read before it has its rights."""
+    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -21,6 +21,7 @@ from fastnn.errors import ModelFileError
 from fastnn.typing import Array
 from fastnn.version import VERSION
 from .atomic import replacing
+from .schema import ANY, Each, check, too_large
 
 FORMAT = 2  # 1 had no checksum of the document
 CONTENTS = "fastnn.json"
@@ -34,6 +35,8 @@ def save(
     TypeError: JSON cannot hold the document.  OSError: the file cannot be written.
     """
     text = _text(document)  # raises before anything is written
+    if problem := too_large(json.dumps(document, indent=1, ensure_ascii=False).encode(), len(arrays)):
+        raise ValueError(f"the model's description, with its metadata, cannot be saved: it {problem}")
     with replacing(path, previous) as file, zipfile.ZipFile(file, "w") as archive:
         contents = {
             "format": FORMAT,
@@ -111,9 +114,14 @@ def _read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Array]]:
         raise _RefusedError("is no model file of fastnn's, or is cut off")
     with zipfile.ZipFile(file) as archive:
         _check_members(archive, size)
-        contents = json.loads(archive.read(CONTENTS))
+        text = archive.read(CONTENTS)
+        if problem := too_large(text):
+            raise _RefusedError(f"is no model file of fastnn's: {CONTENTS} {problem}")
+        contents = json.loads(text)
+        check(contents, {"format": ANY, "fastnn": str, "arrays": Each(dict, str), "document": dict}, CONTENTS)
         document, writer = _document(contents)
         if contents["format"] > 1:
+            check(contents, {"sha256": str}, CONTENTS)
             _verify_checksum(_text(document).encode(), contents["sha256"], CONTENTS, writer)
         arrays = {}
         for name, checksum in contents["arrays"].items():
@@ -152,10 +160,7 @@ def _document(contents: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         raise _RefusedError(
             f"was written by fastnn {writer}; this is fastnn {VERSION}, which cannot read it: upgrade fastnn"
         )
-    document = contents["document"]
-    if not isinstance(document, dict) or not isinstance(writer, str):
-        raise _RefusedError("is damaged: it describes no model")
-    return document, writer
+    return contents["document"], writer
 
 
 def _parse_array(data: bytes) -> Array:

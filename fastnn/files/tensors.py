@@ -13,6 +13,7 @@ from fastnn.extras import require
 from fastnn.typing import Array
 from fastnn.version import VERSION
 from .atomic import replacing
+from .schema import too_large
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
@@ -33,9 +34,11 @@ def load(path: str | os.PathLike[str]) -> dict[str, Array]:
     numpy_format = require("safetensors.numpy", "safetensors")
     content = Path(path).read_bytes()
     try:
+        header = content[8 : 8 + int.from_bytes(content[:8], "little")]
+        if problem := too_large(header):
+            raise ValueError(f"its header {problem}")
         arrays: dict[str, Array] = numpy_format.load(content)  # refuses a header that is not of the file's size
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        metadata = header.get("__metadata__", {})
+        metadata = json.loads(header).get("__metadata__", {})
         ours = "fastnn" in metadata or any(key.startswith("sha256") for key in metadata)
         for name, array in arrays.items():
             if ours and _digest(array) != metadata.get(f"sha256 {name}"):

@@ -13,6 +13,7 @@ from fastnn import data, losses, metrics, optimizers
 from fastnn.engine import DTYPES
 from fastnn.errors import ModelFileError
 from fastnn.files import tensors
+from fastnn.files.schema import COUNT, Each, Optional, check
 from fastnn.names import CustomObject, deserialize, lookup, serialize
 from fastnn.typing import Array
 
@@ -20,8 +21,22 @@ if TYPE_CHECKING:
     from .sequential import Sequential
 
 
+MOST_LAYERS = 10_000  # that a file describes: each takes time, and one without weights no room
+
+DOCUMENT = {
+    "config": {"name": str, "inputs": Optional(COUNT), "layers": Each(list, dict)},
+    "dtype": str,
+    "metadata": Optional(dict),
+    "random": dict,
+    "compiled": Optional({"optimizer": dict, "loss": Optional(dict), "metrics": Each(list, dict), "iterations": COUNT}),
+}
+"""What `contents` returns, by its fields; what describes an object is checked by who makes one of it."""
+
+
 def contents(model: Sequential) -> tuple[dict[str, Any], dict[str, Array]]:
     """All that makes the model: what JSON can hold, and the arrays."""
+    if len(model._layers) > MOST_LAYERS:
+        raise ValueError(f"the model has {len(model._layers)} layers; a file describes {MOST_LAYERS} at most")
     document: dict[str, Any] = {
         "config": model.get_config(),
         "dtype": model.dtype,
@@ -64,6 +79,9 @@ def rebuilt(
     kind: type[Sequential], document: dict[str, Any], arrays: dict[str, Array], backend: str, threads: int | None
 ) -> Sequential:
     """A model made of what `contents` returned, ready to train on where it was compiled."""
+    check(document, DOCUMENT, "the document")
+    if len(document["config"]["layers"]) > MOST_LAYERS:
+        raise ValueError(f"it has {len(document['config']['layers'])} layers, and may have {MOST_LAYERS}")
     model = kind.from_config(document["config"])
     model._backend, model._threads = backend, threads
     compiled = document["compiled"]

@@ -24,6 +24,7 @@ import numpy as np
 import fastnn
 from fastnn import callbacks, layers
 
+X, Y = np.zeros((4, 5), "float32"), np.arange(4) % 3
 NUMBERS = [-1, 0, 1, 2, 3, 2**31, 2**62, 10**30, 1.5, float("nan"), None, True, "", "relu", [], {}, [[]]]
 
 
@@ -327,11 +328,22 @@ class Fuzz:
             tracemalloc.stop()
             assert peak < 2**21 + 40 * len(content), f"{peak} bytes of memory for a file of {len(content)}"
         if corruption in FORGED:
+            self._use(model)
             return "a model"
         # What is spliced or appended may be all that ZIP looks at of the other file: that one's model is right, too.
         right = self.right.values() if corruption in (splice, append) else [self.right[kind]]
         assert digest(model) in right, "another model"
         return "the right model"
+
+    def _use(self, model):
+        """What can be loaded can be looked at, predict, and be saved: what is wrong with a file is found at once."""
+        repr([model.loss, model.optimizer, *model.layers])
+        assert model.predict(np.zeros((2, 5), "float32"), verbose=0).shape == (2, 3)
+        if model.loss is not None:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore", fastnn.DivergenceWarning)  # a forged learning rate is still one
+                assert all(isinstance(name, str) for name in model.evaluate(X, Y, verbose=0, return_dict=True))
+        json.dumps(model._contents()[0])
 
     def _refused(self, error):
         assert str(self.path) in str(error), f"the file is not named: {error}"
