@@ -2,73 +2,176 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
+import shutil
 import sys
 import time
 from typing import Any
 
 from .base import Callback, Logs
 
+WIDEST_BAR, NARROWEST_BAR = 20, 4
+KEPT_LINES = 20  # of epochs, in a notebook
+
 
 class ProgressBar(Callback):
     """Shows how training goes, on standard output.
 
+    A terminal has the epoch that is under way in one row, scores first, and a bar in what room is left; when the epoch
+    is done its scores stay, all of them, in as many rows as they need.  A notebook has one output for all of a fit, of
+    plain text, which stays in the file and in what is made of it.
+
     Parameters
     ----------
     verbose : {"auto", 0, 1, 2}
-        0: nothing.  1: a live bar for each epoch if tqdm is installed, else as 2.  2: a line for each epoch.
-        "auto": 1 on a terminal and in a notebook, else 2.
+        0: nothing.  1: a live bar for each epoch.  2: a line for each epoch.  "auto": 1 on a terminal and in a
+        notebook, else 2.
     """
 
     def __init__(self, verbose: int | str = "auto") -> None:
         super().__init__()
         self.verbose = verbosity(verbose)
-        self._bars = _tqdm() if self.verbose == 1 else None
-        self._bar: Any = None
         self._start = 0.0
+        self._place: _Terminal | _Notebook | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        if self.verbose == 1:
+            self._place = _Notebook() if _in_notebook() else _Terminal()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._start = time.perf_counter()
-        if self._bars is not None:
-            self._close()
-            self._bar = self._bars(
-                total=self.params.get("steps"),
-                desc=self._title(epoch),
-                unit=" steps",
-                file=sys.stdout,
-                mininterval=0.04,
-                bar_format="{desc} |{bar:10}| {n_fmt}/{total_fmt} {rate_fmt}{postfix}",
-                dynamic_ncols=True,
-            )
 
     def on_progress(self, epoch: int, step: int, steps: int | None, logs: Logs | None = None) -> None:
-        if self._bar is not None:
-            self._bar.total = steps
-            self._bar.set_postfix_str(format_logs(logs), refresh=False)
-            self._bar.update(step - self._bar.n)
+        if self._place is not None:
+            seconds = time.perf_counter() - self._start
+            of = (epoch + 1, self.params.get("epochs"))
+            self._place.draw(live_line(of, (step, steps), seconds, logs or {}, self._place.columns()))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if self._bar is not None:
-            total = self._bar.total
-            self.on_progress(epoch, self._bar.n if total is None else total, total, logs)
-            self._close()
+        seconds = time.perf_counter() - self._start
+        of = (epoch + 1, self.params.get("epochs"))
+        if self._place is not None:
+            self._place.keep(epoch_lines(of, seconds, logs or {}, self._place.columns()))
         elif self.verbose:
-            seconds = time.perf_counter() - self._start
-            print(f"{self._title(epoch)} - {format_seconds(seconds)} - {format_logs(logs)}", flush=True)
+            print(f"{_title(*of)} - {format_seconds(seconds)} - {format_logs(logs)}", flush=True)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """End a bar that was left in the middle of an epoch."""
-        self._close()
+        if self._place is not None:
+            self._place.close()
+            self._place = None
 
-    def _title(self, epoch: int) -> str:
-        epochs = self.params.get("epochs")
-        return f"Epoch {epoch + 1}" + (f"/{epochs}" if epochs else "")
 
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+class _Terminal:
+    """A row that is written again and again."""
+
+    def __init__(self) -> None:
+        self._drawn = 0  # characters in the row
+
+    def columns(self) -> int:
+        return shutil.get_terminal_size().columns - 1  # in the last one some terminals begin a new row
+
+    def draw(self, line: str) -> None:
+        print("\r" + line.ljust(self._drawn), end="", flush=True)
+        self._drawn = len(line)
+
+    def keep(self, lines: list[str]) -> None:
+        first, *others = lines
+        self.draw(first)
+        print("", *others, sep="\n", flush=True)
+        self._drawn = 0
+
+    def close(self) -> None:
+        if self._drawn:
+            print(flush=True)
+            self._drawn = 0
+
+
+class _Notebook:
+    """One output of plain text, which is replaced by more of it."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._left_out = 0
+        self._live = ""
+        self._shown: Any = None
+
+    def columns(self) -> int:
+        return 100
+
+    def draw(self, line: str) -> None:
+        self._live = line
+        self._show()
+
+    def keep(self, lines: list[str]) -> None:
+        self._lines += lines
+        self._live = ""
+        more = max(0, len(self._lines) - KEPT_LINES)
+        self._left_out += more
+        del self._lines[:more]
+        self._show()
+
+    def close(self) -> None:
+        pass
+
+    def _show(self) -> None:
+        before = [f"... ({self._left_out} lines before)"] if self._left_out else []
+        text = {"text/plain": "\n".join([*before, *self._lines, *filter(None, [self._live])])}
+        if self._shown is None:
+            display = importlib.import_module("IPython.display").display
+            self._shown = display(text, raw=True, display_id=True)
+        else:
+            self._shown.update(text, raw=True)
+
+
+def live_line(
+    epoch: tuple[int, int | None], steps: tuple[int, int | None], seconds: float, logs: Logs, columns: int
+) -> str:
+    """A row about an epoch that is under way: scores first, as many as there is room for, then a bar."""
+    step, of = steps
+    count = f"{step}/{of}" if of else str(step)
+    for line in (f"{_title(*epoch)} - {format_logs(logs)}" if logs else _title(*epoch), _short(epoch, logs)):
+        left = columns - len(line) - len(count) - 3
+        if left >= 0:
+            break
+    else:
+        return _rows(_short(epoch, logs), columns)[0][:columns]
+    width = min(WIDEST_BAR, left - 3)
+    if of and width >= NARROWEST_BAR:
+        done = width * min(step, of) // of
+        count += f" |{'#' * done}{' ' * (width - done)}|"
+        left -= width + 3
+    rate = f" {step / seconds:,.0f} steps/s" if seconds > 0 and step else ""
+    return f"{line} - {count}{rate if len(rate) <= left else ''}"
+
+
+def epoch_lines(epoch: tuple[int, int | None], seconds: float, logs: Logs, columns: int) -> list[str]:
+    """What stays of an epoch: all of its scores, in one row if there is room, else without time and long words."""
+    long = f"{_title(*epoch)} - {format_seconds(seconds)} - {format_logs(logs)}"
+    middle = f"{_title(*epoch)} - {format_logs(logs)}"
+    for line in (long, middle):
+        if len(line) <= columns:
+            return [line]
+    return _rows(_short(epoch, logs), columns)
+
+
+def _title(epoch: int, epochs: int | None) -> str:
+    return f"Epoch {epoch}" + (f"/{epochs}" if epochs else "")
+
+
+def _short(epoch: tuple[int, int | None], logs: Logs) -> str:
+    return _title(*epoch).removeprefix("Epoch ") + "".join(f"  {n}: {_format(v)}" for n, v in logs.items())
+
+
+def _rows(text: str, columns: int) -> list[str]:
+    """Break a short line between its scores."""
+    rows: list[str] = []
+    for part in text.split("  "):
+        if rows and len(rows[-1]) + 2 + len(part) <= columns:
+            rows[-1] += f"  {part}"
+        else:
+            rows.append(f"  {part}" if rows else part)
+    return rows
 
 
 def verbosity(verbose: object) -> int:
@@ -98,21 +201,3 @@ def _in_notebook() -> bool:
     """Whether output goes to a notebook, which is no terminal, but can draw a line again."""
     kernel = sys.modules.get("ipykernel.zmqshell")
     return kernel is not None and kernel.ZMQInteractiveShell.initialized()
-
-
-def _tqdm() -> Any:
-    """tqdm's class of progress bars, without the thread that watches them; None where tqdm is not installed."""
-    try:
-        from tqdm import tqdm
-
-        if _in_notebook():
-            with contextlib.suppress(ImportError):
-                importlib.import_module("ipywidgets")  # without it, tqdm's plain bar serves in notebooks too
-                from tqdm.notebook import tqdm  # type: ignore[no-redef, unused-ignore]
-    except ImportError:
-        return None
-
-    class Bar(tqdm):  # type: ignore[misc, type-arg, unused-ignore]
-        monitor_interval = 0
-
-    return Bar

@@ -432,10 +432,7 @@ def test_progress_bar_is_silent_unless_asked(capsys, monkeypatch):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("installed", [True, False])
-def test_progress_bar_is_a_line_an_epoch_where_no_line_can_be_drawn_anew(capsys, monkeypatch, installed):
-    if not installed:
-        monkeypatch.setitem(sys.modules, "tqdm", None)
+def test_progress_bar_is_a_line_an_epoch_where_no_line_can_be_drawn_anew(capsys):
     new_model().fit(*new_data(), epochs=2)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" - ")[0] for line in lines] == ["Epoch 1/2", "Epoch 2/2"]
@@ -456,21 +453,64 @@ def test_scores_of_any_size_are_short():
     assert callbacks.format_logs(logs) == told
 
 
-def test_progress_bar_works_without_tqdm(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    new_model().fit(*new_data(), epochs=2, verbose=1)
-    assert capsys.readouterr().out.count("loss: ") == 2
+@pytest.mark.parametrize("columns", [30, 40, 60, 80, 200])
+@pytest.mark.parametrize("count", [1, 2, 4, 7])
+def test_a_bar_shows_its_scores_in_any_width(monkeypatch, capsys, columns, count):
+    """All of them when the epoch is done, and no row is longer than the terminal is wide."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = ["loss", "accuracy", "val_loss", "val_accuracy", "auc", "val_auc", "learning_rate"][:count]
+    bar = callbacks.ProgressBar(1)
+    bar.set_params({"epochs": 100, "steps": 1500})
+    bar.on_train_begin()
+    bar.on_epoch_begin(9)
+    bar.on_progress(9, 700, 1500, dict.fromkeys(names[:2], 0.125))
+    live = capsys.readouterr().out
+    bar.on_epoch_end(9, dict.fromkeys(names, 0.125))
+    bar.on_train_end()
+    rows = capsys.readouterr().out.removeprefix("\r").splitlines()
+    assert all(len(row.rstrip()) < columns for row in [*rows, live.removeprefix("\r")])
+    assert "loss: 0.1250" in live
+    if count > 1 and columns > 40:
+        assert "accuracy: 0.1250" in live
+    for name in names:
+        assert sum(f" {name}: 0.1250" in row for row in rows) == 1
+    if columns >= 80:
+        assert len(rows) <= (1 if count <= 4 else 2)
+        assert "700/1500 |" in live
 
 
-def test_progress_bar_is_live_in_a_notebook(monkeypatch, capsys):
-    pytest.importorskip("tqdm")
+def test_a_row_that_is_drawn_again_leaves_nothing_of_the_one_before(capsys):
+    bar = callbacks.ProgressBar(1)
+    bar.on_train_begin()
+    for loss in (1e-30, 0.5):
+        bar.on_progress(0, 1, None, {"loss": loss})
+    bar.on_train_end()
+    _, first, second = capsys.readouterr().out.split("\r")
+    assert len(second.rstrip("\n")) == len(first)
+    assert second.endswith("\n")
+
+
+def test_a_notebook_has_one_output_a_fit_of_text_that_stays(monkeypatch, capsys):
     shell = types.SimpleNamespace(ZMQInteractiveShell=types.SimpleNamespace(initialized=lambda: True))
+    outputs = []
+
+    def display(data, raw, display_id):
+        outputs.append(data)
+        return types.SimpleNamespace(update=lambda data, raw: outputs.__setitem__(-1, data))
+
     assert callbacks.verbosity("auto") == 2
     monkeypatch.setitem(sys.modules, "ipykernel.zmqshell", shell)
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=display))
     assert callbacks.verbosity("auto") == 1
-    new_model().fit(*new_data(), epochs=1)
-    assert "Epoch 1/1 |" in capsys.readouterr().out
+    new_model().fit(*new_data(), epochs=3)
+    new_model().fit(*new_data(), epochs=30)
+    assert [set(data) for data in outputs] == [{"text/plain"}] * 2
+    lines = outputs[0]["text/plain"].splitlines()
+    assert [line.split(" - ")[0] for line in lines] == ["Epoch 1/3", "Epoch 2/3", "Epoch 3/3"]
+    lines = outputs[1]["text/plain"].splitlines()
+    assert lines[0] == "... (10 lines before)"
+    assert lines[-1].startswith("Epoch 30/30 - ")
+    assert capsys.readouterr().out == ""
 
 
 def test_a_bar_of_ones_own_takes_the_place_of_fit_s(capsys):

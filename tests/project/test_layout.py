@@ -109,7 +109,7 @@ def test_folder_of_the_kernels_is_no_package_of_its_own():
 def test_training_needs_no_optional_package():
     code = """
 import sys
-for name in ("sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "tqdm", "click", "torch", "jax"):
+for name in ("sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "click", "torch", "jax"):
     sys.modules[name] = None  # an import of it fails
 import fastnn
 model = fastnn.Sequential([fastnn.layers.Dense(1)])

@@ -371,7 +371,6 @@ def test_kerass_callbacks_work_in_fit(tmp_path):
 
 
 def test_progress_is_shown(capsys):
-    pytest.importorskip("tqdm")
     MLPClassifier((5,), progress_bar=True, max_iter=2).fit(*DIGITS)
     assert "Epoch 2/2" in capsys.readouterr().out
 
