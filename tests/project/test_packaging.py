@@ -199,3 +199,14 @@ def test_no_text_names_the_stranger_that_has_our_name_on_the_index():
 def test_a_missing_package_is_asked_for_by_the_name_of_the_distribution():
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'fastnn-cpu\[plot\]'"):
         require("no_such_package", "plot")
+
+
+def test_the_extra_all_brings_what_the_documents_import():
+    extras = PROJECT["optional-dependencies"]
+    packages = {re.match(r"[\w-]+", wanted)[0] for names in extras.values() for wanted in names}
+    packages |= {"fastnn", *(re.match(r"\w+", wanted)[0] for wanted in PROJECT["dependencies"])}
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    imports = {name for page in pages for name in re.findall(r"^(?:import|from) (\w+)", page.read_text(), re.MULTILINE)}
+    foreign = {name for name in imports if name not in sys.stdlib_module_names}
+    assert foreign - {"sklearn"} <= packages
+    assert "scikit-learn" in packages
