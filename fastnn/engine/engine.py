@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import threading
-import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +12,7 @@ import numpy as np
 from fastnn.kernels import records
 from fastnn.kernels.formulas import LOSSES
 from fastnn.kernels.records import JobRecord
+from fastnn.turns import Turns
 from . import inference
 from .backends import load
 from .cost_model import CostModel
@@ -24,23 +22,11 @@ from .jobs import MODE, SYNCHRONISATION_WORDS, blank, column_records, fill_train
 from .layer_plan import LayerPlan
 from .layout import Layout
 from .memory import Array, Buffers, address, aligned
-from .optimizer import Average, OptimizerSettings, Rates
+from .optimizer import Average, Count, OptimizerSettings, Rates
 from .parameters import Parameters
 from .run import Training
 from .standby import ParallelCall
 from .thread_pool import ThreadPool
-
-_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
-
-
-def _renew_locks() -> None:
-    """In a forked child no other thread lives that would ever release them."""
-    for engine in _engines:
-        engine.busy = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
 
 
 class Engine:
@@ -58,10 +44,10 @@ class Engine:
 
     Attributes
     ----------
-    busy : Lock
+    turns : Turns
         Of whoever uses the job, the buffers or the parameters.
-    iterations : int
-        Updates that have been made.
+    count : Count
+        Of updates that have been made, `iterations`; whoever has it sees it grow.
     metrics : array of int
         Codes of the metrics.
     prepared : dict
@@ -71,11 +57,10 @@ class Engine:
     def __init__(self, inputs: int, layers: Sequence[LayerPlan], dtype: str, backend: str, threads: int | None) -> None:
         self.inputs, self.plans, self.dtype = inputs, list(layers), np.dtype(dtype)
         self.backend, self.entry = load(backend, dtype)
-        self.busy = threading.Lock()
-        _engines.add(self)
+        self.turns = Turns()
         self.metrics = np.zeros(0, np.int64)
         self.pace = (0, 0.0)  # rows and seconds of the last steps that were timed
-        self.iterations = 0
+        self.count = Count()
         self.prepared: dict[Any, Any] = {}
         self.buffers = Buffers()
         self.spare_backup = aligned(0, dtype)
@@ -100,6 +85,25 @@ class Engine:
     @threads.setter
     def threads(self, threads: int | None) -> None:
         self.costs = replace(self.costs, threads=threads)
+
+    @property
+    def busy(self) -> Any:
+        """The lock of whoever uses the job, the buffers or the parameters; RuntimeError in the midst of such use."""
+        return self.turns.first
+
+    @property
+    def still(self) -> Any:
+        """The lock of whoever reads parameters that nobody else may change meanwhile."""
+        return self.turns.lock
+
+    @property
+    def iterations(self) -> int:
+        """Updates that have been made."""
+        return self.count.value
+
+    @iterations.setter
+    def iterations(self, iterations: int) -> None:
+        self.count.value = iterations
 
     @property
     def functions(self) -> list[Function]:
@@ -172,7 +176,7 @@ class Engine:
 
     def forget(self) -> None:
         """Let the next set_optimizer begin anew."""
-        self.optimizer.asked, self.iterations = None, 0
+        self.optimizer.asked, self.count = None, Count()
         self.parameters.forget_slots()
 
     def use_average(self) -> None:
@@ -210,6 +214,11 @@ class Engine:
                 ParallelCall(self.entry, layers, places, synchronisation).on(pool)
         self.check_functions(synchronisation)
 
+    def assign(self, number: int, arrays: Sequence[Array]) -> None:
+        """Set a layer's weights, see `Parameters.assign`."""
+        with self.busy:
+            self.parameters.assign(number, arrays)
+
     def check_functions(self, synchronisation: Array) -> None:
         """Raise what a function of the user's own raised."""
         if synchronisation[records.ABORTED]:
@@ -222,10 +231,9 @@ class Engine:
     def evaluate(self, data: Data) -> Array:
         """The means over the rows of the loss and of each metric."""
         with self.busy:
-            sums = inference.infer(self, data)
-        means: Array = sums.sum(axis=0) / len(data)
-        if self.job.network.penalized and not self.job.network.penalty_by_row:
-            means[0] += self.parameters.penalty()
+            means: Array = inference.infer(self, data).sum(axis=0) / len(data)
+            if self.job.network.penalized and not self.job.network.penalty_by_row:
+                means[0] += self.parameters.penalty()
         return means
 
     def predict(self, data: Data) -> Array:

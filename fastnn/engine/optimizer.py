@@ -24,6 +24,15 @@ class Average(NamedTuple):
     frequency: int
 
 
+class Count:
+    """How many updates an engine has made; the optimizer that makes them shows the same count."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: int = 0) -> None:
+        self.value = value
+
+
 class OptimizerSettings:
     """The optimizer and its constants.
 

@@ -44,11 +44,12 @@ def finite(array: Array) -> bool:
 class _Prepared:
     """A job of its own on an engine, for a number of rows.
 
-    Each thread takes an equal part of the rows, or, ``by_columns``, some columns for all of them.
+    Each thread takes an equal part of the rows, or, ``by_columns``, some columns for all of them.  It does not keep the
+    engine alive, which may keep it: whoever calls it has both, and the engine's lock.
     """
 
     def __init__(self, engine: Engine, rows: int, mode: str, threads: int = 1, by_columns: bool = False) -> None:
-        self.engine, self.rows, self.threads, self.entry = engine, rows, threads, engine.entry
+        self.rows, self.threads, self.entry = rows, threads, engine.entry
         layout = engine.layout
         blocks, capacity = -(-rows // ROW_BLOCK), -(-rows // (ROW_BLOCK * threads)) * ROW_BLOCK
         self.workspace = aligned(threads * capacity * layout.row_values, engine.dtype)
@@ -71,13 +72,8 @@ class _Prepared:
         self.layers_address, self.job_address = ctypes.addressof(engine.layers), ctypes.addressof(job)
 
 
-class Predictor(_Prepared):
-    """Predictions for a fixed number of rows: what `Sequential.predictor` returns.
-
-    Call it with (rows, inputs) values, or (inputs,) for one row, of any real dtype; it returns (rows, units).  Nothing
-    is validated but the shape.  It sees the model's weights as they are at the call, until the model is compiled anew.
-    One thread at a time may call it.
-    """
+class Prediction(_Prepared):
+    """Predictions for a fixed number of rows."""
 
     def __init__(self, engine: Engine, rows: int) -> None:
         columns = engine.costs.column_threads(rows)
@@ -95,7 +91,8 @@ class Predictor(_Prepared):
         self.data = self.job.data  # a group alone is found faster at each call
         self.memory.output, self.memory.output_row = address(self.output), engine.outputs
 
-    def __call__(self, x: Any) -> Array:
+    def __call__(self, engine: Engine, x: Any) -> Array:
+        """The outputs of so many rows; the engine, which is the one it was made for, is this thread's now."""
         if self.copies:
             self.x[:] = x
             self.entry(self.layers_address, self.job_address, 0)
@@ -112,14 +109,14 @@ class Predictor(_Prepared):
         if self.plain:
             self.entry(self.layers_address, self.job_address, 0)
         else:
-            self._call()
+            self._call(engine)
         return output.copy() if self.copies_output else output
 
-    def _call(self) -> None:
+    def _call(self, engine: Engine) -> None:
         """On as many threads as there are at once."""
         job = self.job
         if self.threads == 1 or self.long:
-            self.engine.call(job, self.synchronisation, self.threads)
+            engine.call(job, self.synchronisation, self.threads)
             return
         begin = perf_counter()
         if begin - self.last > STREAK_SECONDS:
@@ -130,9 +127,9 @@ class Predictor(_Prepared):
             with ThreadPool(self.threads) as pool:
                 job.run.threads = pool.size
                 self.together.on(pool)
-            self.engine.check_functions(self.synchronisation)
+            engine.check_functions(self.synchronisation)
         else:
-            self.engine.call(job, self.synchronisation, 1)
+            engine.call(job, self.synchronisation, 1)
         self.last = perf_counter()
         self.streak += 1
         if not together:
@@ -145,6 +142,42 @@ class Predictor(_Prepared):
             self.woken -= 1
 
 
+class Predictor:
+    """Predictions for a fixed number of rows: what `Sequential.predictor` returns.
+
+    Call it with (rows, inputs) values, or (inputs,) for one row, of any real dtype; it returns (rows, units).  Nothing
+    is validated but the shape.  It sees the model's weights as they are at the call; of a model that is compiled anew,
+    those of before, which it keeps alive.  Threads that call it at once take turns.
+    """
+
+    def __init__(self, engine: Engine, rows: int) -> None:
+        self._engine, self._turns = engine, engine.turns
+        self._shape = rows, engine.inputs
+        self._prediction = Prediction(engine, rows)
+
+    def __call__(self, x: Any) -> Array:
+        if type(x) is not np.ndarray or x.shape != self._shape:
+            x = self._checked(x)
+        with self._turns.first:
+            return self._prediction(self._engine, x)
+
+    def _checked(self, x: Any) -> Array:
+        """x as (rows, inputs) numbers; TypeError or ValueError if it is something else."""
+        rows, inputs = self._shape
+        wanted = f"({rows}, {inputs})" + (f" or ({inputs},)" if rows == 1 else "")
+        try:
+            array = np.asarray(x)
+        except ValueError as error:  # rows of several lengths
+            raise ValueError(f"x got rows that differ in length; wants an array {wanted}") from error
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"x got {x!r:.80}; wants {wanted} real numbers")
+        if array.shape == self._shape:
+            return array
+        if rows == 1 and array.shape == (inputs,):
+            return array.reshape(1, inputs)
+        raise ValueError(f"x got shape {array.shape}; wants {wanted}")
+
+
 STREAK, STREAK_SECONDS = 16, 2e-4
 """Calls that follow each other so fast, so many times, find the workers of the last one standing by.  To wake them
 takes half a millisecond, which is worth it for many calls in a row only, or for a long one."""
@@ -154,11 +187,11 @@ KEPT = 8
 """Jobs that an engine keeps; more are of a program whose every batch has another size."""
 
 
-def predictor(engine: Engine, rows: int) -> Predictor | None:
+def prediction(engine: Engine, rows: int) -> Prediction | None:
     """The engine's own for so many rows, if those are few enough."""
     if rows not in engine.prepared:
-        _keep(engine, rows, Predictor(engine, rows) if engine.costs.prepares(rows) else None)
-    kept: Predictor | None = engine.prepared[rows]
+        _keep(engine, rows, Prediction(engine, rows) if engine.costs.prepares(rows) else None)
+    kept: Prediction | None = engine.prepared[rows]
     return kept
 
 
@@ -172,7 +205,7 @@ def step(engine: Engine, rows: int, labels: bool) -> Step | None:
     return kept
 
 
-def _keep(engine: Engine, key: Any, prepared: Predictor | Step | None) -> None:
+def _keep(engine: Engine, key: Any, prepared: Prediction | Step | None) -> None:
     if len(engine.prepared) > KEPT:
         engine.prepared.clear()
     engine.prepared[key] = prepared
@@ -201,37 +234,35 @@ class Step(_Prepared):
         self.memory.scores, self.memory.results = address(self.scores), address(self.results)
         self.optimizer = job.optimizer  # a group alone is found faster at each call
 
-    def __call__(self, data: Data) -> Array | None:
+    def __call__(self, engine: Engine, data: Data) -> Array | None:
         """Take a step.
 
         Returns the means over the rows of the loss before it and of the metrics; None if the loss or a weight became
         NaN or infinite: then all is as before.
         """
-        engine, optimizer = self.engine, self.optimizer
-        with engine.busy:
-            parameters = engine.parameters
-            if self.version != parameters.version:
-                parameters.follow()
-                parameters.save(self.backup)
-            self.x[:] = data.x  # copies of few rows cost less than the addresses of new arrays
-            self.y[:] = data.y  # type: ignore[assignment]
-            if data.weight is not None or self.weighted:
-                self.weight[:] = 1.0 if data.weight is None else data.weight
-                self.weighted = data.weight is not None
-            optimizer.iterations = engine.iterations
-            optimizer.rates = 0
-            if engine.optimizer.rates is not None:
-                self.rate[:] = engine.optimizer.rates(np.array([engine.iterations]))
-                optimizer.rates = address(self.rate)
-            self.results[:] = 0.0
-            diverged = 1
-            try:
-                diverged = self.entry(self.layers_address, self.job_address, 0)
-            finally:  # where Ctrl-C strikes before it is known, the step has not been
-                if diverged:
-                    parameters.restore(self.backup)
-                    self.synchronisation[:] = 0
-                else:
-                    engine.iterations += 1
-                    self.version = parameters.changed(in_step=True)
+        optimizer, parameters = self.optimizer, engine.parameters
+        if self.version != parameters.version:
+            parameters.follow()
+            parameters.save(self.backup)
+        self.x[:] = data.x  # copies of few rows cost less than the addresses of new arrays
+        self.y[:] = data.y  # type: ignore[assignment]
+        if data.weight is not None or self.weighted:
+            self.weight[:] = 1.0 if data.weight is None else data.weight
+            self.weighted = data.weight is not None
+        optimizer.iterations = engine.iterations
+        optimizer.rates = 0
+        if engine.optimizer.rates is not None:
+            self.rate[:] = engine.optimizer.rates(np.array([engine.iterations]))
+            optimizer.rates = address(self.rate)
+        self.results[:] = 0.0
+        diverged = 1
+        try:
+            diverged = self.entry(self.layers_address, self.job_address, 0)
+        finally:  # where Ctrl-C strikes before it is known, the step has not been
+            if diverged:
+                parameters.restore(self.backup)
+                self.synchronisation[:] = 0
+            else:
+                engine.iterations += 1
+                self.version = parameters.changed(in_step=True)
         return None if diverged else self.results / self.rows

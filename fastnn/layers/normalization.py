@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from numpy.typing import ArrayLike
 
@@ -126,9 +126,9 @@ class BatchNormalization(Normalization):
         """Those of gamma and beta, where there are such, and of the moving statistics."""
         return super().weight_shapes(inputs) | dict.fromkeys(MOVING, (inputs,))
 
-    def checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
+    def checked(self, weights: Sequence[ArrayLike], views: Mapping[str, Array] | None = None) -> list[Array]:
         """New weights as arrays, if they are of the right number and shapes, and finite; no variance is below 0."""
-        arrays = super().checked(weights)
+        arrays = super().checked(weights, views)
         if (arrays[-1] < 0).any():
             raise ValueError(f"weights got a moving_variance below 0 for {self.name!r}; wants at least 0")
         return arrays

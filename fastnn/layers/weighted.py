@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,23 +21,37 @@ class Weighted(Layer):
 
     _views: dict[str, Array] | None = None
     _assign: Callable[[Sequence[Array]], None]  # there with the views
+    _copies: Callable[[], list[Array]]
 
     def attach(self, engine: Engine, place: int) -> None:
         """Let the layer's weights be those of an engine, at the place of its plan."""
-        self._views = self.views(engine, place)
-        self._assign = lambda weights: engine.parameters.assign(place, weights)  # which copies of the layer share
+        views = self.views(engine, place)
+
+        def assign(weights: Sequence[Array]) -> None:
+            engine.assign(place, weights)
+
+        def copies() -> list[Array]:
+            with engine.still:
+                return [view.copy() for view in views.values()]
+
+        vars(self).update(_views=views, _assign=assign, _copies=copies)  # functions, which copies of the layer share
+
+    def detach(self) -> None:
+        """Have no weights again."""
+        for name in ("_views", "_assign", "_copies"):
+            vars(self).pop(name, None)
 
     def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
         return engine.parameters.views(place, vector)
 
-    def draw_weights(self, inputs: int, rng: np.random.Generator) -> None:
-        """Set the weights to what training starts from."""
+    def drawn_weights(self, inputs: int, rng: np.random.Generator) -> list[Array]:
+        """What training starts from."""
         shapes = self.weight_shapes(inputs).items()
-        self._assign([getattr(self, f"{name}_initializer")(shape, rng) for name, shape in shapes])
+        return [getattr(self, f"{name}_initializer")(shape, rng) for name, shape in shapes]
 
-    def checked(self, weights: Sequence[ArrayLike]) -> list[Array]:
-        """New weights as arrays, if they are of the right number and shapes, and finite."""
-        wanted = self._built()
+    def checked(self, weights: Sequence[ArrayLike], views: Mapping[str, Array] | None = None) -> list[Array]:
+        """New weights as arrays, if they are of the right number and shapes, and finite, for these views of others."""
+        wanted = self._built() if views is None else views
         if len(weights) != len(wanted):
             raise ValueError(f"weights got {len(weights)} arrays for {self.name!r}; wants {len(wanted)}")
         arrays = []
@@ -51,7 +65,8 @@ class Weighted(Layer):
 
     def get_weights(self) -> list[Array]:
         """Copies of the layer's weights, in order."""
-        return [view.copy() for view in self._built().values()]
+        self._built()
+        return self._copies()
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Replace the layer's weights, in the order of get_weights; all or none."""

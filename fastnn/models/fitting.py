@@ -200,7 +200,6 @@ def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: An
     engine, optimizer = model._built(batch.width), model.optimizer
     optimizer.configure(engine)
     values = _step(engine, batch)
-    optimizer.__dict__["iterations"] = engine.iterations  # it counts right: no need of a check
     if values is None:
         raise FloatingPointError(
             "train_on_batch: the step made the loss or a weight NaN or infinite; the weights are as before. "
@@ -222,9 +221,10 @@ def _plain_batch(model: Sequential, x: Any, y: Any) -> Data | None:
 def _step(engine: Engine, batch: Data) -> Array | None:
     """The means of the loss before the step and of the metrics; None if it diverged."""
     rows = len(batch)
-    step = prepared.step(engine, rows, batch.labels)
-    if step is not None:
-        return step(batch)
+    with engine.busy:
+        step = prepared.step(engine, rows, batch.labels)
+        if step is not None:
+            return step(engine, batch)
     run = engine.train(batch, rows, 1, False, 0)
     run.advance(1)
     if run.diverged:

@@ -27,9 +27,9 @@ def predict(
     output: Array | None = None
     if engine is not None and steps is None and callbacks is None and prepared.fits(x, engine.inputs, engine.dtype):
         with engine.busy:
-            predictor = prepared.predictor(engine, len(x))
-            if predictor is not None:
-                output = predictor(x)
+            prediction = prepared.prediction(engine, len(x))
+            if prediction is not None:
+                output = prediction(engine, x)
     if output is None:
         feed = datasets.feed(Chunk(x), Requirements(model._inputs, dtype=model.dtype, target=False), steps=steps)
         if feed is None:

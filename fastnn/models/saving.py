@@ -37,6 +37,15 @@ def contents(model: Sequential) -> tuple[dict[str, Any], dict[str, Array]]:
     """All that makes the model: what JSON can hold, and the arrays."""
     if len(model._layers) > MOST_LAYERS:
         raise ValueError(f"the model has {len(model._layers)} layers; a file describes {MOST_LAYERS} at most")
+    model = model._draft()  # which another thread does not compile
+    arrays: dict[str, Array] = {}
+    engine = model._engine
+    if engine is not None:
+        with engine.busy:  # after a whole number of steps
+            iterations = engine.iterations
+            arrays |= {f"weights/{i}": array for i, array in enumerate(model._copies(engine))}
+            slots = engine.parameters.slot_matrices()
+            arrays |= {_slot_name(*place): slot.copy() for place, slot in slots.items()}
     document: dict[str, Any] = {
         "config": model.get_config(),
         "dtype": model.dtype,
@@ -49,13 +58,8 @@ def contents(model: Sequential) -> tuple[dict[str, Any], dict[str, Array]]:
             "optimizer": serialize(model.optimizer),
             "loss": None if model.loss is None else serialize(model.loss),
             "metrics": [serialize(metric) for metric in model._resolved(model._metrics_asked, model.loss)],
-            "iterations": model.optimizer.iterations,
+            "iterations": model.optimizer.iterations if engine is None else iterations,
         }
-    arrays: dict[str, Array] = {}
-    if model._engine is not None:
-        arrays |= {f"weights/{i}": array for i, array in enumerate(model.get_weights())}
-        slots = model._engine.parameters.slot_matrices()
-        arrays |= {_slot_name(*place): slot.copy() for place, slot in slots.items()}
     return document, arrays
 
 
@@ -72,7 +76,7 @@ def bring_back(model: Sequential, document: Mapping[str, Any], arrays: Mapping[s
     model.set_weights(_weights(arrays))
     engine.parameters.set_slots(slots)
     if model.optimizer is not None:
-        engine.iterations = model.optimizer.iterations = document["compiled"]["iterations"]
+        engine.iterations = document["compiled"]["iterations"]
 
 
 def rebuilt(
@@ -99,7 +103,9 @@ def rebuilt(
         model.compile(optimizer, loss, watched, dtype=model.dtype, backend=backend, threads=threads)
     model._inputs = inputs
     if arrays:
-        model._make_engine(weights)
+        draft = model._draft()
+        draft._make_engine(weights)
+        model._become(draft)
         bring_back(model, document, arrays)
     model._rng.bit_generator.state = document["random"]
     model.metadata = document["metadata"]

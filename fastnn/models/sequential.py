@@ -7,22 +7,21 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from fastnn import data, losses, metrics, optimizers
+from fastnn import data
 from fastnn.callbacks import History, format_logs, verbosity
 from fastnn.data import Chunk
-from fastnn.engine import BACKENDS, DTYPES, Engine, load, prepared
+from fastnn.engine import prepared
 from fastnn.files import model_file, tensors
 from fastnn.layers import Layer
-from fastnn.names import custom_object_scope, lookup
+from fastnn.names import custom_object_scope
 from fastnn.training import Held, named, tested
+from fastnn.turns import exclusive
 from fastnn.typing import Array
 from . import datasets, fitting, inference, saving
-from .structure import Structure, layer_plans
+from .compiled import Compiled
 
 
-class Sequential(Structure):
+class Sequential(Compiled):
     """A network of layers, one after the other, with Keras's names.
 
     Parameters
@@ -59,94 +58,10 @@ class Sequential(Structure):
         self.metadata: dict[str, Any] = {}
         self.saved_by: str | None = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
-        self.optimizer: optimizers.Optimizer | None = None
-        self.loss: losses.Loss | None = None
-        self._loss_plan: losses.LossPlan | None = None
-        self._metrics_asked: Any = None
-        self._metrics: list[metrics.Metric] = []
-
-    def compile(
-        self,
-        optimizer: str | optimizers.Optimizer = "rmsprop",
-        loss: str | losses.Loss | None = None,
-        metrics: Sequence[Any] | None = None,
-        *,
-        backend: str = "auto",
-        threads: int | None = None,
-        dtype: str = "float32",
-    ) -> None:
-        """Choose what to train for, and how it is computed.
-
-        Parameters
-        ----------
-        optimizer : str or Optimizer
-            As in Keras, "rmsprop" where nothing is said.
-        loss : str or Loss
-        metrics : list of str or Metric
-            Means over the rows, beside the loss.
-        backend : {"auto", "numba", "cython", "numpy"}
-            "auto": the first of them that is installed.
-        threads : int, optional
-            None: as many as the work in a step pays for, at most the processors that the process may use.
-            Results do not depend on it, to the last bit.
-        dtype : {"float32", "float64"}
-            Of weights and arithmetic.
-
-        Raises
-        ------
-        ValueError
-            An unknown name; a loss that does not fit the last activation.
-        """
-        new_optimizer = optimizers.get(optimizer)
-        new_loss = None if loss is None else losses.get(loss)
-        lookup(backend, ["auto", *BACKENDS], "backend")
-        dtype = lookup(dtype if isinstance(dtype, str) else np.dtype(dtype).name, DTYPES, "dtype")
-        if threads is not None:
-            threads = data.positive_integer(threads, "threads")
-        if self._layers:  # before anything is changed
-            if new_loss is not None:
-                self._loss_plan_of(new_loss)
-            self._resolved(metrics, new_loss)
-        load(backend, dtype)
-        self.optimizer, self.loss = new_optimizer, new_loss
-        self._metrics_asked = metrics
-        new_optimizer.iterations = 0
-        kept = self.get_weights() if self._engine is not None else None
-        self.dtype, self._backend, self._threads = dtype, backend, threads
-        self._engine = self._loss_plan = None
-        if kept is not None or (self._inputs is not None and self._layers):
-            self._make_engine(kept)
-
-    def _set_up(self, engine: Engine) -> None:
-        self._metrics = self._resolved(self._metrics_asked, self.loss)
-        if self.loss is not None:
-            plan = self._loss_plan = self._loss_plan_of(self.loss)
-            rows = [metric.row for metric in self._metrics]
-            engine.set_loss(plan.row, plan.on_logits, plan.parameter, rows, plan.smoothing)
-        if self.optimizer is not None:
-            self.optimizer.configure(engine)
-
-    def _loss_plan_of(self, loss: losses.Loss) -> losses.LossPlan:
-        """What the kernels are told of a loss, if it suits the last layer."""
-        plans, _ = layer_plans(self._layers, self._inputs or 1)
-        plan = loss.kernel(plans[-1].activation)
-        if self._widths[-1] is not None:
-            plan.check(plans[-1].units)
-        return plan
-
-    def _resolved(self, asked: Any, loss: losses.Loss | None) -> list[metrics.Metric]:
-        """The metrics that are asked for."""
-        return metrics.resolve(asked, loss, self._widths[-1] or 1)
-
-    def _check_compiled(self, what: str) -> None:
-        """Refuse to train or to measure a model that does not know what for."""
-        if not self._layers:
-            raise RuntimeError(f"{what} wants a layer: add a Dense first")
-        if self.loss is None or self.optimizer is None:
-            raise RuntimeError(f"{what} wants a loss: call compile(optimizer=..., loss=...) first")
 
     # --- Training ---
 
+    @exclusive()
     def fit(
         self,
         x: Any,
@@ -250,6 +165,7 @@ class Sequential(Structure):
         visited = fitting.epochs_of(self, train, steps_per_epoch, rows_a_step, len(todo))
         return fitting.Fit(self, visited, held, rows_a_step, todo, bool(shuffle), lazy, given, level).run()
 
+    @exclusive()
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -282,10 +198,11 @@ class Sequential(Structure):
         """
         self._check_compiled("evaluate")
         rows_a_batch, level = data.batch_size(batch_size), verbosity(verbose)
-        rows = datasets.weighed(datasets.rows(self, Chunk(x, y, sample_weight), steps=steps), class_weight)
+        model = self._as_it_is()
+        rows = datasets.weighed(datasets.rows(model, Chunk(x, y, sample_weight), steps=steps), class_weight)
         held = Held(datasets.first(rows, steps, rows_a_batch), rows_a_batch)
         told = None if callbacks is None else inference.callbacks(self, callbacks, held, level)
-        logs = tested(self._built(rows.width), held, self._metrics, told)
+        logs = tested(model._built(rows.width), held, model._metrics, told)
         if level:
             print(format_logs(logs))
         return inference.scores(logs, return_dict)
@@ -422,3 +339,5 @@ class Sequential(Structure):
         *contents, custom_objects = state
         with custom_object_scope(custom_objects):
             vars(self).update(vars(saving.rebuilt(Sequential, *contents)))
+        if self.optimizer is not None:
+            self.optimizer.begin(self, self._engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from fastnn import data, utils
 from fastnn.engine import Data, Engine, LayerPlan
 from fastnn.layers import Input, Layer, Weighted, deserialize, unique_names
 from fastnn.names import serialize
+from fastnn.turns import Turns, exclusive
 from fastnn.typing import Array
 
 
@@ -31,14 +33,21 @@ class Structure:
         self._places: list[int] = []  # each layer's plan, among the engine's
         self._backend = "auto"
         self._threads: int | None = None
-        for layer in layers or ():
-            self.add(layer)
+        self._turns = Turns()
+        try:
+            for layer in layers or ():
+                self.add(layer)
+        except BaseException:
+            for layer in self._layers:
+                layer._taken = False
+            raise
 
     @property
     def layers(self) -> list[Layer]:
         """The layers, without Input."""
         return list(self._layers)
 
+    @exclusive(nests=False)
     def add(self, layer: Layer) -> None:
         """Append a layer; not once the model is built."""
         if self._engine is not None:
@@ -67,8 +76,18 @@ class Structure:
             self._layers = named
             layer._taken = True
 
+    @exclusive()
     def build(self, input_size: int | tuple[int | None, ...] | None = None) -> None:
         """Draw the weights, for data with this many columns; fit and the rest do it when they see the data."""
+        self._build(input_size)
+
+    def _build(self, input_size: int | tuple[int | None, ...] | None = None) -> None:
+        draft = self._built_draft(input_size)
+        if draft is not self:
+            self._become(draft)
+
+    def _built_draft(self, input_size: int | tuple[int | None, ...] | None = None) -> Self:
+        """The model, if it is built, else a draft that is."""
         if input_size is not None:
             if isinstance(input_size, tuple):
                 input_size = input_size[-1]
@@ -82,11 +101,13 @@ class Structure:
                     "begin with Input(shape=(n,)), or let fit or predict see data"
                 )
             width = self._inputs
-        if self._engine is None:
-            if not self._layers:
-                raise ValueError("layers got none; wants at least one Dense layer")
-            self._inputs = width
-            self._make_engine(None)
+        if self._engine is not None:
+            return self
+        if not self._layers:
+            raise ValueError("layers got none; wants at least one Dense layer")
+        draft = self._draft(_inputs=width)
+        draft._make_engine(None)
+        return draft
 
     @property
     def _widths(self) -> list[int | None]:
@@ -97,50 +118,104 @@ class Structure:
         return widths
 
     def _make_engine(self, weights: Sequence[Array] | None) -> None:
-        """Make an engine with these weights; None draws some."""
+        """Make an engine with these weights, None draws some: of a draft of the model, which it then becomes."""
         assert self._inputs is not None
         plans, self._places = layer_plans(self._layers, self._inputs)
         engine = Engine(self._inputs, plans, self.dtype, self._backend, self._threads)
         self._set_up(engine)
+        weighted = self._weighted()
+        if weights is None:
+            self._rng = copy.deepcopy(self._rng)  # its draws count if all goes well
+            widths = dict(zip(self._layers, self._widths, strict=False))
+            arrays = [layer.drawn_weights(widths[layer] or 0, self._rng) for layer in weighted]
+        else:
+            arrays = self._divided(weights, engine)
+        for place, part in zip(weighted.values(), arrays, strict=True):
+            engine.parameters.assign(place, part)
         self._engine = engine
-        for layer, place, width in zip(self._layers, self._places, self._widths, strict=False):
-            if isinstance(layer, Weighted):
-                layer.attach(engine, place)
-                if weights is None:
-                    assert width is not None
-                    layer.draw_weights(width, self._rng)
-        if weights is not None:
-            self.set_weights(weights)
+
+    def _draft(self, **changes: Any) -> Self:
+        """What the model is to become: a copy of its attributes, with these changes, to be worked on."""
+        draft = object.__new__(type(self))
+        vars(draft).update(vars(self))
+        vars(draft).update(changes, _origin=dict(vars(self)))
+        return draft
+
+    def _as_it_is(self) -> Self:
+        """The model as it is now, whoever compiles it meanwhile; itself as long as it is not built."""
+        return self if self._engine is None else self._draft()
+
+    def _become(self, draft: Self) -> None:
+        """Take what was changed in a draft, all at once."""
+        origin = vars(draft).pop("_origin")
+        changed = {name: value for name, value in vars(draft).items() if origin.get(name) is not value}
+        try:
+            self._take(changed)
+        except BaseException:  # a signal's: nothing else can go wrong here
+            self._take(changed)
+            raise
+
+    def _take(self, changed: Mapping[str, Any]) -> None:
+        """Have these attributes, and an engine's weights as the layers'."""
+        vars(self).update(changed)
+        if self._engine is not None and "_engine" in changed:
+            for layer, place in self._weighted().items():
+                layer.attach(self._engine, place)
+
+    def _weighted(self) -> dict[Weighted, int]:
+        """The layers that have weights, and the place of the plan of each."""
+        return {
+            layer: place for layer, place in zip(self._layers, self._places, strict=True) if isinstance(layer, Weighted)
+        }
 
     def _set_up(self, engine: Engine) -> None:
         """Tell a new engine what it is to be trained for."""
 
     def _built(self, width: int | None = None) -> Engine:
-        if self._engine is None:
-            self.build(width)
-        assert self._engine is not None
-        return self._engine
+        engine = self._engine
+        if engine is None:
+            build = self._build if self._turns.mine else self.build
+            build(width)
+            engine = self._engine
+        assert engine is not None
+        return engine
 
     # --- Weights ---
 
     def get_weights(self) -> list[Array]:
         """Copies of every kernel (inputs, units) and bias (units,), or what else a layer has, in order."""
-        self._built()
-        return [array for layer in self._layers for array in layer.get_weights()]
+        return self._copies(self._built())
 
+    def _copies(self, engine: Engine) -> list[Array]:
+        """The weights that an engine has, after a whole number of steps."""
+        with engine.still:
+            weighted = self._weighted().items()
+            return [view.copy() for layer, place in weighted for view in layer.views(engine, place).values()]
+
+    @exclusive()
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Set every kernel and bias, in the order of get_weights."""
-        self._built()
-        weighted = [layer for layer in self._layers if isinstance(layer, Weighted)]
-        counts = [len(layer.weight_shapes(0)) for layer in weighted]
-        if len(weights) != sum(counts):
-            raise ValueError(f"weights got {len(weights)} arrays; wants {sum(counts)}: a kernel and a bias a layer")
-        checked, rest = [], list(weights)
-        for layer, count in zip(weighted, counts, strict=True):
-            checked.append(layer.checked(rest[:count]))
-            rest = rest[count:]
-        for layer, arrays in zip(weighted, checked, strict=True):  # all or none
-            layer.set_weights(arrays)
+        """Set every kernel and bias, in the order of get_weights; all or none."""
+        model = self._built_draft()
+        engine = model._built()
+        arrays = model._divided(weights, engine)
+        with engine.busy:
+            for place, part in zip(model._weighted().values(), arrays, strict=True):
+                engine.parameters.assign(place, part)
+        if model is not self:
+            self._become(model)
+
+    def _divided(self, weights: Sequence[ArrayLike], engine: Engine) -> list[list[Array]]:
+        """Weights in the order of get_weights, checked, as a list for each layer that has some."""
+        weighted = self._weighted()
+        views = [layer.views(engine, place) for layer, place in weighted.items()]
+        count = sum(map(len, views))
+        if len(weights) != count:
+            raise ValueError(f"weights got {len(weights)} arrays; wants {count}: a kernel and a bias a layer")
+        rest, checked = list(weights), []
+        for layer, wanted in zip(weighted, views, strict=True):
+            checked.append(layer.checked(rest[: len(wanted)], wanted))
+            rest = rest[len(wanted) :]
+        return checked
 
     def count_params(self) -> int:
         """How many numbers training adjusts."""

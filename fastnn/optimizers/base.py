@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, Self, TypedDict, Unpack
+from weakref import ref
 
 import numpy as np
 
 from fastnn import schedules
 from fastnn.data import boolean, positive_integer, real_number
-from fastnn.engine import CLIPS, OPTIMIZERS, Average, Engine
+from fastnn.engine import CLIPS, OPTIMIZERS, Average, Count, Engine
 from fastnn.names import Configurable, serialize
 
 DEFAULTS = {name: row.hyper for name, row in OPTIMIZERS.items()}  # of each row of the table of formulas
@@ -89,7 +91,7 @@ class Optimizer(Configurable):
     schedule : schedules.LearningRateSchedule or None
         What the learning rate follows.
     iterations : int
-        The steps taken so far.
+        The steps taken so far, since the model was compiled; may be set, for schedules and corrections go by it.
     """
 
     full_batch: ClassVar[bool] = False  # whether a step takes all rows
@@ -104,7 +106,6 @@ class Optimizer(Configurable):
         "iterations": partial(positive_integer, least=0),
         "ema_overwrite_frequency": _optional(positive_integer),
     }
-    iterations: int = 0
     schedule: schedules.LearningRateSchedule | None = None
     weight_decay: float | None
     _learning_rate: float
@@ -120,6 +121,7 @@ class Optimizer(Configurable):
             name = min(unknown)
             wanted = OLD_OPTIONS.get(name, f"some of {', '.join(self._arguments())}")
             raise TypeError(f"{type(self).__name__} got {name!r}; wants {wanted}")
+        self.__dict__["_count"] = Count()
         for name, default in OPTIONS.items():
             setattr(self, name, options.get(name, default))
         self.options()
@@ -127,6 +129,16 @@ class Optimizer(Configurable):
     @classmethod
     def _arguments(cls) -> list[str]:
         return [name for name in dict.fromkeys([*super()._arguments(), *OPTIONS]) if name != "options"]
+
+    @property
+    def iterations(self) -> int:
+        """The steps taken so far."""
+        count: Count = self.__dict__["_count"]
+        return count.value
+
+    @iterations.setter
+    def iterations(self, iterations: int) -> None:
+        self.__dict__["_count"].value = iterations
 
     @property
     def learning_rate(self) -> float:
@@ -148,6 +160,29 @@ class Optimizer(Configurable):
             value = self._checks[name](value, name)
         self.__dict__.pop("_engine_options", None)
         super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy counts for itself, and is no model's."""
+        private = ("_count", "_model", "_engine_options")
+        return {name: v for name, v in vars(self).items() if name not in private} | {"iterations": self.iterations}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        rest = dict(state)
+        vars(self)["_count"] = Count(rest.pop("iterations"))
+        vars(self).update(rest)
+
+    def given_to(self, model: Any) -> Self:
+        """This optimizer, or, where another model is compiled with it, a copy: each model's counts are its own."""
+        taken = self.__dict__.get("_model")
+        other = None if taken is None else taken()
+        if other is None or other is model or other.optimizer is not self:
+            return self
+        return copy.copy(self)
+
+    def begin(self, model: Any, engine: Engine | None) -> None:
+        """Be a model's own from now on, and count with its engine, or from 0."""
+        self.__dict__["_model"] = ref(model)
+        self.__dict__["_count"] = Count() if engine is None else engine.count
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -175,7 +210,12 @@ class Optimizer(Configurable):
         return [rate, *(getattr(self, name) for name in rest), self.weight_decay or 0.0]
 
     def configure(self, engine: Engine) -> None:
-        """Tell an engine of the optimizer as it is now."""
+        """Tell an engine that trains of the optimizer as it is now, and count with it."""
+        self.__dict__["_count"] = engine.count
+        self.describe_to(engine)
+
+    def describe_to(self, engine: Engine) -> None:
+        """Tell an engine of the optimizer; no more."""
         engine.set_optimizer(self.row, self.hyper(), *self.options())
 
     def options(self) -> tuple[tuple[str, float], Average | None]:

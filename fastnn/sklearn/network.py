@@ -198,7 +198,6 @@ class Network:
     def begin(self, optimizer: optimizers.Optimizer) -> None:
         """Train with a new optimizer, its state as at the beginning."""
         self.engine.forget()
-        optimizer.iterations = 0
         self.model.optimizer = self.optimizer = optimizer
         optimizer.configure(self.engine)
 
@@ -210,7 +209,6 @@ class Network:
         """Go on from a state."""
         self.optimizer.configure(self.engine)
         self.engine.iterations, matrices = state
-        self.optimizer.iterations = self.engine.iterations
         parameters = self.engine.parameters
         parameters.set_slots(dict(zip(parameters.slot_matrices(), matrices, strict=True)))
 

@@ -51,14 +51,19 @@ class Minimizer:
         except KeyboardInterrupt:
             return True
         finally:
-            self.engine.parameters.set_values(self._best)
+            self._move(self._best)
         if not (np.isfinite(result.fun) and np.isfinite(self._best).all()):
-            self.engine.parameters.set_values(start)
+            self._move(start)
             divergence.warn_of_minimum(result.fun)
         return False
 
+    def _move(self, point: Array) -> None:
+        """Let the weights be this point."""
+        with self.engine.busy:
+            self.engine.parameters.set_values(point)
+
     def _value_and_gradient(self, point: Array) -> tuple[float, Array]:
-        self.engine.parameters.set_values(point)
+        self._move(point)
         gradient, loss = self.engine.gradient(self.data)
         return loss, gradient.astype(np.float64)
 
@@ -67,9 +72,9 @@ class Minimizer:
         seconds = time.perf_counter() - self._begun
         engine, reporter = self.engine, self.reporter
         self._best = np.array(intermediate_result.x)
-        self.engine.parameters.set_values(self._best)
+        self._move(self._best)
         means = engine.evaluate(self.data) if reporter.metrics else np.array([intermediate_result.fun])
-        self.optimizer.iterations = engine.iterations = engine.iterations + 1
+        engine.iterations += 1
         reporter.end(means, seconds, len(self.data))
         if reporter.stopped or self.stopping():
             raise StopIteration

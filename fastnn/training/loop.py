@@ -63,7 +63,6 @@ class Loop:
             training.restore_good()
             return True
         finally:
-            self._count()
             training.close()
         return False
 
@@ -106,7 +105,6 @@ class Loop:
                 epoch, step, logs = self._so_far()
                 callbacks.on_progress(self.epochs[epoch], step, training.steps_per_epoch, logs)
             if callbacks.step_callbacks and callbacks.is_stop(training.step) and not training.diverged:
-                self._count()
                 epoch, step, logs = self._so_far()
                 callbacks.on_train_batch_end(training.step, step - 1, logs)
                 self.optimizer.configure(self.engine)
@@ -138,17 +136,12 @@ class Loop:
         last = training.diverged - 1 if training.diverged else training.epoch
         if unfinished and not training.diverged:
             last += 1
-        self._count()
         if isinstance(training, Training) and not (reporter.each_epoch or reporter.rules):
             reporter.end_all(training, min(last, training.epoch), self.seconds)
         while (epoch := reporter.reported) < last:
             reporter.end(training.means(epoch), self.seconds[epoch], training.samples(epoch))
             if reporter.each_epoch:
                 training.keep_good()  # a callback may have set weights
-
-    def _count(self) -> None:
-        """Let the optimizer know of its steps."""
-        self.optimizer.__dict__["iterations"] = self.engine.iterations  # it counts right: no need of a check
 
     # --- Keeping, and going on ---
 

@@ -40,7 +40,7 @@ ORDER = [
     ["kernels.records", "kernels.tuning", "kernels.values", "kernels.vocabulary"],
     ["kernels.language"],
     ["files"],
-    ["absent", "errors", "extras", "locks", "names", "notebook", "typing", "version"],
+    ["absent", "errors", "extras", "locks", "names", "notebook", "turns", "typing", "version"],
 ]
 FOLDERS = {"fastnn": ["fastnn"], "kernels": ["fastnn", "kernels"]}
 FRONT = "fastnn"  # fastnn/__init__.py imports lazily what its users ask for, and no module imports from it
@@ -69,7 +69,6 @@ EXCEPTIONS = {
     ("parameters", "engine.ScalarActivation._compile.rows_of"): CALLED,
     ("parameters", "engine.ScalarLoss._compile.rows_of"): CALLED,
     ("parameters", "data.targets"): "a model's requirements of y, a parameter each",
-    ("lines", "fastnn/models/sequential.py"): "Keras's methods, most of it what they document",
     ("parameters", "callbacks.LambdaCallback.__init__"): "Keras's signature",
     ("parameters", "callbacks.TensorBoard.__init__"): "Keras's signature",
     ("parameters", "layers.BatchNormalization.__init__"): "Keras's signature",

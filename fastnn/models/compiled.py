@@ -1,0 +1,118 @@
+"""What a model is trained for, and how it is computed: compile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastnn import data, losses, metrics, optimizers
+from fastnn.engine import BACKENDS, DTYPES, Engine, load
+from fastnn.layers import Layer
+from fastnn.names import lookup
+from fastnn.turns import exclusive
+from .structure import Structure, layer_plans
+
+
+class Compiled(Structure):
+    """Layers, with an optimizer, a loss and metrics once they are compiled."""
+
+    def __init__(self, layers: Sequence[Layer] | None, name: str, seed: int | None) -> None:
+        super().__init__(layers, name, seed)
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: losses.Loss | None = None
+        self._loss_plan: losses.LossPlan | None = None
+        self._metrics_asked: Any = None
+        self._metrics: list[metrics.Metric] = []
+
+    @exclusive(nests=False)
+    def compile(
+        self,
+        optimizer: str | optimizers.Optimizer = "rmsprop",
+        loss: str | losses.Loss | None = None,
+        metrics: Sequence[Any] | None = None,
+        *,
+        backend: str = "auto",
+        threads: int | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        """Choose what to train for, and how it is computed.
+
+        Parameters
+        ----------
+        optimizer : str or Optimizer
+            As in Keras, "rmsprop" where nothing is said.
+        loss : str or Loss
+        metrics : list of str or Metric
+            Means over the rows, beside the loss.
+        backend : {"auto", "numba", "cython", "numpy"}
+            "auto": the first of them that is installed.
+        threads : int, optional
+            None: as many as the work in a step pays for, at most the processors that the process may use.
+            Results do not depend on it, to the last bit.
+        dtype : {"float32", "float64"}
+            Of weights and arithmetic.
+
+        Raises
+        ------
+        ValueError
+            An unknown name; a loss that does not fit the last activation.
+        """
+        new_optimizer = optimizers.get(optimizer)
+        new_loss = None if loss is None else losses.get(loss)
+        lookup(backend, ["auto", *BACKENDS], "backend")
+        dtype = lookup(dtype if isinstance(dtype, str) else np.dtype(dtype).name, DTYPES, "dtype")
+        if threads is not None:
+            threads = data.positive_integer(threads, "threads")
+        if self._layers:  # before anything is changed
+            if new_loss is not None:
+                self._loss_plan_of(new_loss)
+            self._resolved(metrics, new_loss)
+        load(backend, dtype)
+        draft = self._draft(
+            optimizer=new_optimizer.given_to(self),
+            loss=new_loss,
+            dtype=dtype,
+            _metrics_asked=metrics,
+            _backend=backend,
+            _threads=threads,
+            _engine=None,
+            _loss_plan=None,
+        )
+        if self._engine is not None or (self._inputs is not None and self._layers):
+            draft._make_engine(self.get_weights() if self._engine is not None else None)
+        self._become(draft)
+
+    def _take(self, changed: Mapping[str, Any]) -> None:
+        super()._take(changed)
+        if self.optimizer is not None and ("optimizer" in changed or "_engine" in changed):
+            self.optimizer.begin(self, self._engine)
+
+    def _set_up(self, engine: Engine) -> None:
+        self._metrics = self._resolved(self._metrics_asked, self.loss)
+        if self.loss is not None:
+            plan = self._loss_plan = self._loss_plan_of(self.loss)
+            rows = [metric.row for metric in self._metrics]
+            engine.set_loss(plan.row, plan.on_logits, plan.parameter, rows, plan.smoothing)
+        if self.optimizer is not None:
+            self.optimizer.describe_to(engine)
+
+    def _loss_plan_of(self, loss: losses.Loss) -> losses.LossPlan:
+        """What the kernels are told of a loss, if it suits the last layer."""
+        plans, _ = layer_plans(self._layers, self._inputs or 1)
+        plan = loss.kernel(plans[-1].activation)
+        if self._widths[-1] is not None:
+            plan.check(plans[-1].units)
+        return plan
+
+    def _resolved(self, asked: Any, loss: losses.Loss | None) -> list[metrics.Metric]:
+        """The metrics that are asked for."""
+        return metrics.resolve(asked, loss, self._widths[-1] or 1)
+
+    def _check_compiled(self, what: str) -> None:
+        """Refuse to train or to measure a model that does not know what for."""
+        if not self._layers:
+            raise RuntimeError(f"{what} wants a layer: add a Dense first")
+        if self.loss is None or self.optimizer is None:
+            raise RuntimeError(f"{what} wants a loss: call compile(optimizer=..., loss=...) first")
