@@ -22,7 +22,7 @@ Each is also an attribute of this module: ``activations.relu``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -53,6 +53,9 @@ class Activation(Configurable):
     """
 
     parameter: float | Function
+    _uncalled: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("__call__", "call"), "wants the functions of an activations.Custom(value, slope)"
+    )
 
     def __init__(self, name: str, parameter: float | None = None) -> None:
         known = lookup(name, ACTIVATIONS, "activation").parameter
@@ -138,8 +141,8 @@ class Custom(CustomObject, Activation):
 
     def __init__(self, value: Callable[..., Any], slope: Callable[..., Any], name: str | None = None) -> None:
         self.parameter = ScalarActivation(value, slope)
-        CustomObject.__init__(self, name, value, slope)
         self.name = "custom"
+        CustomObject.__init__(self, name, value, slope)
 
     def get_config(self) -> dict[str, Any]:
         return CustomObject.get_config(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import difflib
+import functools
 import inspect
 import numbers
 import re
@@ -13,13 +14,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, ClassVar, Self, TypeVar, overload
 
 from .absent import tell
+from .heeding import Heeding, own_class
 
 T = TypeVar("T")
 C = TypeVar("C", bound="Configurable")
 
 
-class Configurable:
-    """An object that its constructor's arguments describe in full; each is an attribute of the same name."""
+class Configurable(Heeding):
+    """An object that its constructor's arguments describe in full; each is an attribute of the same name.
+
+    It may be changed until a model, a layer or an optimizer has been given it.
+    """
+
+    _held = False  # by one of these
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them."""
@@ -34,6 +41,21 @@ class Configurable:
     def _arguments(cls) -> list[str]:
         """The names of the constructor's arguments."""
         return list(inspect.signature(cls).parameters)
+
+    @classmethod
+    def _settings(cls) -> Collection[str]:
+        return _arguments_of(own_class(cls))
+
+    def _changed(self, name: str, value: Any) -> Any:
+        return super()._changed(name, value) if self._held else self._as_argument(name, value)
+
+    def _as_argument(self, name: str, value: Any) -> Any:
+        """What the constructor makes of an argument, beside the others as they are."""
+        own = own_class(type(self))
+        names = own._arguments()
+        if name not in names:  # but of a base
+            return super()._changed(name, value)
+        return getattr(own(**{each: getattr(self, each) for each in names} | {name: value}), name)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -60,6 +82,12 @@ class Configurable:
         """An argument in `__repr__`."""
         value = getattr(self, name, described)
         return repr(value if isinstance(value, Configurable) and isinstance(described, Mapping) else described)
+
+
+@functools.cache
+def _arguments_of(cls: type[Configurable]) -> frozenset[str]:
+    """Those of the class and of its bases."""
+    return frozenset(name for base in cls.__mro__ if issubclass(base, Configurable) for name in base._arguments())
 
 
 _custom_objects: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextVar(
@@ -96,6 +124,14 @@ class CustomObject(Configurable):
             raise TypeError(f"name got {name!r}; wants a string")
         self.functions = functions
         self.function_name = name or str(getattr(functions[0], "__name__", type(functions[0]).__name__))
+
+    def _check_name(self, name: str, value: Any) -> None:
+        if "function_name" in self.__dict__ and name in self._settings():
+            self._changed(name, value)
+        super()._check_name(name, value)
+
+    def _as_argument(self, name: str, value: Any) -> Any:
+        raise AttributeError(f"{type(self).__name__}.{name} got {value!r}; wants a new {type(self).__name__}(...)")
 
     def get_config(self) -> dict[str, Any]:
         """The name alone: functions are not stored."""
@@ -146,6 +182,7 @@ def resolve(identifier: object, kind: type[C], table: Mapping[str, Callable[[], 
     table has no such name, or the mapping describes no object of this kind.
     """
     if isinstance(identifier, kind):
+        vars(identifier)["_held"] = True
         return identifier
     if isinstance(identifier, str):
         spellings = (identifier, identifier.lower(), snake_case(identifier))

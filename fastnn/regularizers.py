@@ -6,8 +6,8 @@ The losses that fit and evaluate report contain the penalty.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from .data import real_number
 from .names import Configurable, publish, resolve
@@ -21,6 +21,9 @@ class Regularizer(Configurable):
 
     l1: float = 0.0
     l2: float = 0.0
+    _uncalled: ClassVar[Mapping[str, str]] = {
+        "__call__": "wants L1, L2 or L1L2: the compiled run knows their sums alone"
+    }
 
 
 class L1(Regularizer):

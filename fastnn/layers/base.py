@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 
@@ -28,6 +28,22 @@ class Layer(Configurable):
 
     input_size: int | None = None
     _taken = False  # by a model
+    _uncalled: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("call", "__call__"),
+            "wants an activation of your own, activations.Custom(value, slope), or a layer of fastnn.layers; what is "
+            "random in training is there at prediction with model(x, training=True)",
+        ),
+        **dict.fromkeys(
+            ("build", "add_weight", "compute_output_shape", "compute_output_spec", "compute_mask", "add_loss"),
+            "wants a layer of fastnn.layers, whose weights and shapes are known to the compiled run",
+        ),
+    }
+    _unread: ClassVar[Mapping[str, str]] = {
+        "activity_regularizer": "wants kernel_regularizer",
+        **dict.fromkeys(("dtype", "dtype_policy", "autocast"), "wants compile(dtype=...)"),
+        **dict.fromkeys(("supports_masking", "input_spec", "built", "stateful"), "wants nothing in its place"),
+    }
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not (isinstance(name, str) and name):
@@ -37,6 +53,18 @@ class Layer(Configurable):
 
     def _unshown(self) -> list[str]:
         return [] if self._named else ["name"]
+
+    def _changed(self, name: str, value: Any) -> Any:
+        """What is set counts until a model takes the layer."""
+        if self._taken:
+            return super(Configurable, self)._changed(name, value)
+        value = self._as_argument(name, value)
+        if name == "name":
+            self._named = True
+        return value
+
+    def _instead(self, name: str) -> str:
+        return "; wants set_weights" if name in self.weight_shapes(1) else ""
 
     def output_size(self, inputs: int | None) -> int | None:
         """How many values of a row go out, where that many come in; None where that is not known."""

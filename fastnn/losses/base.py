@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from fastnn.engine import BatchLoss, Function, ScalarLoss
@@ -39,6 +39,12 @@ class Loss(Configurable):
 
     row: ClassVar[str]  # the name of its formulas in the table of losses
     domain: ClassVar[str] = ""  # what targets must be; see `LossPlan`
+    _uncalled: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("__call__", "call"),
+        "wants compile(loss=function), where function(y_true, y_pred) returns the rows' losses and their gradient, or "
+        "losses.Custom",
+    )
+    _unread: ClassVar[Mapping[str, str]] = dict.fromkeys(("reduction", "dtype", "fn"), "wants an argument of the class")
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,16 @@ class Compiled(Structure):
         super()._take(changed)
         if self.optimizer is not None and ("optimizer" in changed or "_engine" in changed):
             self.optimizer.begin(self, self._engine)
+
+    @classmethod
+    def _settings(cls) -> Collection[str]:
+        return ("dtype", "history", "loss", "metadata", "name", "optimizer", "saved_by", "stop_training", "trainable")
+
+    def _changed(self, name: str, value: Any) -> Any:
+        """Compile alone sets what the engine has taken up."""
+        if name in ("dtype", "loss", "optimizer"):
+            raise AttributeError(f"{name} got {value!r} for a model that has one; wants compile({name}=...)")
+        return value
 
     def _set_up(self, engine: Engine) -> None:
         self._metrics = self._resolved(self._metrics_asked, self.loss)

@@ -89,7 +89,7 @@ def rebuilt(
     model = kind.from_config(document["config"])
     model._backend, model._threads = backend, threads
     compiled = document["compiled"]
-    model.dtype = lookup(document["dtype"], DTYPES, "dtype")
+    vars(model)["dtype"] = lookup(document["dtype"], DTYPES, "dtype")
     weights = _weights(arrays)
     if arrays or "fastnn" in document:  # a file is of a model that is built
         shapes = list(model._weight_shapes().values())  # before anything is allocated on the word of its description

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from fastnn import data
 from fastnn.callbacks import History, format_logs, verbosity
@@ -49,6 +49,31 @@ class Sequential(Compiled):
     >>> model.predict(x).shape
     (4, 1)
     """
+
+    _uncalled: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("call", "__call__"), "wants layers, one after the other: what they do between them is one compiled run"
+        ),
+        **dict.fromkeys(
+            ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "compute_mask"),
+            "wants a loss of your own (losses.Custom), a metric of your own, or a callback, as on_train_batch_end",
+        ),
+        **dict.fromkeys(
+            ("make_train_function", "make_test_function", "make_predict_function", "compute_output_shape"),
+            "wants a callback, as on_train_batch_end",
+        ),
+    }
+    _unread: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("losses", "metrics", "metrics_names", "inputs", "outputs", "dtype_policy", "auto_scale_loss"),
+            "wants an argument of compile, or of the layers",
+        ),
+        **dict.fromkeys(
+            ("train_function", "test_function", "predict_function", "supports_masking", "activity_regularizer"),
+            "wants a callback, or an argument of the layers",
+        ),
+        **dict.fromkeys(("built", "compiled"), "wants build, or compile"),
+    }
 
     def __init__(
         self, layers: Sequence[Layer] | None = None, name: str = "sequential", seed: int | None = None

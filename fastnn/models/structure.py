@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike
 
 from fastnn import data, utils
 from fastnn.engine import Data, Engine, LayerPlan
+from fastnn.heeding import Heeding
 from fastnn.layers import Input, Layer, Weighted, deserialize, unique_names
 from fastnn.names import serialize
 from fastnn.turns import Turns, exclusive
 from fastnn.typing import Array
 
 
-class Structure:
+class Structure(Heeding):
     """Layers, one after the other, and the engine that is made of them; a derived class says what it is to do."""
 
     def __init__(self, layers: Sequence[Layer] | None, name: str, seed: int | None) -> None:
@@ -72,7 +73,7 @@ class Structure:
         if not isinstance(layer, Input):
             named = [*self._layers, layer]
             for each, name in zip(named, unique_names(named), strict=True):
-                each.name = name
+                vars(each)["name"] = name
             self._layers = named
             layer._taken = True
 

@@ -95,6 +95,16 @@ class Optimizer(Configurable):
     """
 
     full_batch: ClassVar[bool] = False  # whether a step takes all rows
+    _uncalled: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("update_step", "build", "apply", "apply_gradients", "assign", "assign_add", "assign_sub", "scale_loss"),
+        "wants one of the optimizers that there are: their rules are compiled",
+    ) | {"finalize_variable_values": "wants on_train_end of a callback"}
+    _unread: ClassVar[Mapping[str, str]] = {
+        "lr": "wants learning_rate",
+        "decay": "wants a schedule as learning_rate",
+        "loss_scale_factor": "wants float32 or float64, which need none",
+        "variables": "wants load_model, which brings the state back",
+    }
     _checks: ClassVar[dict[str, Check]] = {  # what setting an attribute goes through; others are set as they are
         **dict.fromkeys(("momentum", "ema_momentum"), partial(real_number, least=0.0, most=1.0)),
         **dict.fromkeys(("beta_1", "beta_2", "rho"), partial(real_number, least=0.0, below=1.0)),
@@ -129,6 +139,12 @@ class Optimizer(Configurable):
     @classmethod
     def _arguments(cls) -> list[str]:
         return [name for name in dict.fromkeys([*super()._arguments(), *OPTIONS]) if name != "options"]
+
+    def _changed(self, name: str, value: Any) -> Any:
+        """What is set counts from the next step on."""
+        if name == "initial_accumulator_value" and self.iterations:
+            return super(Configurable, self)._changed(name, value)
+        return value
 
     @property
     def iterations(self) -> int:

@@ -115,6 +115,7 @@ class WarmUp(LearningRateSchedule):
 def get(identifier: object, argument: str = "learning_rate") -> LearningRateSchedule:
     """Make a schedule of its configuration or of a function of the step; a schedule is returned as it is."""
     if isinstance(identifier, LearningRateSchedule):
+        vars(identifier)["_held"] = True
         return identifier
     if isinstance(identifier, Mapping):
         return deserialize(identifier, LearningRateSchedule, argument)

@@ -198,7 +198,7 @@ class Network:
     def begin(self, optimizer: optimizers.Optimizer) -> None:
         """Train with a new optimizer, its state as at the beginning."""
         self.engine.forget()
-        self.model.optimizer = self.optimizer = optimizer
+        vars(self.model)["optimizer"] = self.optimizer = optimizer
         optimizer.configure(self.engine)
 
     def state(self) -> tuple[int, list[Array]]:
