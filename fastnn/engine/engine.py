@@ -61,6 +61,7 @@ class Engine:
         self.metrics = np.zeros(0, np.int64)
         self.pace = (0, 0.0)  # rows and seconds of the last steps that were timed
         self.count = Count()
+        self.trains = False  # fit does
         self.prepared: dict[Any, Any] = {}
         self.buffers = Buffers()
         self.spare_backup = aligned(0, dtype)

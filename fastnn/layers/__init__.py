@@ -4,7 +4,7 @@ from fastnn.names import publish, serialize
 
 # Errors list the kinds of layers in the order in which they are defined.
 # isort: off
-from .base import Activation, Input, Layer, deserialize, unique_names
+from .base import Activation, Input, Layer, deserialize, settings, unique_names
 from .noise import AlphaDropout, Dropout, GaussianNoise, Noise
 from .weighted import Weighted
 from .normalization import BatchNormalization, LayerNormalization, Normalization

@@ -14,6 +14,9 @@ from fastnn.names import Configurable, snake_case, unique
 from fastnn.names import deserialize as from_description
 from fastnn.typing import Array
 
+settings = {"plan": 0}
+"""How often what models heed has been set, of whichever layer: who has seen the number need not look."""
+
 
 class Layer(Configurable):
     """Base of all layers.
@@ -45,6 +48,10 @@ class Layer(Configurable):
         **dict.fromkeys(("supports_masking", "input_spec", "built", "stateful"), "wants nothing in its place"),
     }
 
+    _fixed: ClassVar[frozenset[str]] = frozenset(
+        ["units", "use_bias", "center", "scale", "shape", "input_shape", "input_dim", "target_shape", "layers", "name"]
+    )  # arguments that count when a model takes the layer
+
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not (isinstance(name, str) and name):
             raise TypeError(f"name got {name!r}; wants a string")
@@ -55,12 +62,14 @@ class Layer(Configurable):
         return [] if self._named else ["name"]
 
     def _changed(self, name: str, value: Any) -> Any:
-        """What is set counts until a model takes the layer."""
-        if self._taken:
+        """What is set counts from the model's next call on, but for shapes, names and what weights began with."""
+        if self._taken and (name in self._fixed or name.endswith("_initializer")):
             return super(Configurable, self)._changed(name, value)
         value = self._as_argument(name, value)
         if name == "name":
             self._named = True
+        else:
+            settings["plan"] += 1
         return value
 
     def _instead(self, name: str) -> str:

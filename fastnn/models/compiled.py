@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class Compiled(Structure):
         self._loss_plan: losses.LossPlan | None = None
         self._metrics_asked: Any = None
         self._metrics: list[metrics.Metric] = []
+        self._unfit: ValueError | None = None  # why the loss does not fit a layer that was changed
 
     @exclusive(nests=False)
     def compile(
@@ -79,6 +80,7 @@ class Compiled(Structure):
             _threads=threads,
             _engine=None,
             _loss_plan=None,
+            _unfit=None,
         )
         if self._engine is not None or (self._inputs is not None and self._layers):
             draft._make_engine(self.get_weights() if self._engine is not None else None)
@@ -101,7 +103,7 @@ class Compiled(Structure):
 
     def _set_up(self, engine: Engine) -> None:
         self._metrics = self._resolved(self._metrics_asked, self.loss)
-        if self.loss is not None:
+        if self.loss is not None and self._unfit is None:
             plan = self._loss_plan = self._loss_plan_of(self.loss)
             rows = [metric.row for metric in self._metrics]
             engine.set_loss(plan.row, plan.on_logits, plan.parameter, rows, plan.smoothing)
@@ -126,3 +128,18 @@ class Compiled(Structure):
             raise RuntimeError(f"{what} wants a layer: add a Dense first")
         if self.loss is None or self.optimizer is None:
             raise RuntimeError(f"{what} wants a loss: call compile(optimizer=..., loss=...) first")
+        if self._engine is not None:
+            self._built()
+        if self._unfit is not None:
+            raise ValueError(str(self._unfit))
+
+    def _redrafted(self) -> Self:
+        """A draft that predicts, where the loss does not fit the changed layers, and does not train."""
+        draft = super()._redrafted()
+        draft._unfit = None
+        try:
+            if self.loss is not None:
+                self._loss_plan_of(self.loss)
+        except ValueError as error:
+            draft._unfit = error
+        return draft

@@ -125,7 +125,18 @@ class Fit:
             history.samples = rows
 
         reporter = Reporter(engine, model._metrics, self.validation, self.epochs, callbacks, timed)
-        callbacks.on_train_begin()
+        engine.trains = True
+        try:
+            callbacks.on_train_begin()
+            self._train(reporter, callbacks, check_x)
+        finally:
+            engine.trains = False
+        return history
+
+    def _train(self, reporter: Reporter, callbacks: CallbackList, check_x: Callable[[], None] | None) -> None:
+        model, history, engine = self.model, self.model.history, reporter.engine
+        assert model.optimizer is not None
+        assert history is not None
         try:
             history.interrupted = self._loop(model.optimizer, reporter, check_x).run()
             if history.interrupted:
@@ -134,7 +145,6 @@ class Fit:
                 engine.use_average()
         finally:
             callbacks.on_train_end()
-        return history
 
     def _loop(self, optimizer: Optimizer, reporter: Reporter, check_x: Callable[[], None] | None) -> Loop | Minimizer:
         """What trains: L-BFGS, or the loop over steps, over rows in memory or a stream."""

@@ -23,7 +23,7 @@ def predict(
     model: Sequential, x: Any, steps: int | None, batch_size: int = 32, callbacks: CallbackList | None = None
 ) -> Array:
     """The network's output for each row of x; an error where that is not finite because x is not."""
-    engine = model._engine
+    engine = model._engine if model._engine is None else model._built()
     output: Array | None = None
     if engine is not None and steps is None and callbacks is None and prepared.fits(x, engine.inputs, engine.dtype):
         with engine.busy:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from fastnn import data, utils
 from fastnn.engine import Data, Engine, LayerPlan
 from fastnn.heeding import Heeding
-from fastnn.layers import Input, Layer, Weighted, deserialize, unique_names
+from fastnn.layers import Input, Layer, Weighted, deserialize, settings, unique_names
 from fastnn.names import serialize
 from fastnn.turns import Turns, exclusive
 from fastnn.typing import Array
@@ -34,6 +34,7 @@ class Structure(Heeding):
         self._places: list[int] = []  # each layer's plan, among the engine's
         self._backend = "auto"
         self._threads: int | None = None
+        self._planned = 0  # the settings of layers that the engine knows
         self._turns = Turns()
         try:
             for layer in layers or ():
@@ -121,6 +122,7 @@ class Structure(Heeding):
     def _make_engine(self, weights: Sequence[Array] | None) -> None:
         """Make an engine with these weights, None draws some: of a draft of the model, which it then becomes."""
         assert self._inputs is not None
+        self._planned = settings["plan"]
         plans, self._places = layer_plans(self._layers, self._inputs)
         engine = Engine(self._inputs, plans, self.dtype, self._backend, self._threads)
         self._set_up(engine)
@@ -144,7 +146,10 @@ class Structure(Heeding):
 
     def _as_it_is(self) -> Self:
         """The model as it is now, whoever compiles it meanwhile; itself as long as it is not built."""
-        return self if self._engine is None else self._draft()
+        if self._engine is None:
+            return self
+        self._built()
+        return self._draft()
 
     def _become(self, draft: Self) -> None:
         """Take what was changed in a draft, all at once."""
@@ -178,8 +183,36 @@ class Structure(Heeding):
             build = self._build if self._turns.mine else self.build
             build(width)
             engine = self._engine
+        elif self._planned != settings["plan"]:
+            engine = self._replanned(engine)
         assert engine is not None
         return engine
+
+    def _replanned(self, engine: Engine) -> Engine:
+        """The engine, or another one, with its weights and the optimizer's state, where layers have been changed."""
+        assert self._inputs is not None
+        seen = settings["plan"]
+        plans, _ = layer_plans(self._layers, self._inputs)
+        if plans == engine.plans:
+            self._planned = seen
+            return engine
+        if engine.trains:
+            raise RuntimeError("a layer of a model that fit trains was changed; wants to be set before or after fit")
+        with self._turns.lock:
+            draft = self._redrafted()
+            draft._make_engine(self._copies(engine))
+            made = draft._engine
+            assert made is not None
+            places = {place: draft._weighted()[layer] for layer, place in self._weighted().items()}
+            slots = engine.parameters.slot_matrices().items()
+            made.parameters.set_slots({(slot, places[place]): array for (slot, place), array in slots})
+            made.count.value = engine.count.value
+            self._become(draft)
+        return made
+
+    def _redrafted(self) -> Self:
+        """A draft for layers that have been changed."""
+        return self._draft()
 
     # --- Weights ---
 

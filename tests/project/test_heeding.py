@@ -183,3 +183,77 @@ def test_a_field_of_an_optimizer_counts_from_the_next_step(name):
     plain = fitted()
     plain.fit(x, y, epochs=3, verbose=0, shuffle=False)
     assert not np.array_equal(plain.get_weights()[0], given.get_weights()[0])
+
+
+CHANGES = {
+    "activation": (lambda: layers.Dense(3, "softmax"), activations.get("linear")),
+    "activation of its own": (lambda: layers.Activation("relu"), "tanh"),
+    "rate": (lambda: layers.Dropout(0.2), 0.7),
+    "stddev": (lambda: layers.GaussianNoise(0.2), 0.7),
+    "kernel_rate": (lambda: layers.Dense(3), 0.0),
+    "kernel_regularizer": (lambda: layers.Dense(3), "l2"),
+    "epsilon": (lambda: layers.BatchNormalization(), 0.5),
+}
+X, Y = np.random.default_rng(0).normal(size=(2, 24, 3))
+
+
+def stacked(made, **options):
+    model = fastnn.Sequential([layers.Input((3,)), layers.Dense(3, "tanh"), made], seed=0)
+    model.compile(optimizers.Adam(0.1), "mse", **options)
+    return model
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_layer_that_is_changed_is_heeded_by_all_that_a_model_does(change, tmp_path, backend):
+    """The weights and the optimizer's state stay, and predict, fit, evaluate and save agree."""
+    make, value = CHANGES[change]
+    name, options = change.split()[0], {"batch_size": 8, "shuffle": False, "verbose": 0}
+    model = stacked(make(), backend=backend)
+    model.fit(X, Y, **options)
+    before, plain = model.get_weights(), pickle.loads(pickle.dumps(model))
+    setattr(model.layers[1], name, value)
+    setattr(plain.layers[1], name, value)
+    model.save(tmp_path / "model.fastnn")
+    loaded = fastnn.load_model(tmp_path / "model.fastnn", backend=backend)  # makes an engine of the layers
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    np.testing.assert_array_equal(model.predict(X), loaded.predict(X))
+    np.testing.assert_array_equal(model.predict(X), model.forward(X)[-1])
+    assert model.evaluate(X, Y, verbose=0) == loaded.evaluate(X, Y, verbose=0)
+    for one in (model, loaded, plain):
+        one._rng = np.random.default_rng(1)  # of noise
+        one.fit(X, Y, **options)
+    for got, expected, third in zip(model.get_weights(), loaded.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+        np.testing.assert_array_equal(third, expected)
+    assert model.optimizer.iterations == loaded.optimizer.iterations == 6
+
+
+def test_an_activation_that_is_swapped_in_a_compiled_model_is_predicted_with():
+    """As in Keras: for logits and saliency maps.  Training wants a loss that fits."""
+    model = fastnn.Sequential([layers.Input((2,)), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.set_weights([np.zeros((2, 3)), [0.0, 1.0, 2.0]])
+    model.predict(np.ones((1, 2)))
+    layer = model.layers[-1]
+    layer.activation = "linear"
+    np.testing.assert_array_equal(model.predict(np.ones((1, 2))), [[0, 1, 2]])
+    for method in (model.fit, model.evaluate, model.train_on_batch):
+        with pytest.raises(ValueError, match="activation of the last layer is 'linear'"):
+            method(np.ones((2, 2)), [0, 1])
+    layer.activation = "softmax"
+    model.fit(np.ones((2, 2)), [0, 1], verbose=0)
+    np.testing.assert_allclose(model.predict(np.ones((1, 2))).sum(), 1, rtol=1e-6)
+
+
+def test_a_layer_is_not_changed_while_its_model_trains():
+    class Change(fastnn.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.layers[1].activation = "relu"
+            self.model.predict(X)
+
+    model = stacked(layers.Dense(3))
+    with pytest.raises(RuntimeError, match="a layer of a model that fit trains was changed"):
+        model.fit(X, Y, epochs=3, callbacks=[Change()], verbose=0)
+    assert (model.predict(X) >= 0).all()
+    model.fit(X, Y, verbose=0)
