@@ -112,6 +112,41 @@ ADVICE: dict[str, dict[str, str]] = {
 """Modules of fastnn, names of Keras's in each, and what to do instead."""
 
 
+def _each(names: str, advice: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), advice)
+
+
+_COMPILED = "wants fit, or train_on_batch: a step is one compiled call"
+_OWN_FILES = "wants model.save and load_model, or save_weights and load_weights"
+ATTRIBUTES: dict[str, dict[str, str]] = {
+    "Sequential": {
+        **_each("fit_generator", "fit takes generators"),
+        **_each("evaluate_generator", "evaluate takes generators"),
+        **_each("predict_generator predict_proba", "predict does it"),
+        **_each("predict_classes", "wants model.predict(x).argmax(axis=1), or predict(x) > 0.5 of a single output"),
+        **_each("add_loss", "wants a loss in compile: losses.Custom is one of your own"),
+        **_each("add_metric get_metrics_result reset_metrics", "wants metrics=[...] in compile"),
+        **_each("export", _OWN_FILES),
+        **_each("quantize quantization_mode rematerialized_call", 'compile(dtype="float32" or "float64") says it'),
+        **_each("run_eagerly jit_compile steps_per_execution", "many steps are one compiled call, always"),
+        **_each("stateless_call stateless_compute_loss jax_state_sync symbolic_call", _COMPILED),
+    },
+    "Layer": {
+        **_each("add_variable add_metric", "wants layers from fastnn.layers: none of your own"),
+        **_each("quantize enable_lora rematerialized_call", 'compile(dtype="float32" or "float64") says it'),
+        **_each("stateless_call symbolic_call", _COMPILED),
+    },
+    "Optimizer": {
+        **_each("minimize stateless_apply get_gradients get_updates", _COMPILED),
+        **_each("get_weights set_weights", "wants model.save, which keeps the optimizer's state too"),
+        **_each(
+            "exclude_from_weight_decay", "wants Dense(..., kernel_rate=, bias_rate=), or a regularizer of one layer"
+        ),
+    },
+}
+"""Classes of fastnn, attributes that Keras's class has or had, and what to do instead."""
+
+
 def missing(module: str, name: str) -> AttributeError:
     """The error for a name that a module has not: what to do instead, or a name that is spelled like it."""
     short = module.partition(".")[2].replace("schedules", "optimizers.schedules")

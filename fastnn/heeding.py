@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .absent import ATTRIBUTES
 
 
 class Heeding:
@@ -36,6 +38,16 @@ class Heeding:
             for name in vars(base):
                 if name in cls._uncalled:
                     raise TypeError(f"{cls.__name__} got a method {name}, which nothing calls; {cls._uncalled[name]}")
+
+    if not TYPE_CHECKING:  # mypy is to see what is not there
+
+        def __getattr__(self, name: str) -> Any:
+            """Say of an attribute that Keras's class has, or had, what to do instead."""
+            kind = type(self).__name__
+            tables = [self._uncalled, self._unread, *(ATTRIBUTES.get(base.__name__, {}) for base in type(self).__mro__)]
+            advice = next((table[name] for table in tables if name in table), None)
+            message = f"{kind!r} object has no attribute {name!r}"
+            raise AttributeError(f"{message}, which Keras's has; {advice}" if advice else message, name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         held = getattr(type(self), name, None)

@@ -1,13 +1,15 @@
 """The package's front: what is there at once, and what is said of names that Keras has and fastnn has not."""
 
+import copy
 import importlib
+import pickle
 import subprocess
 import sys
 
 import pytest
 
 import fastnn
-from fastnn.absent import ADVICE
+from fastnn.absent import ADVICE, ATTRIBUTES
 
 MODULES = ["layers", "activations", "losses", "optimizers", "optimizers.schedules", "callbacks", "regularizers"]
 MODULES += ["initializers", "models", "utils", "backend", "datasets"]
@@ -77,3 +79,23 @@ def test_star_imports_what_needs_no_extra():
 def test_bases_are_at_the_front_as_in_keras(name):
     package = {"Loss": "losses"}.get(name, name.lower() + "s")
     assert getattr(fastnn, name) is getattr(importlib.import_module(f"fastnn.{package}"), name)
+
+
+THINGS = {
+    "Sequential": lambda: fastnn.Sequential([fastnn.layers.Dense(1)]),
+    "Layer": lambda: fastnn.layers.Dense(1),
+    "Optimizer": lambda: fastnn.optimizers.Adam(),
+}
+
+
+@pytest.mark.parametrize("kind", ATTRIBUTES)
+def test_an_attribute_that_only_keras_has_says_what_to_do(kind):
+    thing = THINGS[kind]()
+    for name in ATTRIBUTES[kind]:
+        with pytest.raises(AttributeError, match=rf"has no attribute '{name}', which Keras's has; "):
+            getattr(thing, name)
+        assert not hasattr(thing, name)
+    with pytest.raises(AttributeError, match=r"object has no attribute 'nothing'$"):
+        _ = thing.nothing
+    assert repr(copy.deepcopy(thing)) == repr(thing) or kind == "Sequential"
+    pickle.loads(pickle.dumps(thing))
