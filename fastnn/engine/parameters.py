@@ -113,8 +113,8 @@ class Parameters:
 
     @property
     def finite(self) -> bool:
-        """Whether no parameter and no slot is NaN or infinite."""
-        return bool(np.isfinite(self.values).all() and np.isfinite(self.slots).all())
+        """Whether no parameter, no slot and no moving statistic is NaN or infinite."""
+        return all(np.isfinite(array).all() for array in (self.values, self.slots, self.state))
 
     def save(self, backup: Array) -> None:
         """Copy all that training changes into a vector of ``saved_count`` values."""

@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnn import data, losses, metrics, optimizers
 from fastnn.engine import DTYPES
 from fastnn.errors import ModelFileError
@@ -33,6 +35,11 @@ DOCUMENT = {
 """What `contents` returns, by its fields; what describes an object is checked by who makes one of it."""
 
 
+NOT_FINITE = (
+    "a weight, or the optimizer's state, is NaN or infinite, and no file holds such; wants a model that is finite"
+)
+
+
 def contents(model: Sequential) -> tuple[dict[str, Any], dict[str, Array]]:
     """All that makes the model: what JSON can hold, and the arrays."""
     if len(model._layers) > MOST_LAYERS:
@@ -42,6 +49,8 @@ def contents(model: Sequential) -> tuple[dict[str, Any], dict[str, Array]]:
     engine = model._engine
     if engine is not None:
         with engine.busy:  # after a whole number of steps
+            if not engine.parameters.finite:
+                raise FloatingPointError(NOT_FINITE)
             iterations = engine.iterations
             arrays |= {f"weights/{i}": array for i, array in enumerate(model._copies(engine))}
             slots = engine.parameters.slot_matrices()
@@ -110,6 +119,14 @@ def rebuilt(
     model._rng.bit_generator.state = document["random"]
     model.metadata = document["metadata"]
     return model
+
+
+def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """Write the weights to a file in the safetensors format."""
+    arrays = dict(zip(model._weight_shapes(), model.get_weights(), strict=True))
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise FloatingPointError(NOT_FINITE)
+    tensors.save(path, arrays)
 
 
 def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:

@@ -11,7 +11,7 @@ from fastnn import data
 from fastnn.callbacks import History, format_logs, verbosity
 from fastnn.data import Chunk
 from fastnn.engine import prepared
-from fastnn.files import model_file, tensors
+from fastnn.files import model_file
 from fastnn.layers import Layer
 from fastnn.names import custom_object_scope
 from fastnn.training import Held, named, tested
@@ -321,12 +321,21 @@ class Sequential(Compiled):
         path : path
         metadata : dict, optional
             JSON-able values of your own; ``load_model(path).metadata`` gives them back.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        FloatingPointError
+            A weight, or the optimizer's state, is NaN or infinite, as it may be within an epoch that diverges.
         """
         self._built()
+        document, arrays = self._contents()
         if metadata is not None:
             json.dumps(metadata)  # raises before anything is changed
-            self.metadata = dict(metadata)
-        model_file.save(path, *self._contents())
+            document["metadata"] = dict(metadata)
+        model_file.save(path, document, arrays)
+        self.metadata = document["metadata"]
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Write the weights alone, in the safetensors format, whole or not at all; it takes the package safetensors.
@@ -341,8 +350,10 @@ class Sequential(Compiled):
         ------
         OSError
             The file cannot be written.
+        FloatingPointError
+            A weight is NaN or infinite, as it may be within an epoch that diverges.
         """
-        tensors.save(path, dict(zip(self._weight_shapes(), self.get_weights(), strict=True)))
+        saving.save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read weights from a file in the safetensors format, all or none, by the names that `save_weights` gives.

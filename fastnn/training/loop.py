@@ -112,7 +112,10 @@ class Loop:
                     break
                 if training.epoch < last:
                     self._keep()
-        self._report(unfinished=training.epoch < last and not training.finished)
+        unfinished = training.epoch < last and not training.finished
+        if unfinished and not training.diverged and not training.finite:  # which is looked for at an epoch's end alone
+            training.diverged = training.epoch + 1
+        self._report(unfinished)
         if callbacks.backups and not training.diverged:
             self._keep(epoch_ended=training.epoch == last)
 

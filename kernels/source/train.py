@@ -135,13 +135,16 @@ def begin_step(layers: Layers, job: Job, thread: Integer, batch: Batch, rows: Sp
 
 @kernel
 def end_epoch(job: Job, thread: Integer, epoch: Integer) -> Integer:
-    """Keep the parameters and slots if they and the epoch's loss are finite; 1 if not, which ends the run."""
+    """Keep parameters, slots and state if they and the epoch's loss are finite; 1 if not, which ends the run."""
     vectors = job.network.parameter_count // LANES
     start = vectors * thread // job.run.threads * LANES
     count = vectors * (thread + 1) // job.run.threads * LANES - start
     good = all_finite(count, job.network.parameters + start * SIZE)
     for part in range(job.network.slot_count):
         if not all_finite(count, job.network.slots + (part * job.network.parameter_count + start) * SIZE):
+            good = 0
+    if thread == 0:
+        if not all_finite(job.network.state_count, job.network.state):
             good = 0
     loss = get_double(job.memory.results, (epoch - job.run.first_epoch) * (1 + job.loss.metric_count))
     if not good or not is_finite(loss):

@@ -124,7 +124,7 @@ class Run:
         """Keep the parameters, slots and state if all is finite; else say so."""
         network = self.network
         vectors = [network.parameters, *network.slots(self.job.network.slot_count)]
-        if not (np.isfinite(loss) and all(np.isfinite(vector).all() for vector in vectors)):
+        if not (np.isfinite(loss) and all(np.isfinite(vector).all() for vector in [*vectors, network.state])):
             self.synchronisation[records.DIVERGED] = epoch + 1
             return True
         backup = self.job.network.backup
