@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -26,6 +27,8 @@ class History(Callback):
         How many rows an epoch has.
     interrupted : bool
         Whether Ctrl-C ended training.
+    model : Sequential or None
+        The model that was trained, as long as somebody else has it.
     """
 
     _state: ClassVar[Mapping[str, Any]] = {
@@ -37,11 +40,25 @@ class History(Callback):
 
     def __init__(self) -> None:
         super().__init__()
+        self._model: weakref.ref[Any] | None = None
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
         self.seconds: list[float] = []
         self.samples = 0
         self.interrupted = False
+
+    @property
+    def model(self) -> Any:
+        """The model that was trained; None once nobody else has it."""
+        return None if self._model is None else self._model()
+
+    @model.setter
+    def model(self, model: Any) -> None:
+        self._model = None if model is None else weakref.ref(model)  # for the model has its history
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies are of the scores, and not of the model."""
+        return {**vars(self), "_model": None}
 
     @property
     def samples_per_second(self) -> list[float]:

@@ -5,6 +5,7 @@ anything else ends the run.
 """
 
 import ctypes
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +114,7 @@ class BatchLoss(Function):
 
     def _compile(self, dtype: str) -> Any:
         real = np.dtype(dtype)
+        own = weakref.ref(self)  # which whoever calls it keeps, as it keeps this
 
         def rows_of(
             rows: int,
@@ -125,6 +127,8 @@ class BatchLoss(Function):
             score_row: int,
             delta: int,
         ) -> int:
+            self = own()
+            assert self is not None
             try:
                 y = _memory(output, rows, columns, output_row, real)
                 target = _memory(targets, rows, columns, target_row, real)

@@ -100,9 +100,9 @@ class Custom(CustomObject, Loss):
             if not callable(value):
                 raise TypeError(f"value got {value!r}; wants a function")
             super().__init__(name, value)
-            self.function: Function = BatchLoss(value)
+            self._function: Function = BatchLoss(value)
         else:
-            self.function = ScalarLoss(value, gradient)
+            self._function = ScalarLoss(value, gradient)
             super().__init__(name, value, gradient)
 
     @property
@@ -111,7 +111,7 @@ class Custom(CustomObject, Loss):
         return self.function_name
 
     def kernel(self, activation: str) -> LossPlan:
-        return super().kernel(activation)._replace(parameter=self.function)
+        return super().kernel(activation)._replace(parameter=self._function)
 
     def __reduce__(self) -> tuple[Any, ...]:
         gradient = self.functions[1] if len(self.functions) > 1 else None
