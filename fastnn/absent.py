@@ -65,15 +65,17 @@ ADVICE: dict[str, dict[str, str]] = {
         )
     },
     "losses": {
-        "CTC CategoricalGeneralizedCrossEntropy CategoricalHinge Circle CosineSimilarity Dice "
-        "MeanAbsolutePercentageError MeanSquaredLogarithmicError Tversky ctc categorical_generalized_cross_entropy "
-        "categorical_hinge circle cosine_similarity dice mean_absolute_percentage_error "
-        "mean_squared_logarithmic_error tversky": "fastnn.losses.Custom(value, gradient) makes a loss, compiled"
+        "CTC CategoricalGeneralizedCrossEntropy Circle Dice Tversky ctc categorical_generalized_cross_entropy circle "
+        "dice tversky": "fastnn.losses.Custom(value, gradient) makes a loss, compiled"
     },
     "optimizers": {
         "Adafactor Ftrl Lamb LossScaleOptimizer MultiOptimizer Muon OptimizerMap ScheduleFreeAdamW legacy": (
             "take fastnn.optimizers.AdamW, or Nadam"
         )
+    },
+    "metrics": {
+        "BinaryIoU IoU MeanIoU OneHotIoU OneHotMeanIoU ConcordanceCorrelation PearsonCorrelation "
+        "concordance_correlation pearson_correlation": "any function of (y_true, y_pred), in NumPy, is a metric"
     },
     "callbacks": {
         "OrbaxCheckpoint": "take fastnn.callbacks.BackupAndRestore",

@@ -186,7 +186,7 @@ class Memory(Record):
     inputs: Address  # from_data: where the batch's inputs stand, if they cannot be taken as they lie
     scores: Address  # doubles: the loss and the metrics of each row of a batch
     results: Address  # doubles: their sums, a row an epoch
-    output: Address  # predictions
+    output: Address  # predictions; or, in training and evaluating, what was scored, by its place in the epoch, or 0
     output_row: Integer  # values from row to row
 
 

@@ -153,5 +153,12 @@ class JSONLogger(_Logger):
         self._line({"epoch": epoch}, logs or {})
 
     def _line(self, place: Mapping[str, int], logs: Logs) -> None:
-        scores = {name: value if math.isfinite(value) else None for name, value in logs.items()}
+        scores = {name: _finite(value) for name, value in logs.items()}
         self._write(json.dumps({**place, **scores}) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """A number if it is finite, else None; of a metric that is a number an output, a list of them."""
+    if hasattr(value, "__len__"):
+        return [_finite(one) for one in value]
+    return value if math.isfinite(value) else None

@@ -26,7 +26,8 @@ class Monitor(Callback):
     monitor : str
         A name in the logs, such as "loss", "val_loss", "val_accuracy".
     mode : {"auto", "min", "max"}
-        Whether smaller or larger scores are better.  "auto": larger for accuracies and the like, smaller for all else.
+        Whether smaller or larger scores are better.  "auto": as the metric of this name says, as in Keras; of others
+        larger for accuracies and the like, smaller for all else.
     min_delta : float
         A score counts as better only if it is better by more than this.
     """
@@ -38,17 +39,32 @@ class Monitor(Callback):
         self.monitor = monitor
         self.mode = lookup(mode, ["auto", "min", "max"], "mode")
         self.min_delta = abs(real_number(min_delta, "min_delta"))
-        auto = "max" if any(word in monitor for word in LARGER_IS_BETTER) else "min"
-        self._larger = (auto if mode == "auto" else mode) == "max"
+        self._larger = self._is_larger_better()
         self.best: float | None = None
         self._warned = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.best, self._warned = None, False
 
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        self._larger = self._is_larger_better()
+
+    def _is_larger_better(self) -> bool:
+        if self.mode != "auto":
+            return self.mode == "max"
+        name = self.monitor.removeprefix("val_")
+        metrics = getattr(self.model, "_metrics", ())
+        known = [found.metric.direction for found in metrics if found.name == name and found.metric.direction]
+        return known[0] == "up" if known else any(word in self.monitor for word in LARGER_IS_BETTER)
+
     def current(self, logs: Logs | None) -> float | None:
         """The monitored score; None, with a warning the first time, if it is not among the logs."""
         value = (logs or {}).get(self.monitor)
+        if value is not None and np.ndim(value):
+            raise ValueError(
+                f"monitor got {self.monitor!r}, which is {np.size(value)} numbers; wants a metric that is one"
+            )
         if value is None and not self._warned:
             self._warned = True
             warnings.warn(
@@ -165,7 +181,7 @@ class TerminateOnNaN(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """End training if a score is not finite."""
-        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        bad = [name for name, value in (logs or {}).items() if not np.isfinite(value).all()]
         if bad:
             print(f"Epoch {epoch + 1}: {bad[0]} is not finite, terminating training")
             self.model.stop_training = True

@@ -193,7 +193,9 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1e3:.2f} ms"
 
 
-def _format(value: float) -> str:
+def _format(value: Any) -> str:
+    if hasattr(value, "__len__"):  # of a metric that is a number an output
+        return f"[{' '.join(map(_format, value))}]"
     return f"{value:.4f}" if value == 0 or 1e-3 < abs(value) < 1e7 else f"{value:.4e}"
 
 

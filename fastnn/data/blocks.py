@@ -274,18 +274,22 @@ class Feed:
 
     def evaluate(self, engine: Engine) -> Array:
         """The means over the rows of the loss and of each metric."""
-        parts = self._each(engine, lambda data: (engine.evaluate(data) * len(data), len(data)))
+        return self.means(engine, lambda data, batch_size: engine.evaluate(data))
+
+    def means(self, engine: Engine, use: Callable[[Data, int], Array]) -> Array:
+        """The means over the rows of what a function makes of each block's, in batches: means over those."""
+        parts = self._each(engine, lambda b: (use(b.data, b.batch_size) * len(b.data), len(b.data)))
         return np.asarray(np.sum([sums for sums, _ in parts], axis=0) / sum(rows for _, rows in parts))
 
     def predict(self, engine: Engine) -> Array:
         """The network's output for each row: (rows, units of the last layer)."""
-        return np.concatenate(self._each(engine, engine.predict))
+        return np.concatenate(self._each(engine, lambda block: engine.predict(block.data)))
 
-    def _each(self, engine: Engine, use: Callable[[Data], Any]) -> list[Any]:
+    def _each(self, engine: Engine, use: Callable[[Block], Any]) -> list[Any]:
         found = []
         with Reader(lambda take: self.blocks(take, 1, engine.dtype)) as reader:
             while isinstance(block := reader.get(), Block):
-                found.append(use(block.data))
+                found.append(use(block))
                 reader.give(block.buffer)
         return found
 

@@ -59,6 +59,7 @@ class Engine:
         self.backend, self.entry = load(backend, dtype)
         self.turns = Turns()
         self.metrics = np.zeros(0, np.int64)
+        self.keeps_outputs = False  # of each epoch of training, for metrics that are no sums over rows
         self.pace = (0, 0.0)  # rows and seconds of the last steps that were timed
         self.count = Count()
         self.trains = False  # fit does
@@ -229,10 +230,10 @@ class Engine:
     def train(self, data: Data, batch_size: int, epochs: int, shuffle: bool, seed: int) -> Training:
         return Training(self, data, min(batch_size, len(data)), epochs, shuffle, seed)
 
-    def evaluate(self, data: Data) -> Array:
-        """The means over the rows of the loss and of each metric."""
+    def evaluate(self, data: Data, output: Array | None = None) -> Array:
+        """The means over the rows of the loss and of each metric; ``output`` (rows, outputs) gets what was scored."""
         with self.busy:
-            means: Array = inference.infer(self, data).sum(axis=0) / len(data)
+            means: Array = inference.infer(self, data, output).sum(axis=0) / len(data)
             if self.job.network.penalized and not self.job.network.penalty_by_row:
                 means[0] += self.parameters.penalty()
         return means
@@ -241,7 +242,7 @@ class Engine:
         """The network's output for each row: (rows, units of the last layer)."""
         output = np.empty((len(data), self.outputs), self.dtype)
         with self.busy:
-            inference.infer(self, data, output)
+            inference.infer(self, data, output, "predict")
         return output
 
     def activations(self, data: Data) -> list[Array]:

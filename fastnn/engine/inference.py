@@ -14,20 +14,21 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 
-def infer(engine: Engine, data: Data, output: Array | None = None) -> Array:
+def infer(engine: Engine, data: Data, output: Array | None = None, mode: str = "evaluate") -> Array:
     """Predict into ``output`` (rows, outputs), or evaluate; in slices after each of which Python has control.
 
-    Returns the sums of the loss and the metrics: a row a block of rows, of which each thread takes some.
+    To evaluate needs no ``output``, and keeps what is scored where it is given.  Returns the sums of the loss and the
+    metrics: a row a block of rows, of which each thread takes some.
     """
     job, costs, size = engine.job, engine.costs, engine.dtype.itemsize
-    blocks = costs.inference_blocks(len(data), output is None)
+    blocks = costs.inference_blocks(len(data), mode == "evaluate")
     threads, capacity, count = blocks
     columns = 1 + len(engine.metrics)
     results = np.zeros((count, columns))
     blocks_a_slice = costs.blocks_a_slice(blocks)
     if not data.direct:
         blocks_a_slice = min(blocks_a_slice, max(1, CONVERTED_BYTES // (capacity * data.width * size)))
-    fill_inference(engine, "evaluate" if output is None else "predict", capacity, threads)
+    fill_inference(engine, mode, capacity, threads)
     for first in range(0, count, blocks_a_slice):
         last = min(first + blocks_a_slice, count)
         part, start = data, 0  # ``start``: the block, and the row, that what is read begins at

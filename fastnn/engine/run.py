@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,10 @@ class Training:
     lazy_nan_check : bool
         Nobody has checked that x, which the kernels read where it lies, is finite: the steps of the first epoch do, on
         a compiled backend.
+    outputs : (rows, outputs) array or None
+        What the network gave for each row of the epoch at hand, in the order of the visit, if the engine keeps it.
+    observe : callable or None
+        Called with the run whenever it has taken steps.
     not_finite : bool
         x is not.  The step that found it has changed nothing; what those before it did, `restore_good` undoes.
     """
@@ -60,6 +64,8 @@ class Training:
         self.results = np.zeros((epochs, 1 + len(engine.metrics)))
         self.diverged = 0
         self.lazy_nan_check = self.not_finite = False
+        self.outputs = np.empty((self.rows, engine.outputs), engine.dtype) if engine.keeps_outputs else None
+        self.observe: Callable[[Training], None] | None = None
         self.chunks = engine.costs.chunks(self.batch_size)
         self.threads = engine.costs.training_threads(self.batch_size, self.chunks or self.batch_size)
         self._may_replicate = engine.costs.replicates(self.threads, self.chunks)
@@ -169,12 +175,14 @@ class Training:
         Within an epoch that is also its sums so far, and what to go back to if it diverges.
         """
         within = self.step % self.steps_per_epoch > 0
+        rows = self.step % self.steps_per_epoch * self.batch_size
         return {
             "step": self.step,
             "seed": self.seed,
             "sums": self.results[self.step // self.steps_per_epoch].tolist() if within else None,
             "good": self.backup if within else None,
             "good_at": list(self._kept_at),
+            "outputs": self.outputs[:rows] if within and self.outputs is not None else None,
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -185,6 +193,8 @@ class Training:
         if state["sums"] is not None and epoch < len(self.results):
             self.results[epoch] = state["sums"]
             self.backup[:] = state["good"]
+            if self.outputs is not None:
+                self.outputs[: len(state["outputs"])] = state["outputs"]
             good_step, good_iterations = state["good_at"]
             self._kept_at = good_step, good_iterations
 
@@ -205,10 +215,22 @@ class Training:
                 run.first_step, run.last_step, run.first_epoch = first, stop, epoch
                 job.optimizer.iterations = engine.iterations
                 job.memory.results = address(self.results) + epoch * self.results.shape[1] * 8
+                job.memory.output, job.memory.output_row = address(self.outputs), engine.outputs
                 try:
                     engine.call(job, engine.synchronisation, self.threads, replicate)
                 finally:  # Ctrl-C strikes when the kernel has returned: see what it did
                     self._take_stock(first)
+        if self.observe is not None:
+            self.observe(self)
+
+    def scored(self, first: int, last: int) -> tuple[Data, Array]:
+        """The rows that the epoch of the last step visited from one place to another, and their outputs, as kept."""
+        assert self.outputs is not None
+        epoch, _ = self.place()
+        data, visited = self.data, self._visited(epoch * self.steps_per_epoch, first, last)
+        weight = None if data.weight is None else data.weight[visited]
+        y = None if data.y is None else data.y[visited]
+        return Data(data.x[:0], y, data.labels, weight), self.outputs[first:last]
 
     def _take_stock(self, first: int) -> None:
         engine = self.engine

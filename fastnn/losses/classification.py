@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from fastnn.data import boolean, real_number
 from fastnn.engine import LOSSES
+from fastnn.typing import Array
+from . import functions
 from .base import Loss, LossPlan
 
 
@@ -22,7 +26,15 @@ class _Crossentropy(Loss):
     natural: ClassVar[str]  # the activation that makes probabilities of logits
     labels: ClassVar[bool] = False
 
-    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        *,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(reduction, name)
         self.from_logits = boolean(from_logits, "from_logits")
         self.label_smoothing = real_number(label_smoothing, "label_smoothing", least=0, most=1)
 
@@ -61,8 +73,18 @@ class BinaryCrossentropy(_Crossentropy):
     row = "binary_crossentropy"
     natural = "sigmoid"
 
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.binary_crossentropy(y_true, y_pred, self.from_logits, self.label_smoothing)
+
     def _from_outputs(self, activation: str) -> LossPlan:
-        return LossPlan(self.row, parameter=self._parameter(), domain=self.domain, smoothing=self.label_smoothing)
+        plan = LossPlan(self.row, parameter=self._parameter(), domain=self.domain, smoothing=self.label_smoothing)
+        if activation in ("softmax", "custom"):
+            return plan
+        return plan._replace(
+            warning=f"loss got {self.name!r}, of probabilities, but the last layer's activation is {activation!r}: "
+            "outputs are clipped to [0, 1], and beyond that nothing is learned; wants 'sigmoid', or 'linear' with "
+            f"{type(self).__name__}(from_logits=True)"
+        )
 
 
 class BinaryFocalCrossentropy(BinaryCrossentropy):
@@ -93,11 +115,18 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
         gamma: float = LOSSES["binary_focal_crossentropy"].parameter[1],
         from_logits: bool = False,
         label_smoothing: float = 0.0,
+        *,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
     ) -> None:
         self.apply_class_balancing = boolean(apply_class_balancing, "apply_class_balancing")
-        super().__init__(from_logits, label_smoothing)
+        super().__init__(from_logits, label_smoothing, reduction=reduction, name=name)
         self.alpha = real_number(alpha, "alpha", least=0, most=1)
         self.gamma = real_number(gamma, "gamma", least=0)
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        constants = self.apply_class_balancing, self.alpha, self.gamma, self.from_logits, self.label_smoothing
+        return functions.binary_focal_crossentropy(y_true, y_pred, *constants)
 
     def _parameter(self) -> Sequence[float]:
         return (self.gamma, self.alpha, 1 - self.alpha) if self.apply_class_balancing else (self.gamma, 1.0, 1.0)
@@ -119,6 +148,9 @@ class CategoricalCrossentropy(_Crossentropy):
     row = "categorical_crossentropy"
     natural = "softmax"
     domain = ""  # one-hot rows times advantages, which may be negative, make it the loss of a policy
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.categorical_crossentropy(y_true, y_pred, self.from_logits, self.label_smoothing)
 
     def _from_outputs(self, activation: str) -> LossPlan:
         hint = ", or the loss 'binary_crossentropy'" if activation == "sigmoid" else ""
@@ -148,13 +180,19 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
         alpha: float | Sequence[float] = 0.25,
         gamma: float = LOSSES["categorical_focal_crossentropy_from_logits"].parameter[1],
         from_logits: bool = False,
+        *,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
     ) -> None:
-        super().__init__(from_logits)
+        super().__init__(from_logits, reduction=reduction, name=name)
         if isinstance(alpha, Sequence):
             self.alpha: float | list[float] = [real_number(a, f"alpha[{i}]", least=0) for i, a in enumerate(alpha)]
         else:
             self.alpha = real_number(alpha, "alpha", least=0)
         self.gamma = real_number(gamma, "gamma", least=0)
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.categorical_focal_crossentropy(y_true, y_pred, self.alpha, self.gamma, self.from_logits)
 
     def _parameter(self) -> Sequence[float | Sequence[float]]:
         return (self.gamma, self.alpha)
@@ -173,6 +211,12 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
 
     labels = True
 
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        if not self.label_smoothing:
+            return functions.sparse_categorical_crossentropy(y_true, y_pred, self.from_logits)
+        p = np.asarray(y_pred)
+        return super().call(np.eye(p.shape[-1])[np.asarray(y_true, np.int64).reshape(len(p))], p)
+
 
 class KLDivergence(Loss):
     """Sum over the outputs of t log(t / y); a row of targets is a row of probabilities.
@@ -183,10 +227,13 @@ class KLDivergence(Loss):
     row = "kl_divergence"
     domain = "probabilities"
 
-    @property
-    def name(self) -> str:
+    @classmethod
+    def default_name(cls) -> str:
         """What Keras calls it; not kldivergence."""
-        return self.row
+        return cls.row
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.kl_divergence(y_true, y_pred)
 
     def kernel(self, activation: str) -> LossPlan:
         plan = super().kernel(activation)
@@ -199,9 +246,28 @@ class Hinge(Loss):
     row = "hinge"
     domain = "signs"
 
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.hinge(y_true, y_pred)
+
 
 class SquaredHinge(Loss):
     """Mean over the outputs of max(1 - t y, 0)^2; targets are -1 and 1, or 0 and 1, where 0 counts as -1."""
 
     row = "squared_hinge"
     domain = "signs"
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.squared_hinge(y_true, y_pred)
+
+
+class CategoricalHinge(Loss):
+    """max(n - p + 1, 0) of the right class's output p and the largest other one n: p = sum(t y), n = max((1 - t) y).
+
+    A row of targets is one-hot.
+    """
+
+    row = "categorical_hinge"
+    domain = "probabilities"
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.categorical_hinge(y_true, y_pred)

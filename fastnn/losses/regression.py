@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastnn.data import real_number
 from fastnn.engine import LOSSES
+from fastnn.typing import Array
+from . import functions
 from .base import Loss, LossPlan
 
 
@@ -14,17 +17,56 @@ class MeanSquaredError(Loss):
 
     row = "mean_squared_error"
 
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.mean_squared_error(y_true, y_pred)
+
 
 class HalfSquaredError(Loss):
     """Sum over the outputs of (y - t)^2 / 2, whose derivative by y is y - t."""
 
     row = "half_squared_error"
 
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.half_squared_error(y_true, y_pred)
+
 
 class MeanAbsoluteError(Loss):
     """Mean over the outputs of abs(y - t)."""
 
     row = "mean_absolute_error"
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.mean_absolute_error(y_true, y_pred)
+
+
+class MeanAbsolutePercentageError(Loss):
+    """Mean over the outputs of 100 abs(y - t) / abs(t), where abs(t) counts as 1e-7 at least, as in Keras."""
+
+    row = "mean_absolute_percentage_error"
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.mean_absolute_percentage_error(y_true, y_pred)
+
+
+class MeanSquaredLogarithmicError(Loss):
+    """Mean over the outputs of (log(1 + y) - log(1 + t))^2, where y and t count as 1e-7 at least, as in Keras."""
+
+    row = "mean_squared_logarithmic_error"
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.mean_squared_logarithmic_error(y_true, y_pred)
+
+
+class CosineSimilarity(Loss):
+    """Minus the cosine of the angle between a row of outputs and its targets: from -1, the same way, to 1.
+
+    Either's length counts as 1e-7 at least, as in Keras.
+    """
+
+    row = "cosine_similarity"
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.cosine_similarity(y_true, y_pred)
 
 
 class Huber(Loss):
@@ -38,8 +80,22 @@ class Huber(Loss):
 
     row = "huber"
 
-    def __init__(self, delta: float = LOSSES["huber"].parameter[1]) -> None:
+    def __init__(
+        self,
+        delta: float = LOSSES["huber"].parameter[1],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(reduction, name)
         self.delta = real_number(delta, "delta", above=0)
+
+    @classmethod
+    def default_name(cls) -> str:
+        """What Keras calls it."""
+        return "huber_loss"
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.huber(y_true, y_pred, self.delta)
 
     def kernel(self, activation: str) -> LossPlan:
         return super().kernel(activation)._replace(parameter=(self.delta,))
@@ -49,6 +105,9 @@ class LogCosh(Loss):
     """Mean over the outputs of log(cosh(y - t)): about (y - t)^2 / 2 near 0, and abs(y - t) - log(2) far from it."""
 
     row = "log_cosh"
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.log_cosh(y_true, y_pred)
 
 
 class Quantile(Loss):
@@ -65,7 +124,13 @@ class Quantile(Loss):
 
     row = "quantile"
 
-    def __init__(self, quantiles: float | Sequence[float] = LOSSES["quantile"].parameter[1]) -> None:
+    def __init__(
+        self,
+        quantiles: float | Sequence[float] = LOSSES["quantile"].parameter[1],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(reduction, name)
         if isinstance(quantiles, Sequence):
             if not quantiles:
                 raise ValueError("quantiles got none; wants at least one")
@@ -73,6 +138,9 @@ class Quantile(Loss):
             self.quantiles: float | list[float] = several if len(several) > 1 else several[0]
         else:
             self.quantiles = real_number(quantiles, "quantiles", above=0, below=1)
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.quantile(y_true, y_pred, self.quantiles)
 
     def kernel(self, activation: str) -> LossPlan:
         count = len(self.quantiles) if isinstance(self.quantiles, list) else 1
@@ -87,3 +155,6 @@ class Poisson(Loss):
 
     row = "poisson"
     domain = "counts"
+
+    def call(self, y_true: Any, y_pred: Any) -> Array:
+        return functions.poisson(y_true, y_pred)

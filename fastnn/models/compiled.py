@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn import data, losses, metrics, optimizers
 from fastnn.engine import BACKENDS, DTYPES, Engine, load
+from fastnn.errors import warn
 from fastnn.layers import Layer
 from fastnn.names import lookup
 from fastnn.turns import exclusive
@@ -23,8 +24,8 @@ class Compiled(Structure):
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self._loss_plan: losses.LossPlan | None = None
-        self._metrics_asked: Any = None
-        self._metrics: list[metrics.Metric] = []
+        self._metrics_asked: tuple[Any, Any] = None, None  # without and with weights
+        self._metrics: list[metrics.Watched] = []
         self._unfit: ValueError | None = None  # why the loss does not fit a layer that was changed
 
     @exclusive(nests=False)
@@ -34,6 +35,7 @@ class Compiled(Structure):
         loss: str | losses.Loss | None = None,
         metrics: Sequence[Any] | None = None,
         *,
+        weighted_metrics: Sequence[Any] | None = None,
         backend: str = "auto",
         threads: int | None = None,
         dtype: str = "float32",
@@ -45,8 +47,10 @@ class Compiled(Structure):
         optimizer : str or Optimizer
             As in Keras, "rmsprop" where nothing is said.
         loss : str or Loss
-        metrics : list of str or Metric
-            Means over the rows, beside the loss.
+        metrics : list of str, Metric, Loss, or function of (y_true, y_pred)
+            Measured beside the loss, without weights of rows.  See `fastnn.metrics`.
+        weighted_metrics : list of the same
+            Measured with the weights of rows and classes.
         backend : {"auto", "numba", "cython", "numpy"}
             "auto": the first of them that is installed.
         threads : int, optional
@@ -68,14 +72,16 @@ class Compiled(Structure):
             threads = data.positive_integer(threads, "threads")
         if self._layers:  # before anything is changed
             if new_loss is not None:
-                self._loss_plan_of(new_loss)
-            self._resolved(metrics, new_loss)
+                found = self._loss_plan_of(new_loss)
+                if found.warning:
+                    warn(found.warning)
+            self._resolved((metrics, weighted_metrics), new_loss)
         load(backend, dtype)
         draft = self._draft(
             optimizer=new_optimizer.given_to(self),
             loss=new_loss,
             dtype=dtype,
-            _metrics_asked=metrics,
+            _metrics_asked=(metrics, weighted_metrics),
             _backend=backend,
             _threads=threads,
             _engine=None,
@@ -105,7 +111,8 @@ class Compiled(Structure):
         self._metrics = self._resolved(self._metrics_asked, self.loss)
         if self.loss is not None and self._unfit is None:
             plan = self._loss_plan = self._loss_plan_of(self.loss)
-            rows = [metric.row for metric in self._metrics]
+            rows = [metric.row for metric in self._metrics if metric.row]
+            engine.keeps_outputs = len(rows) < len(self._metrics)
             engine.set_loss(plan.row, plan.on_logits, plan.parameter, rows, plan.smoothing)
         if self.optimizer is not None:
             self.optimizer.describe_to(engine)
@@ -113,14 +120,16 @@ class Compiled(Structure):
     def _loss_plan_of(self, loss: losses.Loss) -> losses.LossPlan:
         """What the kernels are told of a loss, if it suits the last layer."""
         plans, _ = layer_plans(self._layers, self._inputs or 1)
-        plan = loss.kernel(plans[-1].activation)
-        if self._widths[-1] is not None:
-            plan.check(plans[-1].units)
-        return plan
+        return loss.plan(plans[-1].activation, None if self._widths[-1] is None else plans[-1].units)
 
-    def _resolved(self, asked: Any, loss: losses.Loss | None) -> list[metrics.Metric]:
+    def _resolved(self, asked: tuple[Any, Any], loss: losses.Loss | None) -> list[metrics.Watched]:
         """The metrics that are asked for."""
-        return metrics.resolve(asked, loss, self._widths[-1] or 1)
+        return metrics.resolve(*asked, loss, self._widths[-1] or 1)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """What evaluate returns: the loss and the metrics, by name."""
+        return ["loss", *(metric.name for metric in self._resolved(self._metrics_asked, self.loss))]
 
     def _check_compiled(self, what: str) -> None:
         """Refuse to train or to measure a model that does not know what for."""

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn import data
 from fastnn.callbacks import CallbackList, History, ProgressBar
+from fastnn.callbacks.base import Logs
 from fastnn.data import ArraySource, Chunk, Feed, Passes, streams
 from fastnn.engine import Data, Engine, prepared
 from fastnn.errors import warn
+from fastnn.metrics import Watch
 from fastnn.optimizers import LBFGS, Optimizer
-from fastnn.training import Held, Loop, Minimizer, Reporter, Steps, StreamTraining
+from fastnn.training import Held, Loop, Minimizer, Reporter, Steps, StreamTraining, named
 from fastnn.typing import Array
 from . import datasets
 
@@ -197,8 +199,8 @@ class Fit:
 # --- A single step ---
 
 
-def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Array:
-    """One step over all rows of x; the means of the loss before it and of the metrics.
+def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Logs:
+    """One step over all rows of x; the loss before it and the metrics, by name.
 
     FloatingPointError: it made the loss or a weight NaN or infinite; all is as before.
     """
@@ -209,13 +211,14 @@ def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: An
     batch = batch or data.weighed(datasets.wanted(model).data(Chunk(x, y, sample_weight)), class_weight)
     engine, optimizer = model._built(batch.width), model.optimizer
     optimizer.configure(engine)
-    values = _step(engine, batch)
+    watch = Watch(model._metrics)
+    values = _step(engine, batch, watch)
     if values is None:
         raise FloatingPointError(
             "train_on_batch: the step made the loss or a weight NaN or infinite; the weights are as before. "
             "Try a smaller learning_rate, or scaled inputs"
         )
-    return values
+    return named(values, model._metrics, watch.results())
 
 
 def _plain_batch(model: Sequential, x: Any, y: Any) -> Data | None:
@@ -228,14 +231,15 @@ def _plain_batch(model: Sequential, x: Any, y: Any) -> Data | None:
     return Data(x, y) if len(x) == len(y) and prepared.finite(x) and prepared.finite(y) else None
 
 
-def _step(engine: Engine, batch: Data) -> Array | None:
-    """The means of the loss before the step and of the metrics; None if it diverged."""
+def _step(engine: Engine, batch: Data, watch: Watch) -> Array | None:
+    """The means of the loss before the step and of the metrics, which ``watch`` may see; None if it diverged."""
     rows = len(batch)
     with engine.busy:
-        step = prepared.step(engine, rows, batch.labels)
+        step = None if watch else prepared.step(engine, rows, batch.labels)
         if step is not None:
             return step(engine, batch)
     run = engine.train(batch, rows, 1, False, 0)
+    run.observe = watch.observe if watch else None
     run.advance(1)
     if run.diverged:
         run.restore_good()

@@ -63,10 +63,12 @@ def contents(model: Sequential) -> tuple[dict[str, Any], dict[str, Array]]:
         "compiled": None,
     }
     if model.optimizer is not None:
+        watched = model._resolved(model._metrics_asked, model.loss)
         document["compiled"] = {
             "optimizer": serialize(model.optimizer),
             "loss": None if model.loss is None else serialize(model.loss),
-            "metrics": [serialize(metric) for metric in model._resolved(model._metrics_asked, model.loss)],
+            "metrics": [serialize(found.metric.fresh(found.name)) for found in watched if not found.weighted],
+            "weighted_metrics": [serialize(found.metric.fresh(found.name)) for found in watched if found.weighted],
             "iterations": model.optimizer.iterations if engine is None else iterations,
         }
     return document, arrays
@@ -108,8 +110,13 @@ def rebuilt(
     if compiled is not None:
         optimizer = deserialize(compiled["optimizer"], optimizers.Optimizer, "optimizer")
         loss = None if compiled["loss"] is None else deserialize(compiled["loss"], losses.Loss, "loss")
-        watched = [deserialize(metric, metrics.Metric, "metrics") for metric in compiled["metrics"]]
-        model.compile(optimizer, loss, watched, dtype=model.dtype, backend=backend, threads=threads)
+        plain, weighted = (
+            [deserialize(metric, metrics.Metric, "metrics") for metric in compiled.get(key, ())]
+            for key in ("metrics", "weighted_metrics")
+        )
+        model.compile(
+            optimizer, loss, plain, weighted_metrics=weighted, dtype=model.dtype, backend=backend, threads=threads
+        )
     model._inputs = inputs
     if arrays:
         draft = model._draft()
@@ -145,6 +152,8 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
 def custom_objects(model: Sequential) -> dict[str, CustomObject]:
     """What is made of functions of the user's own, by the names that a file holds of them."""
     made = [model.loss, *(layer.activation for layer in model._layers if hasattr(layer, "activation"))]
+    for found in model._resolved(model._metrics_asked, model.loss):
+        made += [found.metric, getattr(found.metric, "loss", None)]
     if model.optimizer is not None:
         made += [model.optimizer.schedule, getattr(model.optimizer.schedule, "schedule", None)]
     return {found.function_name: found for found in made if isinstance(found, CustomObject)}

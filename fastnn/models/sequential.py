@@ -14,7 +14,7 @@ from fastnn.engine import prepared
 from fastnn.files import model_file
 from fastnn.layers import Layer
 from fastnn.names import custom_object_scope
-from fastnn.training import Held, named, tested
+from fastnn.training import Held, tested
 from fastnn.turns import exclusive
 from fastnn.typing import Array
 from . import datasets, fitting, inference, saving
@@ -196,8 +196,7 @@ class Sequential(Compiled):
     ) -> Any:
         """One step over all rows of x; the loss before it (and metrics), as evaluate returns them."""
         self._check_compiled("train_on_batch")
-        values = fitting.step(self, x, y, sample_weight, class_weight)
-        return inference.scores(named(values, self._metrics), return_dict)
+        return inference.scores(fitting.step(self, x, y, sample_weight, class_weight), return_dict)
 
     def evaluate(
         self,
@@ -218,8 +217,8 @@ class Sequential(Compiled):
         Returns
         -------
         float, list of float, or dict
-            The loss alone where there are no metrics; a dict by name with ``return_dict``.  ``batch_size`` is taken for
-            Keras's sake: blocks are cut to fit the cache, and the result does not depend on them.
+            The loss alone where there are no metrics; a dict by name with ``return_dict``.  ``batch_size`` matters to
+            metrics that are functions or loss objects: means over batches, as in Keras.
         """
         self._check_compiled("evaluate")
         rows_a_batch, level = data.batch_size(batch_size), verbosity(verbose)
@@ -234,7 +233,8 @@ class Sequential(Compiled):
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Evaluate, and print nothing."""
-        return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
+        rows = max(1, len(x))
+        return self.evaluate(x, y, rows, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
 
     # --- Predicting, and looking inside ---
 

@@ -319,4 +319,4 @@ class Fit(Rule):
 def _report_divergence(loop: Loop) -> None:
     """Report the epoch in which training diverged too, as scikit-learn does; the weights stay as they are."""
     epoch = loop.reporter.reported
-    loop.reporter.end(loop.training.means(epoch), loop.seconds[epoch], loop.training.samples(epoch))
+    loop.reporter.end(loop.reporter.logs(loop.training.means(epoch)), loop.seconds[epoch], loop.training.samples(epoch))

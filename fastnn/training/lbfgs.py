@@ -14,7 +14,7 @@ from fastnn.extras import require
 from fastnn.optimizers import LBFGS
 from fastnn.typing import Array
 from . import divergence
-from .reports import Reporter
+from .reports import Reporter, evaluate
 
 
 class Minimizer:
@@ -73,9 +73,11 @@ class Minimizer:
         engine, reporter = self.engine, self.reporter
         self._best = np.array(intermediate_result.x)
         self._move(self._best)
-        means = engine.evaluate(self.data) if reporter.metrics else np.array([intermediate_result.fun])
+        logs = {"loss": float(intermediate_result.fun)}
+        if reporter.metrics:
+            logs = evaluate(engine, self.data, reporter.metrics, len(self.data))
         engine.iterations += 1
-        reporter.end(means, seconds, len(self.data))
+        reporter.end(logs, seconds, len(self.data))
         if reporter.stopped or self.stopping():
             raise StopIteration
         if reporter.reported < len(reporter.epochs):

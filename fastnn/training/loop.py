@@ -13,7 +13,7 @@ from typing import Any
 from fastnn.engine import SLICE_SECONDS, Data, Training
 from fastnn.optimizers import Optimizer
 from . import divergence
-from .reports import Logs, Reporter, named
+from .reports import Logs, Reporter
 from .stream import Steps, StreamTraining
 
 
@@ -39,6 +39,8 @@ class Loop:
         self.engine, self.epochs, self.callbacks = training.engine, reporter.epochs, reporter.callbacks
         self.stopping, self.nan_check, self.diverged = stopping, nan_check, diverged
         self.seconds = [0.0] * len(self.epochs)
+        if reporter.watch:
+            training.observe = reporter.watch.observe
         self.completed = False  # True: neither Ctrl-C nor an error was the end
         self._live = self.callbacks.needs_progress
         self._stepping = False  # in compiled steps, and not in a callback
@@ -131,7 +133,7 @@ class Loop:
     def _so_far(self) -> tuple[int, int, Logs]:
         """The index of the epoch at hand, how many steps it has had, and its scores."""
         epoch, step = self.training.place()
-        return epoch, step, named(self.training.means(epoch), self.reporter.metrics)
+        return epoch, step, self.reporter.logs(self.training.means(epoch))
 
     def _report(self, unfinished: bool = False) -> None:
         """Report the epochs that have ended; ``unfinished``: and the one that was stopped within."""
@@ -142,7 +144,7 @@ class Loop:
         if isinstance(training, Training) and not (reporter.each_epoch or reporter.rules):
             reporter.end_all(training, min(last, training.epoch), self.seconds)
         while (epoch := reporter.reported) < last:
-            reporter.end(training.means(epoch), self.seconds[epoch], training.samples(epoch))
+            reporter.end(reporter.logs(training.means(epoch)), self.seconds[epoch], training.samples(epoch))
             if reporter.each_epoch:
                 training.keep_good()  # a callback may have set weights
 

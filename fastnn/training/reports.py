@@ -6,24 +6,28 @@ import math
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from fastnn import data
 from fastnn.callbacks import CallbackList
 from fastnn.callbacks.base import Logs
-from fastnn.data import Feed, batches, evaluate
+from fastnn.data import Feed, batches
 from fastnn.engine import Data, Engine, Training
-from fastnn.metrics import Metric
+from fastnn.metrics import Watch, Watched
 from fastnn.typing import Array
 from .stream import Steps
 
 
-def named(values: Array, metrics: Sequence[Metric], prefix: str = "") -> Logs:
-    """The loss and the metrics by name, from their means over the rows."""
-    loss, *rest = values.tolist()
-    logs = {f"{prefix}loss": loss}
-    for metric, value in zip(metrics, rest, strict=True):
-        logs[prefix + metric.name] = math.sqrt(value) if metric.root else value
+def named(values: Array, metrics: Sequence[Watched], kept: Sequence[Any] = ()) -> Logs:
+    """The loss and the metrics by name, from their means over the rows, and what NumPy made of outputs."""
+    loss, *sums = values.tolist()
+    logs = {"loss": loss}
+    means, others = iter(sums), iter(kept)
+    for name, metric, row, _ in metrics:
+        value = next(means) if row else next(others)
+        logs[name] = math.sqrt(value) if row and metric.root else value
     return logs
 
 
@@ -41,30 +45,55 @@ class Held:
         return number % self.freq == 0 if isinstance(self.freq, int) else number in self.freq
 
 
-def tested(engine: Engine, held: Held, metrics: Sequence[Metric], callbacks: CallbackList | None) -> Logs:
+def tested(engine: Engine, held: Held, metrics: Sequence[Watched], callbacks: CallbackList | None) -> Logs:
     """The loss and the metrics of rows, by name; callbacks are told."""
     if callbacks is None:
-        return named(evaluate(engine, held.rows), metrics)
+        return evaluate(engine, held.rows, metrics, held.batch_size)
     callbacks.call("on_test_begin", {})
     if callbacks.wants("on_test_batch_begin", "on_test_batch_end"):
         logs = _by_batches(engine, held, metrics, callbacks)
     else:
-        logs = named(evaluate(engine, held.rows), metrics)
+        logs = evaluate(engine, held.rows, metrics, held.batch_size)
     callbacks.call("on_test_end", logs)
     return logs
 
 
-def _by_batches(engine: Engine, held: Held, metrics: Sequence[Metric], callbacks: CallbackList) -> Logs:
+def _by_batches(engine: Engine, held: Held, metrics: Sequence[Watched], callbacks: CallbackList) -> Logs:
     callbacks.model.stop_evaluating = False
-    sums, count, logs = np.zeros(1 + len(metrics)), 0, {}
+    watch, sums, count, logs = Watch(metrics), np.zeros(1 + len(engine.metrics)), 0, {}
     for number, batch in enumerate(batches(held.rows, held.batch_size, engine.dtype)):
         callbacks.call("on_test_batch_begin", number, {})
-        sums, count = sums + engine.evaluate(batch) * len(batch), count + len(batch)
-        logs = named(sums / count, metrics)
+        sums, count = sums + _measured(engine, batch, watch, len(batch)) * len(batch), count + len(batch)
+        logs = named(sums / count, metrics, watch.results())
         callbacks.call("on_test_batch_end", number, logs)
         if callbacks.model.stop_evaluating:
             break
     return logs
+
+
+def evaluate(engine: Engine, rows: Data | Feed, metrics: Sequence[Watched], batch_size: int) -> Logs:
+    """The loss and the metrics of rows, in memory or not, by name.
+
+    ``batch_size`` matters to metrics that are functions or loss objects.
+    """
+    watch = Watch(metrics)
+    if not watch:
+        return named(data.evaluate(engine, rows), metrics)
+    if isinstance(rows, Feed):
+        means = rows.means(engine, lambda part, size: _measured(engine, part, watch, size))
+    else:
+        means = _measured(engine, rows, watch, batch_size)
+    return named(means, metrics, watch.results())
+
+
+def _measured(engine: Engine, rows: Data, watch: Watch, batch_size: int) -> Array:
+    """The means over rows of the loss and of what the compiled run measures; ``watch`` sees the outputs."""
+    if not watch:
+        return engine.evaluate(rows)
+    outputs = np.empty((len(rows), engine.outputs), engine.dtype)
+    means = engine.evaluate(rows, outputs)
+    watch.update(rows, outputs, batch_size)
+    return means
 
 
 class Rule:
@@ -110,7 +139,7 @@ class Reporter:
     def __init__(
         self,
         engine: Engine,
-        metrics: Sequence[Metric],
+        metrics: Sequence[Watched],
         validation: Held | None,
         epochs: range,
         callbacks: CallbackList,
@@ -119,8 +148,10 @@ class Reporter:
     ) -> None:
         self.engine, self.metrics, self.validation = engine, metrics, validation
         self.epochs, self.callbacks, self.timed, self.rules = epochs, callbacks, timed, rules
+        self.watch = Watch(metrics)
         # Whether somebody must hear of an epoch before the next one begins, and not just some time after.
         self.each_epoch = callbacks.needs_epochs or validation is not None or any(rule.each_epoch for rule in rules)
+        self.each_epoch = self.each_epoch or bool(self.watch)
         self.reported = 0  # epochs
         self.stopped = False  # by a rule
         self._begun = -1  # the epoch that the callbacks know of
@@ -129,12 +160,16 @@ class Reporter:
         """Tell the callbacks that the epoch of this index begins, unless they know."""
         if self._begun != epoch:
             self._begun = epoch
+            self.watch.reset()
             self.callbacks.on_epoch_begin(self.epochs[epoch])
 
-    def end(self, means: Array, seconds: float, rows: int) -> None:
-        """Report the next epoch: the means over its rows of the loss and the metrics, and how long its steps took."""
+    def logs(self, means: Array) -> Logs:
+        """The loss and the metrics by name, from their means over the rows so far of the epoch at hand."""
+        return named(means, self.metrics, self.watch.results())
+
+    def end(self, logs: Logs, seconds: float, rows: int) -> None:
+        """Report the next epoch: its loss and metrics by name, and how long its steps took."""
         epoch = self.epochs[self.reported]
-        logs = named(means, self.metrics)
         if self.validation is not None and self.validation.due(epoch):
             scores = tested(self.engine, self.validation, self.metrics, self.callbacks)
             logs |= {f"val_{name}": value for name, value in scores.items()}
@@ -154,8 +189,8 @@ class Reporter:
         epochs, rows = self.epochs[first:last], training.rows
         columns = [[value / rows for value in column] for column in training.results[first:last].T.tolist()]
         logs = {"loss": columns[0]}
-        for metric, column in zip(self.metrics, columns[1:], strict=True):
-            logs[metric.name] = [math.sqrt(value) for value in column] if metric.root else column
+        for (name, metric, _, _), column in zip(self.metrics, columns[1:], strict=True):
+            logs[name] = [math.sqrt(value) for value in column] if metric.root else column
         updates = [(vars(history).update, history.with_epochs(epochs, logs)) for history in self.callbacks.histories]
         self.timed(list(seconds[first:last]), rows)
         self.reported = last  # before the updates, each of which Ctrl-C cannot divide

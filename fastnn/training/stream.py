@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class StreamTraining:
         self.results = np.zeros((epochs, 1 + len(engine.metrics)))  # sums over the rows of loss and metrics
         self.rows = np.zeros(epochs, np.int64)  # that these are sums over
         self.seconds_a_step = engine.guessed_seconds(feed.batch_size)
+        self.observe: Callable[[Training], None] | None = None  # see Training
         self.good = 0  # the step to which a run that diverged goes back
         self._epoch_step = 0  # at which this epoch began
         self._block: Block | None = None
@@ -110,6 +111,7 @@ class StreamTraining:
                 return False
             self._block = item
             self._run = Training(self.engine, item.data, item.batch_size, 1, self._shuffle_rows, item.seed)
+            self._run.observe = self.observe
             self._before = self.step, self.rows[self.epoch], self.results[self.epoch].copy()
             self.good = self.step
             self._threads = self._run.threads

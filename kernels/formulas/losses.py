@@ -204,8 +204,31 @@ def poisson_from_logarithm_gradient(y: Array, target: Array) -> Array:
     return exp(y) - target
 
 
+KERAS_EPSILON = 1e-7
+
+
+def mean_absolute_percentage_error_value(y: Array, target: Array) -> Array:
+    return 100.0 * absolute(y - target) / maximum(absolute(target), KERAS_EPSILON)
+
+
+def mean_absolute_percentage_error_gradient(y: Array, target: Array) -> Array:
+    size = maximum(absolute(target), KERAS_EPSILON)
+    return where(y > target, 100.0 / size, where(y < target, -100.0 / size, (y - target) * 0.0))
+
+
+def mean_squared_logarithmic_error_value(y: Array, target: Array) -> Array:
+    error = log1p(maximum(y, KERAS_EPSILON)) - log1p(maximum(target, KERAS_EPSILON))
+    return error * error
+
+
+def mean_squared_logarithmic_error_gradient(y: Array, target: Array) -> Array:
+    p = maximum(y, KERAS_EPSILON)
+    slope = 2.0 * (log1p(p) - log1p(maximum(target, KERAS_EPSILON))) / (1.0 + p)
+    return where(y > KERAS_EPSILON, slope, (y - p) * 0.0)
+
+
 def binary_accuracy_value(y: Array, target: Array) -> Array:
-    return where(y > 0.5, where(target > 0.5, 1.0, 0.0), where(target > 0.5, 0.0, 1.0))
+    return where(where(y > 0.5, 1.0, 0.0) == target, 1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -258,6 +281,14 @@ LOSSES: dict[str, Loss] = {
         parameter=("gamma", 2.0),
         of_log_softmax=True,
     ),
+    "mean_absolute_percentage_error": Loss(
+        mean_absolute_percentage_error_value, mean_absolute_percentage_error_gradient
+    ),
+    "mean_squared_logarithmic_error": Loss(
+        mean_squared_logarithmic_error_value, mean_squared_logarithmic_error_gradient
+    ),
+    "cosine_similarity": Loss(None, None, mean=False),
+    "categorical_hinge": Loss(None, None, mean=False),
     "binary_accuracy": Loss(binary_accuracy_value, None),
     "categorical_accuracy": Loss(None, None),
 }
@@ -270,6 +301,7 @@ LOSS_GRADIENTS = {name: row for name, row in LOSSES.items() if row.gradient and 
 CATEGORICAL_CROSSENTROPY_FROM_LOGITS, CATEGORICAL_ACCURACY = (
     list(LOSSES).index(name) for name in ("categorical_crossentropy_from_logits", "categorical_accuracy")
 )
+COSINE_SIMILARITY, CATEGORICAL_HINGE = (list(LOSSES).index(name) for name in ("cosine_similarity", "categorical_hinge"))
 KL_DIVERGENCE_FROM_LOGITS, CATEGORICAL_FOCAL_CROSSENTROPY_FROM_LOGITS = (
     list(LOSSES).index(n) for n in LOG_SOFTMAX_LOSSES
 )

@@ -11,6 +11,7 @@ from ..vocabulary import load, store
 from .dense import weight_gradient
 from .gather import check_finite, gather_rows
 from .loss import score_rows
+from .output import keep_output
 from .passes import backward, forward
 from .split import chunk_count, chunks_a_thread, hands_over
 from .vectors import add_vectors, copy_vectors, vectors_for
@@ -83,6 +84,7 @@ def train_chunks(layers: Layers, job: Job, thread: Integer, batch: Batch, all_gr
         check_finite(layer_at(layers, 0).inputs, job, rows, inputs, batch.epoch, batch.position)
         forward(layers, job, 0, block, batch, 1, 0, scratch)
         score_rows(job, last, block, batch.first_score + start, batch.row_weight, scratch)
+        keep_output(last, job, block, batch.position + start)
         backward(layers, job, block, batch, scratch)
         chunk_gradient(layers, job, base, rows, scratch, gradients + level * count * SIZE)
         level += 1

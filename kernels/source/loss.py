@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import inf
-
 from ..formulas.activations import LINEAR, SOFTMAX
 from ..formulas.losses import (
     CATEGORICAL_ACCURACY,
     CATEGORICAL_CROSSENTROPY_FROM_LOGITS,
     CATEGORICAL_FOCAL_CROSSENTROPY_FROM_LOGITS,
+    CATEGORICAL_HINGE,
+    COSINE_SIMILARITY,
     KL_DIVERGENCE_FROM_LOGITS,
     LOG_SOFTMAX_LOSSES,
     LOSS_GRADIENTS,
@@ -26,12 +26,9 @@ from ..vocabulary import (
     get,
     get_double,
     get_integer,
-    lane_numbers,
     lanes_below,
     load,
     log,
-    max_lanes,
-    minimum,
     put_double,
     splat,
     store,
@@ -41,6 +38,7 @@ from ..vocabulary import (
 )
 from .crossentropy import crossentropy_row, crossentropy_rows
 from .custom import call_custom
+from .row_losses import argmax_of_row, categorical_hinge_rows, cosine_similarity_rows
 from .softmax import largest_of_row
 
 
@@ -165,17 +163,6 @@ def weigh_rows(
         put_double(scores.address, row * scores.stride, weight * score)
 
 
-@kernel
-def argmax_of_row(columns: Integer, source: Address) -> Double:
-    """The first column that holds the row's largest value."""
-    largest = largest_of_row(columns, source)
-    place = splat(inf)
-    for at in range(0, columns, LANES):
-        here = where(load(source, at) == largest, lane_numbers() + splat(to_double(at)), splat(inf))
-        place = minimum(place, where(lanes_below(columns - at), here, splat(inf)))
-    return first_lane(-max_lanes(-place))
-
-
 @kernel(inline=True)
 def score_rows(
     job: Job, layer: Layer, block: Block, first_score: Integer, row_weight: Double, scratch: Address
@@ -208,6 +195,10 @@ def score_rows(
         log_softmax_loss_rows(
             job.loss.code, job, rows, layer.outputs, row_weight, Rows(source, stride), targets, scores, delta
         )
+    elif job.loss.code == COSINE_SIMILARITY:
+        cosine_similarity_rows(job, rows, layer.outputs, row_weight, Rows(output, stride), targets, scores, delta)
+    elif job.loss.code == CATEGORICAL_HINGE:
+        categorical_hinge_rows(job, rows, layer.outputs, row_weight, Rows(output, stride), targets, scores, delta)
     else:
         source = output
         if job.loss.on_logits:
@@ -235,7 +226,8 @@ def score_crossentropy(
         logits = delta
         probabilities = output.address
     if layer.outputs < FEW_VALUES:
-        if probabilities == delta or (job.run.mode == TRAIN and job.loss.metric_count == 0):  # nobody asks for them
+        asked = job.run.mode != TRAIN or job.loss.metric_count != 0 or job.memory.output != 0
+        if probabilities == delta or not asked:
             probabilities = 0
         crossentropy_rows(job, layer, rows, row_weight, targets, logits, probabilities, delta, scores, scratch + PACK)
     else:

@@ -7,12 +7,13 @@ from ..language import Address, Integer, kernel
 from ..program import LANES, PACK, SIZE
 from ..records import ABORTED, DENSE, EVALUATE, PREDICT, Job, Layer, Layers, layer_at
 from ..values import Batch, Block, Rows
-from ..vocabulary import atomic_get, copy, load, put, put_double, store, to_double
+from ..vocabulary import atomic_get, put, put_double, to_double
 from .activation import activate
 from .barrier import barrier
 from .dense import dot_rows, layer_product
 from .gather import gather_rows, readable_in_place
 from .loss import score_rows
+from .output import keep_output, put_output
 from .passes import forward
 from .scores import sum_of_scores
 from .softmax import softmax
@@ -53,22 +54,6 @@ def columns_of_layer(
 
 
 @kernel
-def put_output(last: Layer, job: Job, base: Address, position: Integer, rows: Integer) -> None:
-    """The last layer's outputs, from a workspace to where the caller wants them, in rows without padding."""
-    output = base + last.output * job.memory.capacity * SIZE
-    for row in range(rows):
-        source = output + row * last.output_stride * SIZE
-        target = job.memory.output + (position + row) * job.memory.output_row * SIZE
-        at = 0
-        while at + LANES <= last.outputs:
-            store(target, at, load(source, at))
-            at += LANES
-        while at < last.outputs:
-            copy(source, at, target, at)
-            at += 1
-
-
-@kernel
 def predict_by_columns(layers: Layers, job: Job, thread: Integer) -> Integer:
     """Predictions for few rows by wide dense layers; 1 if the run was aborted.
 
@@ -92,7 +77,7 @@ def predict_by_columns(layers: Layers, job: Job, thread: Integer) -> Integer:
         if last.activation == SOFTMAX:
             output = base + last.output * job.memory.capacity * SIZE
             softmax(job, job.data.rows, last.outputs, last.output_stride, output, output, job.memory.scratch + PACK)
-        put_output(last, job, base, 0, job.data.rows)
+        put_output(last, job, Block(base, 0, job.data.rows, 0), 0)
     return 0
 
 
@@ -123,12 +108,13 @@ def infer(layers: Layers, job: Job, thread: Integer) -> Integer:
         if atomic_get(job.run.synchronisation, ABORTED):
             return 1
         if job.run.mode == PREDICT:
-            put_output(last, job, base, position, rows)
+            put_output(last, job, block, position)
         else:
             first_score = thread * job.memory.capacity
             score_rows(job, last, block, first_score, 1.0 / to_double(rows), scratch)
             if atomic_get(job.run.synchronisation, ABORTED):
                 return 1
+            keep_output(last, job, block, position)
             for column in range(columns):
                 scores = job.memory.scores + (first_score * columns + column) * 8
                 put_double(job.memory.results, number * columns + column, sum_of_scores(rows, columns, scores))

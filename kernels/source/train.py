@@ -14,6 +14,7 @@ from .gather import check_finite, gather_rows, gather_targets, targets_of
 from .loss import score_rows
 from .normalization import move_statistics
 from .optimizer import prepare_step
+from .output import keep_output
 from .own_columns import copy_columns, own_job, own_layer, update_columns
 from .passes import backward, forward
 from .scores import add_penalties, add_scores, row_weight_of
@@ -108,7 +109,9 @@ def train_rows(layers: Layers, job: Job, thread: Integer, batch: Batch, scratch:
         check_finite(layer_at(layers, 0).inputs, job, block.rows, inputs, batch.epoch, batch.position)
     if forward(layers, job, job.split.from_data > 0, block, batch, 1, 0, scratch):
         return 1
-    score_rows(job, layer_at(layers, job.network.layer_count - 1), block, 0, batch.row_weight, scratch)
+    last = layer_at(layers, job.network.layer_count - 1)
+    score_rows(job, last, block, 0, batch.row_weight, scratch)
+    keep_output(last, job, block, batch.position + first)
     return backward(layers, job, block, batch, scratch)
 
 

@@ -15,7 +15,9 @@ def test_label_smoothing(network, flat_gradients, assert_close, backend, dtype, 
     loss = losses.BinaryFocalCrossentropy(True, 0.3, 1.5, from_logits=activation == "linear", label_smoothing=smoothing)
     copied = losses.get({"class_name": "BinaryFocalCrossentropy", "config": loss.get_config()})
     assert copied.label_smoothing == smoothing
-    model = network(sizes, [activation], weights, loss=copied, metrics=["accuracy"], backend=backend, dtype=dtype)
+    model = network(
+        sizes, [activation], weights, loss=copied, metrics=["binary_accuracy"], backend=backend, dtype=dtype
+    )
     last = ["sigmoid" if activation == "linear" else activation]
     smooth = y * (1 - smoothing) + smoothing / 2
     accuracy = {"float32": 1e-4, "float64": 1e-9}[dtype]

@@ -74,6 +74,7 @@ EXCEPTIONS = {
     ("parameters", "layers.BatchNormalization.__init__"): "Keras's signature",
     ("parameters", "layers.Dense.__init__"): "Keras's signature",
     ("parameters", "models.Sequential.evaluate"): "Keras's signature",
+    ("parameters", "metrics.AUC.__init__"): "Keras's signature",
     ("parameters", "models.Sequential.fit"): "Keras's signature",
     ("parameters", "sklearn.LinearRegression.__init__"): "scikit-learn's way: an argument a setting",
     ("parameters", "sklearn.LogisticRegression.__init__"): "scikit-learn's way: an argument a setting",

@@ -343,7 +343,7 @@ class Calls:
                 fits = kind not in NOISE
             elif base == "input_gradient":
                 fits = number > 0 and kind not in NOISE
-            elif base == "put_output":
+            elif base in ("put_output", "keep_output"):
                 fits = number == len(world.layers) - 1
             else:
                 fits = layer.height > 0

@@ -7,7 +7,12 @@ import numpy as np
 from ... import formulas
 from ...formulas.activations import SOFTMAX
 from ...formulas.arrays import Array
-from ...formulas.losses import CATEGORICAL_ACCURACY, CATEGORICAL_CROSSENTROPY_FROM_LOGITS
+from ...formulas.losses import (
+    CATEGORICAL_ACCURACY,
+    CATEGORICAL_CROSSENTROPY_FROM_LOGITS,
+    CATEGORICAL_HINGE,
+    COSINE_SIMILARITY,
+)
 from ...records import CUSTOM
 from .activation import applied, log_softmax, softmax, through_activation
 from .memory import Network, address_of, array_at, call_custom
@@ -53,6 +58,8 @@ class Loss:
             return np.where(target == 0, 0, target * (level - y)).sum(axis=1)
         if code == CATEGORICAL_ACCURACY:
             return (y.argmax(axis=1) == target.argmax(axis=1)).astype(self.dtype)
+        if code in WHOLE_ROWS:
+            return WHOLE_ROWS[code](y, target)[0]
         row = LOSSES[code]
         assert row.value
         if row.of_log_softmax:
@@ -68,6 +75,9 @@ class Loss:
         if self.loss.code == CATEGORICAL_CROSSENTROPY_FROM_LOGITS:
             p = output if self.layer.activation == SOFTMAX else softmax(logits)
             return scale * (p * target.sum(axis=1, keepdims=True) - target)
+        if self.loss.code in WHOLE_ROWS:
+            slope = WHOLE_ROWS[self.loss.code](output, target)[1]
+            return through_activation(self.layer, logits, output, scale * slope)
         row = LOSSES[self.loss.code]
         assert row.gradient
         y = logits if self.loss.on_logits else output
@@ -95,3 +105,26 @@ class Loss:
         call_custom(self.loss.function, rows, columns, *sources, address_of(scores), 1, address_of(delta))
         self.custom_results = output, (scores.astype(self.dtype), delta)
         return self.custom_results[1]
+
+
+def cosine_similarity(y: Array, target: Array) -> tuple[Array, Array]:
+    """Minus the cosine of each row's outputs and targets, and its gradient by the outputs."""
+    squares = np.square(y).sum(axis=1, keepdims=True)
+    unit = y / np.sqrt(np.maximum(squares, y.dtype.type(1e-14)))
+    wanted = target / np.sqrt(np.maximum(np.square(target).sum(axis=1, keepdims=True), y.dtype.type(1e-14)))
+    cosine = (unit * wanted).sum(axis=1, keepdims=True)
+    along = np.where(squares > 1e-14, unit * cosine, 0)
+    return -cosine[:, 0], (along - wanted) / np.sqrt(np.maximum(squares, y.dtype.type(1e-14)))
+
+
+def categorical_hinge(y: Array, target: Array) -> tuple[Array, Array]:
+    """What the largest wrong output of each row lacks of being 1 less than the right one, and its gradient."""
+    wrong = (1 - target) * y
+    short = wrong.max(axis=1) - (target * y).sum(axis=1) + 1
+    slope = -target
+    first = np.arange(len(y)), wrong.argmax(axis=1)
+    slope[first] += 1 - target[first]
+    return np.maximum(short, 0), np.where(short[:, np.newaxis] > 0, slope, 0)
+
+
+WHOLE_ROWS = {COSINE_SIMILARITY: cosine_similarity, CATEGORICAL_HINGE: categorical_hinge}

@@ -115,10 +115,18 @@ class Run:
         if job.order.row_weights:
             row_weight = array_at(job.order.row_weights + 8 * step, (1,), np.float64)[0]
             scores[0] *= row_weight * count
+        self.keep_output(after[-1], position)
         delta = self.loss.delta(before[-1], after[-1], target, weight, row_weight)
         self.backward(before, after, delta, gradient)
         scores[0] += penalize(self.network, gradient, row_weight if job.network.penalty_by_row else 1.0) * count
         return scores
+
+    def keep_output(self, output: Array, position: int) -> None:
+        """Put the network's output, of rows from a position on, where the caller wants it, if anywhere."""
+        memory, size = self.job.memory, self.dtype.itemsize
+        if memory.output:
+            start = memory.output + position * memory.output_row * size
+            array_at(start, output.shape, self.dtype, (memory.output_row * size, size))[:] = output
 
     def end_epoch(self, epoch: int, loss: float) -> bool:
         """Keep the parameters, slots and state if all is finite; else say so."""
@@ -145,9 +153,9 @@ class Run:
             if job.run.mode == records.EVALUATE:
                 target, weight = self.data.y(rows), self.data.sample_weight(rows, count)
                 self.results(block)[:] = self.loss.scores(before[-1], after[-1], target, weight)
+                self.keep_output(after[-1], position)
                 continue
-            start = job.memory.output + position * job.memory.output_row * size
-            array_at(start, after[-1].shape, self.dtype, (job.memory.output_row * size, size))[:] = after[-1]
+            self.keep_output(after[-1], position)
             for layer, output in zip(self.network.layers, after[1:], strict=True):  # left in the workspace, as compiled
                 start = job.memory.workspace + layer.output * job.memory.capacity * size
                 array_at(start, output.shape, self.dtype, (layer.output_stride * size, size))[:] = output

@@ -1,0 +1,365 @@
+"""Metrics of yes and no at thresholds: true and false positives and negatives, and what is made of them.
+
+An output counts as positive where it is above a threshold, a target where it is not 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastnn.data import positive_integer, real_number
+from fastnn.losses.functions import arrays
+from fastnn.typing import Array
+from .base import Metric
+
+
+class Counts(Metric):
+    """Base of the metrics of counts at thresholds; `counts` are sums of weights, of 1 where there are none."""
+
+    _thresholds: list[float]  # in rising order
+    top_k: int | None = None
+    class_id: int | None = None
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        t, p = arrays(y_true, y_pred)
+        t, p = (a[:, np.newaxis] if a.ndim == 1 else a for a in (t, p))
+        weight = None if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(len(t), -1)
+        if self.top_k is not None:
+            p = _only_top(p, self.top_k)
+        if self.class_id is not None:
+            if self.class_id >= p.shape[1]:
+                raise ValueError(f"class_id got {self.class_id}, but there are {p.shape[1]} outputs; wants less")
+            t, p = (a[:, self.class_id, np.newaxis] for a in (t, p))
+        if np.isnan(p).any():
+            self._add("counts", np.nan)
+            return
+        self._add("counts", self._counted(t != 0, p, weight))
+
+    def _counted(self, t: Array, p: Array, weight: Array | None) -> Array:
+        """True and false positives, true and false negatives, (4, thresholds), of rows."""
+        return counted(t.ravel(), self._above(p.ravel()), len(self._thresholds), _spread(weight, p))
+
+    def _above(self, p: Array) -> Array:
+        """How many of the thresholds each output is above, those being in rising order."""
+        return np.searchsorted(np.asarray(self._thresholds, p.dtype), p, side="left")
+
+    def _sums(self) -> tuple[Array, Array, Array, Array]:
+        """True and false positives, true and false negatives, each (thresholds,), or (thresholds, outputs)."""
+        sums = np.asarray(self._total("counts"))
+        if sums.ndim == 0:
+            sums = np.full((4, len(self._thresholds)), sums)  # of no rows, or of a NaN
+        return sums[0], sums[1], sums[2], sums[3]
+
+    def _single(self, values: Array) -> Any:
+        """A number where there is one threshold, else an array."""
+        return float(values[0]) if len(self._thresholds) == 1 else values
+
+
+def counted(t: Array, above: Array, thresholds: int, weight: Array | None) -> Array:
+    """True and false positives, true and false negatives, (4, thresholds), from how many thresholds each is above.
+
+    A histogram for each kind of target: what is added are whole numbers, or weights in the order of the rows.
+    """
+    places = above + (thresholds + 1) * t
+    found = np.bincount(places, weight, 2 * (thresholds + 1)).astype(np.float64).reshape(2, -1)
+    positive = found[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]  # of outputs above threshold i there are those above more
+    negative = found.sum(axis=1, keepdims=True) - positive
+    return np.array([positive[1], positive[0], negative[0], negative[1]])
+
+
+def ratio(part: Array, whole: Array) -> Array:
+    """part / whole; 0 where whole is 0."""
+    return np.divide(part, whole, out=np.zeros_like(np.asarray(part, np.float64)), where=whole != 0)
+
+
+def _spread(weight: Array | None, p: Array) -> Array | None:
+    return None if weight is None else np.broadcast_to(weight, p.shape).ravel()
+
+
+def _only_top(p: Array, k: int) -> Array:
+    """Outputs of which all but the k largest of a row are as small as can be."""
+    order = np.argsort(-p, axis=1, kind="stable")
+    kept = np.full_like(p, -np.inf)
+    top = order[:, : min(k, p.shape[1])]
+    np.put_along_axis(kept, top, np.take_along_axis(p, top, axis=1), axis=1)
+    return kept
+
+
+def parsed(thresholds: float | Sequence[float] | None, default: float) -> list[float]:
+    """Thresholds as a list of numbers from 0 to 1; the default alone where there are none."""
+    if thresholds is None:
+        return [default]
+    several = list(thresholds) if isinstance(thresholds, Sequence | np.ndarray) else [thresholds]
+    if not several:
+        raise ValueError("thresholds got none; wants at least one")
+    return [real_number(value, "thresholds", least=0, most=1) for value in several]
+
+
+def plain(thresholds: float | Sequence[float] | None) -> float | list[float] | None:
+    """Thresholds as they were given, but for arrays."""
+    if isinstance(thresholds, Sequence | np.ndarray):
+        return [float(value) for value in thresholds]
+    return thresholds
+
+
+class _Count(Counts):
+    """Base of the counts of one kind."""
+
+    kind: ClassVar[int]
+
+    def __init__(self, thresholds: float | Sequence[float] | None = None, name: str | None = None) -> None:
+        super().__init__(name)
+        several = parsed(thresholds, 0.5)
+        self._order = np.argsort(np.argsort(several, kind="stable"), kind="stable")
+        self._thresholds, self.thresholds = sorted(several), plain(thresholds)
+
+    def result(self) -> Any:
+        """The count; of several thresholds an array."""
+        return self._single(self._sums()[self.kind][self._order])
+
+
+class TruePositives(_Count):
+    """How many outputs are positive whose target is, too.
+
+    Parameters
+    ----------
+    thresholds : float or sequence of float, optional
+        From 0 to 1; default 0.5.
+    name : str, optional
+    """
+
+    kind = 0
+
+
+class FalsePositives(_Count):
+    """How many outputs are positive whose target is not.
+
+    Parameters
+    ----------
+    thresholds : float or sequence of float, optional
+        From 0 to 1; default 0.5.
+    name : str, optional
+    """
+
+    kind = 1
+
+
+class TrueNegatives(_Count):
+    """How many outputs are negative whose target is, too.
+
+    Parameters
+    ----------
+    thresholds : float or sequence of float, optional
+        From 0 to 1; default 0.5.
+    name : str, optional
+    """
+
+    kind = 2
+
+
+class FalseNegatives(_Count):
+    """How many outputs are negative whose target is not.
+
+    Parameters
+    ----------
+    thresholds : float or sequence of float, optional
+        From 0 to 1; default 0.5.
+    name : str, optional
+    """
+
+    kind = 3
+
+
+class _Part(Counts):
+    """Base of precision and recall: the true positives as a part of something."""
+
+    direction = "up"
+    others: ClassVar[int]  # what is in the whole beside the true positives
+
+    def __init__(
+        self,
+        thresholds: float | Sequence[float] | None = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.top_k = None if top_k is None else positive_integer(top_k, "top_k")
+        self.class_id = None if class_id is None else positive_integer(class_id, "class_id", least=0)
+        several = parsed(thresholds, 0.5 if top_k is None else -1e10)
+        self._order = np.argsort(np.argsort(several, kind="stable"), kind="stable")
+        self._thresholds, self.thresholds = sorted(several), plain(thresholds)
+
+    def result(self) -> Any:
+        """The part; of several thresholds an array."""
+        sums = self._sums()
+        return self._single(ratio(sums[0], sums[0] + sums[self.others])[self._order])
+
+
+class Precision(_Part):
+    """The part of the positive outputs whose target is positive; 0 where no output is.
+
+    Parameters
+    ----------
+    thresholds : float or sequence of float, optional
+        From 0 to 1; default 0.5, or none where top_k is given.
+    top_k : int, optional
+        Only the k largest outputs of a row may be positive.
+    class_id : int, optional
+        Only this column of outputs and targets counts.
+    name : str, optional
+    """
+
+    others = 1
+
+
+class Recall(_Part):
+    """The part of the positive targets whose output is positive; 0 where no target is.
+
+    Parameters
+    ----------
+    thresholds : float or sequence of float, optional
+        From 0 to 1; default 0.5, or none where top_k is given.
+    top_k : int, optional
+        Only the k largest outputs of a row may be positive.
+    class_id : int, optional
+        Only this column of outputs and targets counts.
+    name : str, optional
+    """
+
+    others = 3
+
+
+class _Constrained(Counts):
+    """Base of the metrics that are the best of one part where another one is at least so much."""
+
+    direction = "up"
+    what: ClassVar[str]  # the argument that says how much
+
+    def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None) -> None:
+        super().__init__(name)
+        self.class_id = None if class_id is None else positive_integer(class_id, "class_id", least=0)
+        self.num_thresholds = positive_integer(num_thresholds, "num_thresholds")
+        setattr(self, self.what, real_number(value, self.what, least=0, most=1))
+        self._thresholds = [0.5] if num_thresholds == 1 else evenly(num_thresholds)
+
+    def _above(self, p: Array) -> Array:
+        if self.num_thresholds < 3:
+            return super()._above(p)
+        return above_evenly(p, self.num_thresholds)
+
+    def result(self) -> float:
+        true_positives, false_positives, true_negatives, false_negatives = self._sums()
+        parts = {
+            "recall": ratio(true_positives, true_positives + false_negatives),
+            "precision": ratio(true_positives, true_positives + false_positives),
+            "specificity": ratio(true_negatives, true_negatives + false_positives),
+        }
+        parts["sensitivity"] = parts["recall"]
+        enough = parts[self.what] >= getattr(self, self.what)
+        return float(np.where(enough, parts[self.best], 0).max(initial=0))
+
+    best: ClassVar[str]  # what is made large
+
+
+def evenly(count: int) -> list[float]:
+    """Thresholds from 0 to 1."""
+    return [0.0, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0]
+
+
+def above_evenly(p: Array, count: int) -> Array:
+    """How many of so many thresholds, evenly from 0 to 1, each output is above: as Keras rounds.
+
+    Thus 0 is above none and 1 above all but the last; for an area under a curve 0 is above the first.
+    """
+    clipped = np.clip(p, 0, 1)
+    above: Array = np.ceil(clipped * p.dtype.type(count - 1)).astype(np.int64)
+    return above
+
+
+class SensitivityAtSpecificity(_Constrained):
+    """The largest part of the positives that is found, at a threshold where so large a part of the negatives is, too.
+
+    Parameters
+    ----------
+    specificity : float
+        From 0 to 1.
+    num_thresholds : int
+    class_id : int, optional
+        Only this column of outputs and targets counts.
+    name : str, optional
+    """
+
+    what, best = "specificity", "sensitivity"
+
+    def __init__(
+        self, specificity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(specificity, num_thresholds, class_id, name)
+
+
+class SpecificityAtSensitivity(_Constrained):
+    """The largest part of the negatives that is found, at a threshold where so large a part of the positives is, too.
+
+    Parameters
+    ----------
+    sensitivity : float
+        From 0 to 1.
+    num_thresholds : int
+    class_id : int, optional
+        Only this column of outputs and targets counts.
+    name : str, optional
+    """
+
+    what, best = "sensitivity", "specificity"
+
+    def __init__(
+        self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(sensitivity, num_thresholds, class_id, name)
+
+
+class PrecisionAtRecall(_Constrained):
+    """The largest precision at a threshold where recall is so large.
+
+    Parameters
+    ----------
+    recall : float
+        From 0 to 1.
+    num_thresholds : int
+    class_id : int, optional
+        Only this column of outputs and targets counts.
+    name : str, optional
+    """
+
+    what, best = "recall", "precision"
+
+    def __init__(
+        self, recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(recall, num_thresholds, class_id, name)
+
+
+class RecallAtPrecision(_Constrained):
+    """The largest recall at a threshold where precision is so large.
+
+    Parameters
+    ----------
+    precision : float
+        From 0 to 1.
+    num_thresholds : int
+    class_id : int, optional
+        Only this column of outputs and targets counts.
+    name : str, optional
+    """
+
+    what, best = "precision", "recall"
+
+    def __init__(
+        self, precision: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(precision, num_thresholds, class_id, name)
