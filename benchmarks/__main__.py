@@ -35,6 +35,7 @@ BENCHMARKS = {
     "estimators": ("estimators", "the perceptrons of fastnn.sklearn beside scikit-learn's: scores and fits"),
     "search": ("estimators", "a grid search with one and two workers, beside scikit-learn's"),
     "tabular": ("estimators", "the tabular estimators beside scikit-learn's MLP and gradient boosting"),
+    "tables": ("tables", "the same on small tables that installed packages ship"),
     "elementary": ("elementary", "exp, log, tanh ... and every activation, beside NumPy's"),
     "report": (
         "report",

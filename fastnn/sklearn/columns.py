@@ -14,7 +14,7 @@ from fastnn.typing import Array
 from .cells import DAY, HOUR, MISSING, are_bits, as_dates, as_floats, as_texts, kinds_in, shown
 from .reading import Column
 
-CLIP = 3.0  # the limit of smooth clipping
+STRAIGHT = 3.0  # so far scaled values are about themselves
 MOST_BINS = 1000  # of all columns together: with many columns each has fewer
 ROWS_A_BIN = 100
 LEAST_BINS = 8  # where more are asked for, but fewer are possible, there are none
@@ -40,7 +40,7 @@ class TableEncoder:
     A kind of value that fit did not see in a column is an error; booleans and numbers of 0 and 1 are of one kind.
 
     Then the median of each column is subtracted, and the column is divided by the difference of its quartiles, or,
-    where that is 0, by half its range.  At last it is clipped smoothly: x / sqrt(1 + (x / 3)^2).
+    where that is 0, by half its range.  At last what is far from the median is drawn nearer: 3 asinh(x / 3).
 
     A row of weight k counts as k rows, in all but the vocabulary of n-grams and their inverse frequencies.
     """
@@ -83,8 +83,7 @@ class TableEncoder:
         x = encoded[:, self.varies]
         x -= self.center
         x /= self.spread
-        x /= np.sqrt(1 + np.square(x / CLIP))
-        return x
+        return np.asarray(STRAIGHT * np.arcsinh(x / STRAIGHT))
 
 
 # --- Kinds of columns ------------------------------------------------------------------------------------------------

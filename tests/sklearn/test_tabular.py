@@ -19,8 +19,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from fastnn.sklearn import TabularClassifier, TabularRegressor  # noqa: E402
 from fastnn.sklearn.columns import TableEncoder, bin_edges, kind_of, quantiles  # noqa: E402
-from fastnn.sklearn.ensemble import side_by_side, split  # noqa: E402
+from fastnn.sklearn.ensemble import held_out, side_by_side  # noqa: E402
 from fastnn.sklearn.reading import columns_of  # noqa: E402
+from fastnn.sklearn.recipe import recipe_for  # noqa: E402
 
 SMALL = {
     "hidden_layer_sizes": (16, 16),
@@ -188,7 +189,7 @@ def test_a_table_of_arrow_is_that_of_pandas():
     np.testing.assert_array_equal(*(encoded(t)[0] for t in (table, pyarrow.Table.from_pandas(table))))
 
 
-def test_columns_are_centred_scaled_and_clipped():
+def test_columns_are_centred_scaled_and_drawn_nearer():
     rng = np.random.default_rng(0)
     x = rng.normal(5, 3, (1001, 2))
     x[0] = 1e6
@@ -196,9 +197,9 @@ def test_columns_are_centred_scaled_and_clipped():
     z = TableEncoder(0, 10, 0).fit_transform(columns_of(TabularRegressor(), x, reset=True))
     low, middle, high = np.quantile(x[:, 0], [0.25, 0.5, 0.75])
     wanted = (x[:, 0] - middle) / (high - low)
-    np.testing.assert_allclose(z[:, 0], wanted / np.sqrt(1 + (wanted / 3) ** 2), rtol=1e-4, atol=1e-5)
-    assert z[0, 0] == pytest.approx(3)
-    np.testing.assert_allclose(np.unique(z[:, 1]), [0, 2 / np.sqrt(1 + (2 / 3) ** 2)], rtol=1e-5)
+    np.testing.assert_allclose(z[:, 0], 3 * np.arcsinh(wanted / 3), rtol=1e-4, atol=1e-5)
+    assert z[0, 0] == pytest.approx(3 * np.log(2 * wanted[0] / 3))
+    np.testing.assert_allclose(np.unique(z[:, 1]), [0, 3 * np.arcsinh(2 / 3)], rtol=1e-5)
 
 
 # --- Estimators ---
@@ -272,15 +273,19 @@ def test_every_member_is_trained_once(members, threads):
     assert all(1 <= given <= threads for _, given in trained)
 
 
-def test_the_best_epoch_is_kept(mixed):
+def test_the_best_end_of_a_cycle_is_kept(mixed):
     table, labels, _ = mixed
     model = TabularClassifier(**SMALL, random_state=0).fit(
         table[:200], labels[:200], X_val=table[200:], y_val=labels[200:]
     )
     (curve,), (best,) = model.validation_curves_, model.best_epochs_
     assert len(curve) == 60
-    assert best == 60 - np.argmax(curve[::-1])
-    assert model.score(table[200:], labels[200:]) == pytest.approx(max(curve))
+    assert best in (4, 12, 28, 60)
+    assert model.score(table[200:], labels[200:]) == pytest.approx(curve[best - 1])
+    y = (np.arange(200) % 2).astype(float)  # there is nothing to learn: the less, the better
+    noise = np.random.default_rng(0).normal(size=(200, 5))
+    model = TabularRegressor(**SMALL | {"n_ensemble": 2}, random_state=0).fit(noise, y)
+    assert model.best_epochs_ == [4, 4]  # one for all
 
 
 def test_without_held_out_rows_the_last_epoch_is_kept(mixed):
@@ -324,13 +329,34 @@ def test_a_weight_is_a_number_of_copies_in_any_order(mixed, kind):
 
 @pytest.mark.parametrize("classes", [None, np.tile([0, 1], 20)])
 def test_copies_of_a_row_are_held_out_together(classes):
-    rows = np.arange(40)
-    x = (rows // 4)[:, np.newaxis].astype(np.float32)
+    x = (np.arange(40) // 4)[:, np.newaxis].astype(np.float32)
     for seed in range(5):
-        (x_train, y_train, _), (x_held, y_held, _) = split((x, rows, None), 0.2, classes, seed)
-        assert len(x_held) == 8
-        assert not set(x_train.ravel()) & set(x_held.ravel())
-        np.testing.assert_array_equal(np.sort(np.concatenate([y_train, y_held])), rows)
+        for held in held_out(x, 0.2, classes, 3, seed):
+            assert held.sum() == 8
+            assert not set(x[held].ravel()) & set(x[~held].ravel())
+
+
+def test_each_network_holds_out_other_rows_of_the_same_proportions():
+    x = np.arange(400.0)[:, np.newaxis]
+    classes = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [320, 60, 20]))
+    for labels in (None, classes):
+        parts = held_out(x, 0.25, labels, 6, 0)
+        np.testing.assert_array_equal(np.sum(parts[:4], axis=0), np.ones(400))
+        np.testing.assert_array_equal(parts[4], parts[0])  # there are no others left
+        assert not np.array_equal(parts[0], held_out(x, 0.25, labels, 1, 1)[0])
+    for part in parts:
+        np.testing.assert_allclose(np.bincount(classes[part]), [80, 15, 5], atol=1)
+    assert not np.any(held_out(x[:3], 0.1, None, 2, 0))
+
+
+def test_the_recipe_is_by_the_number_of_rows():
+    few, some, many = (recipe_for(TabularClassifier(), rows, 4) for rows in (150, 2_000, 20_000))
+    assert (few.batch_size, some.batch_size, many.batch_size) == (32, 128, 256)
+    assert few.hidden == some.hidden == [128, 128, 128]
+    assert many.hidden == [256, 256, 256]
+    assert (few.ends, few.epochs, few.validation_fraction) == ([4, 13, 30, 64], 64, 0.25)
+    given = recipe_for(TabularClassifier(8, batch_size=5, epochs=2, validation_fraction=0), 20_000, 1)
+    assert (given.hidden, given.batch_size, given.ends, given.validation_fraction) == ([8], 5, [1, 2], 0)
 
 
 @pytest.mark.parametrize("factor", [1, 0.5, 1000])

@@ -1,0 +1,57 @@
+"""How a tabular estimator trains, by the number of rows and by what its parameters leave open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from fastnn.data import positive_integer, real_number
+
+if TYPE_CHECKING:
+    from .tabular import BaseTabular
+
+CYCLES = 4
+"""Of the learning rate; each is twice as long as the one before."""
+
+MANY_ROWS = 10_000
+"""Up to here narrow layers do as well, for a quarter of the work."""
+
+STEPS_AN_EPOCH = 16
+"""As long as a batch has 32 rows to 256."""
+
+
+class Recipe(NamedTuple):
+    """What to train, for how long, and what to hold out."""
+
+    hidden: list[int]
+    dropout: float
+    batch_size: int
+    epochs: int
+    ends: list[int]
+    """The epochs, from 1, that end a cycle: the rate is 0 there."""
+    validation_fraction: float
+
+
+def recipe_for(settings: BaseTabular, rows: int, members: int) -> Recipe:
+    """The recipe for so many rows and networks.  ValueError, TypeError: a parameter that cannot be."""
+    hidden = settings.hidden_layer_sizes
+    if isinstance(hidden, str) and hidden == "auto":
+        hidden = (128,) * 3 if rows <= MANY_ROWS else (256,) * 3
+    fraction = settings.validation_fraction
+    if fraction == "auto":
+        fraction = 1 / min(max(members, 4), 10)
+    fraction = real_number(fraction, "validation_fraction", least=0, below=1)
+    batch_size = settings.batch_size
+    if batch_size == "auto":
+        batch_size = 2 ** int(np.clip(np.round(np.log2(rows * (1 - fraction) / STEPS_AN_EPOCH)), 5, 8))
+    epochs = positive_integer(settings.epochs, "epochs")
+    done = (2.0 ** np.arange(1, CYCLES + 1) - 1) / (2**CYCLES - 1)
+    return Recipe(
+        [positive_integer(width, "hidden_layer_sizes") for width in np.atleast_1d(hidden).tolist()],
+        real_number(settings.dropout, "dropout", least=0, below=1),
+        positive_integer(batch_size, "batch_size"),
+        epochs,
+        np.unique(np.maximum(1, np.round(done * epochs))).astype(int).tolist(),
+        fraction,
+    )
