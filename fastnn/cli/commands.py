@@ -1,6 +1,7 @@
 """The commands: their names, options and help, and what each calls."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 from fastnn.callbacks import format_seconds
 from fastnn.version import VERSION
 from .predict import predict_table
-from .tables import check_folder
+from .tables import CsvOptions, check_folder
 from .train import TrainOptions, train_on_table
 
 
@@ -25,8 +26,10 @@ class Commands(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-def _units(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+def _units(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
     """Read the units of the hidden layers: "64,64", or "none"."""
+    if value is None:
+        return None
     if value == "none":
         return ()
     parts = value.split(",")
@@ -46,33 +49,63 @@ def commands() -> None:
     """Train and run dense networks on a CPU."""
 
 
+def csv_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say how a CSV file is written."""
+    found = "Default: found out."
+    for option in (
+        click.option("--missing", multiple=True, metavar="TEXT", help="A further marker of a missing value."),
+        click.option("--encoding", help=f"Of a CSV file, as in cp1252. {found}"),
+        click.option("--thousands", metavar="MARK", help="Between thousands, as in 1,234,567. Default: none."),
+        click.option("--decimal", metavar="MARK", help=f"Decimal mark. {found}"),
+        click.option("--sep", metavar="MARK", help=f"Between values; 'tab' is one. {found}"),
+    ):
+        command = option(command)
+    return command
+
+
+def _csv(options: dict[str, Any]) -> CsvOptions:
+    """Take the options that say how a CSV file is written out of all."""
+    given = CsvOptions(**{name: options.pop(name) for name in CsvOptions._fields})
+    sep = "\t" if given.sep in ("tab", "\\t") else given.sep
+    for name, mark in (("sep", sep), ("decimal", given.decimal), ("thousands", given.thousands)):
+        if mark is not None and len(mark) != 1:
+            raise click.BadParameter(f"{mark!r} is not one character", param_hint=f"'--{name}'")
+    if sep is not None and sep in (given.decimal, given.thousands):
+        raise click.BadParameter(f"{sep!r} is a mark within numbers too", param_hint="'--sep'")
+    return given._replace(sep=sep)
+
+
 @commands.command()
 @click.argument("data", type=existing_file)
 @click.option("--target", required=True, help="Column to predict.")
 @click.option("--drop", multiple=True, metavar="NAME", help="Column to leave out; may be repeated.")
 @click.option("--task", type=click.Choice(["auto", "classification", "regression"]), default="auto")
-@click.option("--hidden", default="64,64", callback=_units, help="Units of the hidden layers, or 'none'.")
-@click.option("--activation", default="relu", help="Activation of the hidden layers.")
-@click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam")
-@click.option("--learning-rate", type=float, help="Default: the optimizer's own.")
-@click.option("--epochs", type=click.IntRange(min=1), default=20)
-@click.option("--batch-size", type=click.IntRange(min=1), default=32)
+@click.option("--hidden", callback=_units, help="Units of the hidden layers, as in 64,64, or 'none'.")
+@click.option("--activation", help="Activation of the hidden layers.")
+@click.option("--learning-rate", type=float, help="The highest.")
+@click.option("--epochs", type=click.IntRange(min=1), help="The best one is kept.")
+@click.option("--batch-size", type=click.IntRange(min=1))
+@click.option("--members", type=click.IntRange(min=1), help="Networks whose predictions are averaged.")
 @click.option("--holdout", type=click.FloatRange(0, 1, max_open=True), default=0.2, help="Part kept for the score.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the split, the weights and the shuffling.")
+@click.option("--plot", type=output_file, help="Draw the score there: a confusion matrix, or residuals.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of the split, the weights and the shuffling."
+)
 @click.option("--backend", default="auto", help="auto, numba, cython or numpy.")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: as many as pay.")
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32")
+@csv_options
 @click.option("-o", "--output", type=output_file, default="model.fastnn", help="Where the model is saved.")
 @click.pass_context
 def train(context: click.Context, /, **options: Any) -> None:
-    """Train a network on DATA, a .csv, .csv.gz, .parquet or .npz file.
+    """Train networks on DATA, a .csv, .csv.gz, .tsv, .parquet or .npz file.
 
-    Texts, booleans and integers with few values are classes; other numbers are a quantity. Numbers are
-    standardised, texts become one input a category; a missing number counts as the mean, a missing text as a
-    category. Rows without a target are left out. The model's file holds everything that prediction takes.
+    Texts, categories, booleans and integers with few values are classes; other numbers are a quantity. What each column
+    was taken for is shown first. The recipe is that of TabularClassifier and TabularRegressor; the options of a network
+    change it. Rows without a target are left out. The model's file holds everything that prediction takes.
     It is saved too where training diverged (exit status 1) or was interrupted (130).
     """
-    context.exit(train_on_table(TrainOptions(**options)))
+    csv = _csv(options)
+    context.exit(train_on_table(TrainOptions(**options, csv=csv)))
 
 
 @commands.command()
@@ -80,9 +113,10 @@ def train(context: click.Context, /, **options: Any) -> None:
 @click.argument("data", type=existing_file)
 @click.option("-o", "--output", type=output_file, required=True, help="A .csv, .parquet or .npz file.")
 @click.option("--probabilities", is_flag=True, help="Add a column a class with its probability.")
-def predict(model_file: Path, data: Path, output: Path, probabilities: bool) -> None:
+@csv_options
+def predict(model_file: Path, data: Path, output: Path, probabilities: bool, **options: Any) -> None:
     """Predict the rows of DATA with a MODEL that `train` saved."""
-    predict_table(model_file, data, output, probabilities)
+    predict_table(model_file, data, output, probabilities, _csv(options))
 
 
 @commands.command()

@@ -1,69 +1,97 @@
 """Tables for the command line: read them from files, and write them."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn.extras import require
 from fastnn.files.atomic import replacing
 from fastnn.typing import Array
+from .csv_files import CsvFile, CsvOptions, TableError
 
-BLOCK = 1 << 28  # bytes of CSV from which the columns' types are inferred: for most files all of it
+__all__ = [
+    "CsvOptions",
+    "Read",
+    "TableError",
+    "check_folder",
+    "check_output",
+    "decoded",
+    "kind_of",
+    "read_table",
+    "write_table",
+]
+
+NO_OPTIONS = CsvOptions()
 
 
-class TableError(ValueError):
-    """A table that cannot be read, or that does not fit the model."""
+class Read(NamedTuple):
+    """A table that was read, and what there is to say of it."""
+
+    table: Any  # pyarrow's
+    facts: dict[str, str]  # by column
+    notes: list[str]  # of the file
+    csv: CsvFile | None
+
+    def place(self, row: int) -> str:
+        """Where a row is, as in "line 7"."""
+        return f"row {row + 1}" if self.csv is None else f"line {self.csv.line(row)}"
 
 
-def read_table(path: Path, texts: Sequence[str] = ()) -> Any:
-    """Read a .csv, .csv.gz, .parquet or .npz file as a pyarrow table; its name's ending says what it is.
+def read_table(path: Path, options: CsvOptions = NO_OPTIONS, kinds: Mapping[str, str] | None = None) -> Read:
+    """Read a .csv, .csv.gz, .parquet or .npz file; its name's ending says what it is.
 
-    A two-dimensional array ``x`` of an .npz file becomes columns ``x[0]``, ``x[1]``, ...  The columns ``texts`` are of
-    text, whatever they look like in this file; the others' types are inferred.  TableError: the file is none of these,
-    is damaged, has no rows, or names a column twice.
+    A two-dimensional array ``x`` of an .npz file becomes columns ``x[0]``, ``x[1]``, ...  Columns of ``kinds`` (see
+    `kind_of`) are of that kind in a CSV file, whatever they look like; the others' kinds are found out.  TableError:
+    the file is none of these, is damaged, has no rows, or names a column twice.
     """
     pa = require("pyarrow", "cli")
-    name = path.name.lower()
+    name, file, notes = path.name.lower(), None, []
     try:
-        if name.endswith((".csv", ".csv.gz")):
-            table = _read_csv(path, texts)
+        if name.endswith((".csv", ".csv.gz", ".tsv")):
+            file = CsvFile(path, options)
+            table = file.table
+            marks = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+            notes = [f"separated by {marks.get(file.sep, repr(file.sep))}", file.encoding]
+            notes += ["decimal commas"] if file.decimal == "," else []
         elif name.endswith((".parquet", ".pq")):
             table = require("pyarrow.parquet", "cli").read_table(path)
         elif name.endswith(".npz"):
             table = _read_npz(path)
         else:
-            raise TableError(f"{path}: its name must end in .csv, .csv.gz, .parquet or .npz")
+            raise TableError(f"{path}: its name must end in .csv, .csv.gz, .tsv, .parquet or .npz")
+        repeated = sorted(name for name, count in Counter(table.column_names).items() if count > 1)
+        if repeated:
+            raise TableError(f"{path} holds more than one column {repeated[0]!r}: each needs a name of its own")
+        if table.num_rows == 0:
+            raise TableError(f"{path} has no rows")
+        if file is not None:
+            table = file.converted(kinds or {})
     except TableError:
         raise
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise TableError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    names = table.column_names
-    if repeated := sorted({n for n in names if names.count(n) > 1}):
-        raise TableError(f"{path} holds more than one column {repeated[0]!r}: each needs a name of its own")
-    if table.num_rows == 0:
-        raise TableError(f"{path} has no rows")
-    return table
-
-
-def _read_csv(path: Path, texts: Sequence[str]) -> Any:
-    """Read a CSV file; the columns ``texts`` are text, the types of the others are inferred."""
-    pa, csv = require("pyarrow", "cli"), require("pyarrow.csv", "cli")
-    return csv.read_csv(
-        path,
-        read_options=csv.ReadOptions(block_size=BLOCK),
-        convert_options=csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string())),
-    )
+    return Read(table, {} if file is None else file.facts, notes, file)
 
 
 def _read_npz(path: Path) -> Any:
     """Read the arrays of an .npz file as columns."""
     pa = require("pyarrow", "cli")
     columns: dict[str, Any] = {}
+    if not zipfile.is_zipfile(path):
+        raise TableError(f"{path} is no .npz file: those are ZIP archives of arrays")
     with np.load(path, allow_pickle=False) as arrays:
-        for name, array in arrays.items():
+        for name in arrays.files:
+            try:
+                array = np.asarray(arrays[name])
+            except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+                raise TableError(f"{path}: array {name!r} cannot be read: {error}") from error
             if array.ndim == 0 or array.dtype.kind not in "biufU":
                 raise TableError(
                     f"{path}: array {name!r} is {array.ndim}-dimensional of dtype {array.dtype}; "
@@ -78,6 +106,26 @@ def _read_npz(path: Path) -> Any:
     if len(set(lengths.values())) > 1:
         raise TableError(f"{path}: its arrays must have the same number of rows, they have {lengths}")
     return pa.table({name: pa.array(np.ascontiguousarray(column)) for name, column in columns.items()})
+
+
+def kind_of(kind: Any) -> str:
+    """What a column of an Arrow type is: a number, boolean, date, time of day, category, text, or nothing."""
+    types = require("pyarrow", "cli").types
+    names = {
+        "nothing": types.is_null,
+        "boolean": types.is_boolean,
+        "number": lambda t: types.is_integer(t) or types.is_floating(t) or types.is_decimal(t) or types.is_duration(t),
+        "date": lambda t: types.is_date(t) or types.is_timestamp(t),
+        "time": types.is_time,
+        "category": types.is_dictionary,
+        "text": lambda t: types.is_string(t) or types.is_large_string(t) or types.is_string_view(t),
+    }
+    return next((name for name, fits in names.items() if fits(kind)), str(kind))
+
+
+def decoded(column: Any) -> Any:
+    """A column of categories as the values that they stand for; others as they are."""
+    return column.cast(column.type.value_type) if hasattr(column.type, "index_type") else column
 
 
 def check_output(path: Path) -> None:

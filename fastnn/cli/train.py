@@ -1,44 +1,49 @@
-"""``fastnn train``: train a network on a table, score it on rows held out, and save it."""
+"""``fastnn train``: train networks on a table, score them on rows held out, and save them."""
+
+from __future__ import annotations
 
 import difflib
-import json
+import sys
 import time
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import numpy as np
 
-from fastnn.callbacks import Callback, format_seconds
+from fastnn.callbacks import format_seconds
 from fastnn.errors import DivergenceWarning
+from fastnn.extras import require
 from fastnn.typing import Array
-from .encoding import Description, describe_columns, describe_target, encode_columns, encode_target, has_value
-from .tables import TableError, check_folder, read_table
+from . import keeping
+from .picture import check_picture, draw_score
+from .tables import CsvOptions, Read, TableError, check_folder, decoded, kind_of, read_table
+from .target import Description, describe_target, has_value, target_values
 
-EPOCH_LINES = 20  # lines that the table of epochs has at most
+MOST_COLUMNS = 40  # that the list of columns has at most
 
 
 class TrainOptions(NamedTuple):
-    """What the user asked for, an option a field."""
+    """What the user asked for, an option a field; None is the recipe's."""
 
     data: Path
     target: str
     drop: tuple[str, ...]
     task: str
-    hidden: tuple[int, ...]
-    activation: str
-    optimizer: str
+    hidden: tuple[int, ...] | None
+    activation: str | None
     learning_rate: float | None
-    epochs: int
-    batch_size: int
+    epochs: int | None
+    batch_size: int | None
+    members: int | None
     holdout: float
+    plot: Path | None
     seed: int
     backend: str
     threads: int | None
-    dtype: str
     output: Path
+    csv: CsvOptions
 
 
 def train_on_table(options: TrainOptions) -> int:
@@ -47,121 +52,147 @@ def train_on_table(options: TrainOptions) -> int:
     It is 130 where training was interrupted, 1 where it diverged, else 0.
     """
     check_folder(options.output)
-    table, names = _read_rows(options)
+    if options.plot is not None:
+        check_picture(options.plot, options.holdout)
+    require("sklearn", "cli")
+    read = read_table(options.data, options.csv)
+    names = _names(options, read.table.column_names)
+    table, rows = _with_target(read, options)
     target = describe_target(table[options.target], options.target, options.task)
-    order = np.random.default_rng(options.seed).permutation(table.num_rows)
+    y = target_values(read, table[options.target], target)
+    table = table.select(names)
+    columns = [{"name": name, "kind": kind_of(kind)} for name, kind in zip(names, table.schema.types, strict=True)]
+    _tell_columns(read, table, columns, target, y)
+    check_finite(options.data, read, table, rows)
+    order = np.random.default_rng(options.seed).permutation(len(y))
     kept = round(options.holdout * len(order))
     if options.holdout and not 0 < kept < len(order):
         raise TableError(
             f"--holdout {options.holdout:g} of {len(order)} rows leaves nothing to hold out or to train on"
         )
-    train_table, test_table = table.take(order[kept:]), table.take(order[:kept])
-    columns = describe_columns(train_table, names)
-    _tell_columns(columns, target)
-    metadata = {"table": {"columns": columns, "target": target}}
-    json.dumps(metadata)  # raises before the work, not after it
-
-    def encoded(part: Any) -> tuple[Array, Array]:
-        return encode_columns(part, columns, options.dtype), encode_target(part[options.target], target)
-
-    x, y = encoded(train_table)
-    model = _compiled_model(target, options)
-    test = encoded(test_table) if kept else None
+    train, test = np.sort(order[kept:]), np.sort(order[:kept])
+    estimator = _estimator(target, options)
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        lines = [EpochTable(options.epochs)]
-        history = model.fit(x, y, options.batch_size, options.epochs, 0, callbacks=lines, validation_data=test)
-    for warning in caught:
-        click.echo(f"Warning: {warning.message}", err=True)
-    click.echo(f"{len(x)} rows trained on in {format_seconds(time.perf_counter() - start)}")
-    if history.interrupted:
-        click.echo("interrupted: what has been learned so far is kept")
-    if test is not None:
-        click.echo(f"held out, {kept} rows: {_score(model, *test, target)}")
-    model.save(options.output, metadata=metadata)
-    click.echo(f"saved in {options.output}")
+        try:
+            estimator.fit(table.take(train), y[train])
+        except (ValueError, TypeError) as error:
+            of_table = str(error).startswith("X ")
+            raise TableError(f"{options.data}: {error}" if of_table else str(error)) from error
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        click.echo(f"Warning: {message}", err=True)
+    members = len(estimator.models_)
+    best = ", ".join(map(str, estimator.best_epochs_))
+    click.echo(f"{len(train)} rows trained on in {format_seconds(time.perf_counter() - start)}")
+    click.echo(f"{members} network{'s' * (members > 1)}, whose best epochs were {best} of {estimator.epochs}")
+    interrupted = members < estimator.n_ensemble or any(len(c) < estimator.epochs for c in estimator.loss_curves_)
     diverged = any(issubclass(warning.category, DivergenceWarning) for warning in caught)
-    return 130 if history.interrupted else int(diverged)
+    if interrupted and not diverged:
+        click.echo("interrupted: what has been learned so far is kept")
+    if kept:
+        predicted = np.asarray(estimator.predict(table.take(test)))
+        click.echo(f"held out, {kept} rows: {_score(y[train], y[test], predicted, target)}")
+        if options.plot is not None:
+            draw_score(y[test], predicted, target, options.plot)
+            click.echo(f"drawn in {options.plot}")
+    csv = {"decimal": "." if read.csv is None else read.csv.decimal}
+    csv |= {"thousands": options.csv.thousands, "missing": list(options.csv.missing)}  # type: ignore[dict-item]
+    keeping.save(options.output, {"columns": columns, "target": target, "csv": csv}, estimator)
+    click.echo(f"saved in {options.output}")
+    return 1 if diverged else 130 if interrupted else 0
 
 
-class EpochTable(Callback):
-    """Print a line an epoch, or a line every few epochs where there are many."""
-
-    def __init__(self, epochs: int) -> None:
-        super().__init__()
-        self.epochs = epochs
-        self.every = -(-epochs // EPOCH_LINES)
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        logs = logs or {}
-        if epoch == 0:
-            click.echo("".join(f"{name:>14}" for name in ["epoch", *logs]))
-        if (epoch + 1) % self.every == 0 or epoch + 1 == self.epochs:
-            click.echo(f"{epoch + 1:14d}" + "".join(f"{value:14.4f}" for value in logs.values()))
+def check_finite(path: Path, read: Read, table: Any, rows: Array) -> None:
+    """Refuse infinity by its column and its line in the file; ``rows``: the places in the file of the table's rows."""
+    compute = require("pyarrow.compute", "cli")
+    types = require("pyarrow", "cli").types
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if types.is_floating(column.type) and compute.any(compute.is_inf(column)).as_py():
+            row = int(np.flatnonzero(np.asarray(compute.fill_null(compute.is_inf(column), False)))[0])
+            raise TableError(
+                f"{path}, {read.place(int(rows[row]))}: column {name!r} is {column[row].as_py()}; wants finite numbers"
+            )
 
 
-def _read_rows(options: TrainOptions) -> tuple[Any, list[str]]:
-    """Return the table's rows that have a target, and the names of the columns that the network sees."""
-    table = read_table(options.data)
+def _names(options: TrainOptions, there: list[str]) -> list[str]:
+    """The columns that the network sees."""
+    known = set(there)
     for name in (options.target, *options.drop):
-        if name not in table.column_names:
-            close = difflib.get_close_matches(name, table.column_names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "it has " + ", ".join(table.column_names[:10])
+        if name not in known:
+            close = difflib.get_close_matches(name, there, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "it has " + ", ".join(there[:10])
             raise TableError(f"{options.data} has no column {name!r}; {hint}")
-    names = [name for name in table.column_names if name not in {options.target, *options.drop}]
+    names = [name for name in there if name not in {options.target, *options.drop}]
     if not names:
         raise TableError(f"{options.data} has no column but {options.target!r} left: there is nothing to learn from")
-    given = table.num_rows
-    table = table.filter(has_value(table[options.target]))
-    if table.num_rows < given:
-        click.echo(f"{given - table.num_rows} rows without {options.target!r} are left out")
-    return table, names
+    return names
 
 
-def _tell_columns(columns: list[Description], target: Description) -> None:
-    """Report what was made of the table."""
-    texts = [d for d in columns if d["kind"] == "text"]
-    click.echo(f"inputs: {len(columns) - len(texts)} columns of numbers, {len(texts)} of text")
-    for d in texts:
-        if d["dropped"]:
-            kept = len(d["categories"])
-            click.echo(f"  {d['name']!r}: the {kept} most frequent of {kept + d['dropped']} texts count")
-    what = f"{len(target['classes'])} classes" if "classes" in target else "a number"
-    click.echo(f"{target['task']}: {target['name']!r} is {what}")
+def _with_target(read: Read, options: TrainOptions) -> tuple[Any, Array]:
+    """The rows that have a target, and their places in the file."""
+    table = read.table
+    there = has_value(table[options.target])
+    rows = np.flatnonzero(np.asarray(there))
+    if not len(rows):
+        raise TableError(f"{options.data}: target {options.target!r} has no value in any row")
+    if len(rows) < table.num_rows:
+        click.echo(f"{table.num_rows - len(rows)} rows without {options.target!r} are left out")
+        table = table.filter(there)
+    return table, rows
 
 
-def _compiled_model(target: Description, options: TrainOptions) -> Any:
-    """Return the network, with the output layer, the loss and the metrics that the target asks for."""
-    from fastnn.layers import Dense
-    from fastnn.models import Sequential
-    from fastnn.optimizers import SGD, Adam
+def _tell_columns(read: Read, table: Any, columns: list[dict[str, str]], target: Description, y: Array) -> None:
+    """Report what was made of the table: a line a column."""
+    compute = require("pyarrow.compute", "cli")
+    click.echo(f"{len(y)} rows" + "".join(f", {note}" for note in read.notes))
+    wide = min(30, max(len(d["name"]) for d in [*columns, target]))
 
-    layers = [Dense(units, activation=options.activation) for units in options.hidden]
-    if "classes" in target:
-        layers.append(Dense(len(target["classes"]), activation="softmax"))
-    else:
-        layers.append(Dense(1))
-    model = Sequential(layers, seed=options.seed)
-    optimizer: Any = {"adam": Adam, "sgd": SGD}[options.optimizer]
-    model.compile(
-        optimizer=optimizer() if options.learning_rate is None else optimizer(options.learning_rate),
-        loss="sparse_categorical_crossentropy" if "classes" in target else "mse",
-        metrics=["accuracy"] if "classes" in target else [],
-        backend=options.backend,
-        threads=options.threads,
-        dtype=options.dtype,
-    )
-    return model
+    def told(name: str, kind: str, fact: str) -> None:
+        click.echo(f"  {name:<{wide}}  {kind:<22}{fact}".rstrip())
+
+    counts: dict[str, int] = {}
+    for place, described in enumerate(columns):
+        name, kind = described["name"], described["kind"]
+        counts[kind] = counts.get(kind, 0) + 1
+        if place >= MOST_COLUMNS and name not in read.facts:
+            continue
+        column = table.column(place)
+        fact = read.facts.get(name, f"{column.null_count} missing" if column.null_count else "")
+        if kind in ("text", "category"):
+            different = compute.count_distinct(decoded(column)).as_py()
+            kind += f", {different} different"
+        told(name, "nothing: left out" if kind == "nothing" else kind, fact)
+    if len(columns) > MOST_COLUMNS:
+        click.echo(f"  ... of {len(columns)} columns: " + ", ".join(f"{n} {kind}" for kind, n in counts.items()))
+    what = f"target, {len(np.unique(y))} classes" if target["task"] == "classification" else "target, a number"
+    told(target["name"], what, read.facts.get(target["name"], ""))
 
 
-def _score(model: Any, x: Array, y: Array, target: Description) -> str:
+def _estimator(target: Description, options: TrainOptions) -> Any:
+    """The estimator of the recipe, with what was asked for instead of its own."""
+    from fastnn.sklearn import TabularClassifier, TabularRegressor
+
+    kind = TabularClassifier if target["task"] == "classification" else TabularRegressor
+    asked: dict[str, Any] = {
+        "hidden_layer_sizes": options.hidden,
+        "activation": options.activation,
+        "learning_rate": options.learning_rate,
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "n_ensemble": options.members,
+    }
+    live = 1 if sys.stdout.isatty() else 0
+    given = {name: value for name, value in asked.items() if value is not None}
+    return kind(**given, backend=options.backend, threads=options.threads, random_state=options.seed, verbose=live)
+
+
+def _score(known: Array, y: Array, predicted: Array, target: Description) -> str:
     """Report how good predictions are, beside those of someone who has not looked at the inputs."""
-    predicted = model.predict(x)
-    if "classes" in target:
-        accuracy = np.mean(predicted.argmax(axis=1) == y)
-        return f"accuracy {accuracy:.4f} (the most frequent class alone: {np.bincount(y).max() / len(y):.4f})"
+    if target["task"] == "classification":
+        values, counts = np.unique(known, return_counts=True)
+        guess = np.mean(values[counts.argmax()] == y)
+        return f"accuracy {np.mean(predicted == y):.4f} (the most frequent class alone: {guess:.4f})"
     error = np.sqrt(np.mean((predicted - y) ** 2))
-    spread = y.std() or 1.0
-    r2 = 1 - (error / spread) ** 2
-    return f"R2 {r2:.4f}, root mean squared error {error * target['scale']:.6g}"
+    r2 = 1 - (error / (y.std() or 1.0)) ** 2
+    return f"R2 {r2:.4f}, root mean squared error {error:.6g}"

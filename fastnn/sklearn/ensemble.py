@@ -123,7 +123,7 @@ class Ensemble:
         trained.compile("sgd", backend=settings.backend, threads=settings.threads)
         trained.build()
         ends.weights += [model.get_weights()] * (len(self.recipe.ends) - len(ends.weights))  # it was interrupted
-        return Trained(trained, ends.weights, history.history["loss"], history.history.get(task.score, []))
+        return Trained(trained, ends.weights, history.history.get("loss", []), history.history.get(task.score, []))
 
     def _best_end(self, trained: list[Trained], held: list[Array]) -> int:
         """The place among the recipe's ends where what was not trained on is predicted best, the last of equals."""

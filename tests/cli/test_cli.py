@@ -15,7 +15,7 @@ csv = pytest.importorskip("pyarrow.csv")
 
 from click.testing import CliRunner  # noqa: E402
 
-from fastnn.cli import commands, encoding, tables  # noqa: E402
+from fastnn.cli import commands, keeping, tables, target  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -56,17 +56,18 @@ def write(columns, path):
 
 
 def read(path):
-    return tables.read_table(path)
+    return tables.read_table(path).table
 
 
-TRAIN = ("--hidden", "16", "--epochs", "60", "--learning-rate", "0.01")
+QUICK = ("--hidden", "8", "--epochs", "1", "--members", "1", "--backend", "numpy")
+TRAIN = ("--hidden", "32", "--epochs", "40", "--members", "1")
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_classes_are_learned_from_text_and_numbers_and_predicted(tmp_path, ending):
     data = write(flowers(), f"data.{ending}")
     said = run("train", data, "--target", "kind", "--drop", "price", *TRAIN)
-    assert "classification: 'kind' is 2 classes" in said
+    assert re.search(r"kind +target, 2 classes", said)
     assert float(re.search(r"held out, 60 rows: accuracy ([\d.]+)", said)[1]) > 0.8
     run("predict", "model.fastnn", data, "-o", "out.csv", "--probabilities")
     out = read(tmp_path / "out.csv")
@@ -77,7 +78,7 @@ def test_classes_are_learned_from_text_and_numbers_and_predicted(tmp_path, endin
 def test_a_quantity_is_learned_and_predicted_in_its_own_units(tmp_path):
     data = write(flowers(), "data.csv")
     said = run("train", data, "--target", "price", "--drop", "kind", *TRAIN, "-o", "price.fastnn")
-    assert "regression: 'price' is a number" in said
+    assert re.search(r"price +target, a number", said)
     assert float(re.search(r"held out, 60 rows: R2 ([\d.]+)", said)[1]) > 0.9
     run("predict", "price.fastnn", data, "-o", "out.parquet")
     predicted, price = read(tmp_path / "out.parquet")["price"].to_numpy(), flowers()["price"]
@@ -88,28 +89,17 @@ def test_arrays_of_an_npz_file_are_columns(tmp_path):
     x = np.random.default_rng(0).normal(size=(200, 2, 2))
     np.savez("data.npz", x=x, y=x[:, 1, 0] > 0)
     said = run("train", "data.npz", "--target", "y", *TRAIN)
-    assert "4 columns of numbers, 0 of text" in said
+    assert len(re.findall(r"x\[\d\] +number", said)) == 4
     run("predict", "model.fastnn", "data.npz", "-o", "out.npz")
     with np.load("out.npz") as out:
-        assert np.mean(out["y"] == (x[:, 1, 0] > 0)) > 0.95
-
-
-def test_training_prints_a_table_of_epochs_and_where_the_model_is():
-    said = run("train", write(flowers(), "data.csv"), "--target", "kind", "--epochs", "50", "--hidden", "none")
-    lines = said.splitlines()
-    header = next(i for i, line in enumerate(lines) if line.split()[:1] == ["epoch"])
-    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(lines[header].split())
-    end = next(i for i, line in enumerate(lines) if line.startswith("240 rows trained on in"))
-    epochs = [int(line.split()[0]) for line in lines[header + 1 : end]]
-    assert epochs == [*range(3, 50, 3), 50]
-    assert lines[-1] == "saved in model.fastnn"
+        assert np.mean(out["y"] == (x[:, 1, 0] > 0)) > 0.9
 
 
 def test_the_same_seed_gives_the_same_model():
     data = write(flowers(), "data.csv")
     for name, seed in [("a", 3), ("b", 3), ("c", 4)]:
-        run("train", data, "--target", "kind", "--epochs", 2, "--seed", seed, "-o", f"{name}.fastnn")
-    a, b, c = (fastnn.load_model(f"{name}.fastnn").get_weights() for name in "abc")
+        run("train", data, "--target", "kind", *QUICK, "--seed", seed, "-o", f"{name}.fastnn")
+    a, b, c = (keeping.load(f"{name}.fastnn")[1].models_[0].get_weights() for name in "abc")
     assert all(np.array_equal(v, w) for v, w in zip(a, b, strict=True))
     assert not all(np.array_equal(v, w) for v, w in zip(a, c, strict=True))
 
@@ -126,7 +116,7 @@ def test_ctrl_c_keeps_what_has_been_learned(monkeypatch):
 
     monkeypatch.setattr(Training, "advance", interrupted)
     data = write(flowers(), "data.csv")
-    said = run("train", data, "--target", "kind", "--epochs", 2, code=130)
+    said = run("train", data, "--target", "kind", *QUICK, "--epochs", 6, code=130)
     assert "what has been learned so far is kept" in said
     run("predict", "model.fastnn", data, "-o", "out.csv")
 
@@ -138,33 +128,14 @@ def test_ctrl_c_in_the_first_epoch_is_an_interruption_too(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Training, "advance", interrupted)
-    said = run("train", write(flowers(), "data.csv"), "--target", "kind", "--epochs", 2, code=130)
+    said = run("train", write(flowers(), "data.csv"), "--target", "kind", *QUICK, "--epochs", 6, code=130)
     assert "saved in model.fastnn" in said
-
-
-def test_a_diverging_loss_is_a_warning_and_a_failure_and_the_model_is_kept():
-    data = write(flowers(), "data.csv")
-    said = run("train", data, "--target", "price", "--optimizer", "sgd", "--learning-rate", 1e6, code=1)
-    assert "Warning: " in said
-    assert "learning_rate" in said
-    assert "saved in model.fastnn" in said
-
-
-def test_what_no_file_can_hold_is_found_before_training(monkeypatch):
-    def trained(*_, **__):
-        pytest.fail("it was trained")
-
-    describe = encoding.describe_target
-    monkeypatch.setattr("fastnn.cli.train.describe_target", lambda *given: describe(*given) | {"extra": object()})
-    monkeypatch.setattr(fastnn.Sequential, "fit", trained)
-    result = CliRunner().invoke(commands, ["train", write(flowers(), "data.csv"), "--target", "kind"])
-    assert isinstance(result.exception, TypeError)
 
 
 def test_classes_may_be_decimals(tmp_path):
     values = pa.array([0.5, 1.25] * 30).cast(pa.decimal128(5, 2))
     data = write({"a": [0.0, 1.0] * 30, "b": values}, "data.parquet")
-    run("train", data, "--target", "b", "--task", "classification", "--epochs", 50, "--learning-rate", 0.05)
+    run("train", data, "--target", "b", "--task", "classification", *TRAIN)
     run("predict", "model.fastnn", data, "-o", "out.csv")
     assert read(tmp_path / "out.csv")["b"].to_pylist() == [0.5, 1.25] * 30
 
@@ -177,14 +148,12 @@ def test_a_target_that_is_nan_is_missing(ending, kind):
         np.savez("data.npz", a=a, b=b)
     else:
         write({"a": a, "b": b}, "data.parquet")
-    assert "10 rows without 'b' are left out" in run("train", f"data.{ending}", "--target", "b", "--epochs", 1)
+    assert "10 rows without 'b' are left out" in run("train", f"data.{ending}", "--target", "b", *QUICK)
 
 
 def test_rows_without_a_target_are_left_out():
     columns = flowers() | {"kind": pa.array(flowers()["kind"], mask=np.arange(300) < 10)}
-    assert "10 rows without 'kind' are left out" in run(
-        "train", write(columns, "data.csv"), "--target", "kind", "--epochs", 1
-    )
+    assert "10 rows without 'kind' are left out" in run("train", write(columns, "data.csv"), "--target", "kind", *QUICK)
 
 
 @pytest.mark.parametrize(
@@ -198,32 +167,13 @@ def test_rows_without_a_target_are_left_out():
     ],
 )
 def test_the_target_decides_the_task(values, task):
-    assert encoding.describe_target(pa.chunked_array([values]), "target")["task"] == task
-
-
-def test_numbers_are_standardised_and_texts_become_indicators():
-    table = pa.table({"number": [1.0, 3.0, None, 5.0], "text": ["b", "a", None, "b"], "one": [7, 7, 7, 7]})
-    described = encoding.describe_columns(table, table.column_names)
-    x = encoding.encode_columns(table, described, "float64")
-    root = np.sqrt(1.5)
-    expected = [[-root, 0, 0, 1, 0], [0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [root, 0, 0, 1, 0]]  # "", "a", "b"
-    np.testing.assert_allclose(x, expected, rtol=1e-15)
-    unknown = pa.table({"text": ["c"], "one": [8], "number": [3.0]})
-    np.testing.assert_array_equal(encoding.encode_columns(unknown, described), [[0, 0, 0, 0, 1]])
-
-
-def test_rare_texts_share_no_input():
-    texts = [f"common {i}" for i in range(100)] * 2 + ["rare"]
-    (described,) = encoding.describe_columns(pa.table({"text": texts}), ["text"])
-    assert len(described["categories"]) == 100
-    assert described["dropped"] == 1
-    assert "rare" not in described["categories"]
+    assert target.describe_target(pa.chunked_array([values]), "target")["task"] == task
 
 
 def test_a_text_that_looks_like_a_number_elsewhere_is_still_text(tmp_path):
     (tmp_path / "data.csv").write_text("code,y\n" + "01,a\nx,b\n" * 40)
     (tmp_path / "new.csv").write_text("code\n01\n01\n")
-    run("train", "data.csv", "--target", "y", "--epochs", 40, "--learning-rate", 0.05)
+    run("train", "data.csv", "--target", "y", *TRAIN)
     run("predict", "model.fastnn", "new.csv", "-o", "out.csv")
     assert read(tmp_path / "out.csv")["y"].to_pylist() == ["a", "a"]
 
@@ -231,24 +181,25 @@ def test_a_text_that_looks_like_a_number_elsewhere_is_still_text(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "Empty CSV file"),
+        ("", "data.csv is empty"),
         ("a,b\n", "has no rows"),
-        ("a,b\n1,2\n3\n", "Expected 2 columns"),
+        ("a,b\n1,2\n3\n", "data.csv, line 3: 1 values, but the first line names 2"),
         ("a,a\n1,2\n", "more than one column 'a'"),
         ("a,b\n" + "1,x\n" * 9, "same value in every row"),
         ("b\nx\ny\n", "nothing to learn from"),
         ("a,b\n1,v\n2,w\n3,x\n", "3 different values in 3 rows"),
-        ("a,b\n" + "inf,x\n1,y\n" * 9, "'a' is inf"),
-        ("a,b\n" + "2020-01-01,x\n2020-01-02,y\n" * 9, "'a' holds date32"),
+        ("a,b\n" + "1,x\ninf,y\n" * 9, "data.csv, line 3: column 'a' is inf"),
+        ("a,b\n" + "1,2020-01-01\n2,2020-01-02\n" * 9, "target 'b' holds dates"),
+        ("a,b\n" + "1,NA\n2,\n" * 9, "data.csv: target 'b' has no value in any row"),
         ("a,bb\n1,2\n", "no column 'b'; did you mean 'bb'?"),
     ],
 )
 def test_a_bad_table_is_named_in_one_line(tmp_path, content, message):
     (tmp_path / "data.csv").write_text(content)
     said = run("train", "data.csv", "--target", "b", code=1)
-    assert said.startswith("Error: ")
+    assert said.splitlines()[-1].startswith("Error: ")
     assert message in said
-    assert said.count("\n") == 1
+    assert said.count("Error") == 1
     assert not (tmp_path / "model.fastnn").exists()
 
 
@@ -260,6 +211,8 @@ def test_a_bad_table_is_named_in_one_line(tmp_path, content, message):
         (("data.csv", "--target", "kind", "--activation", "rleu"), "relu"),
         (("data.csv", "--target", "kind", "--backend", "fortran"), "backend"),
         (("data.csv", "--target", "kind", "--task", "regression"), "regression needs numbers"),
+        (("data.csv", "--target", "kind", "--plot", "nowhere/p.png"), "no folder nowhere"),
+        (("data.csv", "--target", "kind", "--plot", "p.what"), ".png"),
         (("data.csv", "--target", "kind", "--learning-rate", "-1"), "learning_rate"),
         (("data.csv", "--target", "kind", "--holdout", "0.001"), "--holdout 0.001 of 300 rows"),
         (("data.csv", "--target", "kind", "-o", "nowhere/model.fastnn"), "no folder nowhere"),
@@ -268,7 +221,11 @@ def test_a_bad_table_is_named_in_one_line(tmp_path, content, message):
 def test_a_bad_argument_is_named_before_training(tmp_path, arguments, message):
     write(flowers(), "data.csv")
     (tmp_path / "data.txt").write_text("a,b\n1,2\n")
-    said = run("train", *arguments, "--epochs", 1, code=1)
+    said = (
+        run("train", *arguments, *[a for a in QUICK if a not in arguments], code=1)
+        if "--backend" not in arguments
+        else run("train", *arguments, code=1)
+    )
     assert said.splitlines()[-1].startswith("Error: ")
     assert message in said
 
@@ -281,7 +238,7 @@ def test_an_impossible_option_is_a_usage_error(arguments):
 
 def test_prediction_refuses_a_table_with_other_columns(tmp_path):
     data = write(flowers(), "data.csv")
-    run("train", data, "--target", "kind", "--epochs", 1)
+    run("train", data, "--target", "kind", *QUICK)
     columns = flowers()
     write({("lenght" if name == "length" else name): c for name, c in columns.items()}, "other.csv")
     said = run("predict", "model.fastnn", "other.csv", "-o", "out.csv", code=1)
@@ -289,7 +246,7 @@ def test_prediction_refuses_a_table_with_other_columns(tmp_path):
     assert "did you mean 'lenght'?" in said
     write(columns | {"width": columns["colour"]}, "text.csv")
     said = run("predict", "model.fastnn", "text.csv", "-o", "out.csv", code=1)
-    assert "column 'width' holds text" in said
+    assert "text.csv, line 2: column 'width' holds" in said
     assert not (tmp_path / "out.csv").exists()
 
 
