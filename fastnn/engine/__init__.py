@@ -16,7 +16,7 @@ from .dataset import KIND_CODES, Data
 from .engine import Engine
 from .functions import BatchLoss, Function, ScalarActivation, ScalarLoss
 from .layer_plan import LayerPlan
-from .memory import address, aligned
+from .memory import address, aligned, grown
 from .optimizer import CLIPS, Average, Count
 from .prepared import Predictor, Step
 from .run import Training, epoch_order

@@ -10,6 +10,9 @@ from fastnn.typing import Array
 
 WIDTH_MULTIPLE: int = tuning.WIDTH_MULTIPLE
 
+KEPT_ROWS = 256
+"""The least rows that `grown` makes."""
+
 
 def padded(count: int) -> int:
     """The length of a row of ``count`` values, rounded up to whole vectors of every instruction set."""
@@ -28,6 +31,15 @@ def aligned(count: int, dtype: npt.DTypeLike) -> Array:
     raw = np.zeros(count * dtype.itemsize + 64, np.uint8)
     start = -address(raw) % 64
     return raw[start : start + count * dtype.itemsize].view(dtype)
+
+
+def grown(array: Array, rows: int, most: int) -> Array:
+    """The array, or a longer copy whose further rows are zeros, with at least so many rows, of ``most`` in the end."""
+    if rows <= len(array):
+        return array
+    longer = np.zeros((min(most, max(rows, 2 * len(array), KEPT_ROWS)), *array.shape[1:]), array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 def address(array: Array | None) -> int:

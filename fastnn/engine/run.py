@@ -13,7 +13,7 @@ from fastnn.kernels import records
 from fastnn.kernels.backends.numpy import mixed, shuffled
 from .dataset import CONVERTED_BYTES, Data, point_at
 from .jobs import fill_training
-from .memory import Array, address, aligned
+from .memory import Array, address, aligned, grown
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -26,8 +26,10 @@ class Training:
     ----------
     step, steps, steps_per_epoch : int
         Where it stands, how many there are in all, and in an epoch.
-    results : (epochs, 1 + metrics) array
-        Sums over the rows of loss and metrics, an epoch a row.
+    epochs : int
+        How many there are in all.
+    results : (epochs or fewer, 1 + metrics) array
+        Sums over the rows of loss and metrics, an epoch a row; it grows with the epochs that there have been.
     diverged : int
         Number of the first epoch that was not finite, from 1; 0 while all is well.
     rows : int
@@ -60,8 +62,9 @@ class Training:
         self.order: npt.NDArray[np.int64] | None = None
         self.row_weights: npt.NDArray[np.float64] | None = None
         self._laid_down = 0
-        self.step, self.steps = 0, epochs * self.steps_per_epoch
-        self.results = np.zeros((epochs, 1 + len(engine.metrics)))
+        self.epochs, self.step, self.steps = epochs, 0, epochs * self.steps_per_epoch
+        self.results = np.zeros((0, 1 + len(engine.metrics)))
+        self._grow(1)
         self.diverged = 0
         self.lazy_nan_check = self.not_finite = False
         self.outputs = np.empty((self.rows, engine.outputs), engine.dtype) if engine.keeps_outputs else None
@@ -190,7 +193,8 @@ class Training:
         self.step, self.seed = state["step"], state["seed"]
         self.keep_good()
         epoch = self.step // self.steps_per_epoch
-        if state["sums"] is not None and epoch < len(self.results):
+        if state["sums"] is not None and epoch < self.epochs:
+            self._grow(epoch + 1)
             self.results[epoch] = state["sums"]
             self.backup[:] = state["good"]
             if self.outputs is not None:
@@ -214,6 +218,7 @@ class Training:
                 run, epoch = job.run, first // self.steps_per_epoch
                 run.first_step, run.last_step, run.first_epoch = first, stop, epoch
                 job.optimizer.iterations = engine.iterations
+                self._grow((stop - 1) // self.steps_per_epoch + 1)
                 job.memory.results = address(self.results) + epoch * self.results.shape[1] * 8
                 job.memory.output, job.memory.output_row = address(self.outputs), engine.outputs
                 try:
@@ -231,6 +236,10 @@ class Training:
         weight = None if data.weight is None else data.weight[visited]
         y = None if data.y is None else data.y[visited]
         return Data(data.x[:0], y, data.labels, weight), self.outputs[first:last]
+
+    def _grow(self, epochs: int) -> None:
+        """Have room for the results of so many epochs."""
+        self.results = grown(self.results, min(epochs, self.epochs), self.epochs)
 
     def _take_stock(self, first: int) -> None:
         engine = self.engine

@@ -107,6 +107,11 @@ class Compiled(Structure):
             raise AttributeError(f"{name} got {value!r} for a model that has one; wants compile({name}=...)")
         return value
 
+    def _go_back(self, attributes: Mapping[str, Any], random: Any) -> None:
+        super()._go_back(attributes, random)
+        if self.optimizer is not None:
+            self.optimizer.begin(self, self._engine)
+
     def _set_up(self, engine: Engine) -> None:
         self._metrics = self._resolved(self._metrics_asked, self.loss)
         if self.loss is not None and self._unfit is None:

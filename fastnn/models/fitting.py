@@ -111,7 +111,17 @@ class Fit:
     verbosity: int
 
     def run(self) -> History:
-        """Train."""
+        """Train; where that fails before the first step, the model is as it was."""
+        model, before = self.model, self.model._engine
+        state, steps = model._state(), 0 if before is None else before.iterations
+        try:
+            return self._run()
+        except BaseException:
+            if model._engine is None or model._engine.iterations == steps:
+                model._go_back(*state)
+            raise
+
+    def _run(self) -> History:
         model, train, history = self.model, self.train, History()
         callbacks = self._callbacks(history)
         engine = model._built(train.width)

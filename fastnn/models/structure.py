@@ -161,6 +161,19 @@ class Structure(Heeding):
             self._take(changed)
             raise
 
+    def _state(self) -> tuple[dict[str, Any], Any]:
+        """What `_go_back` wants: the attributes, and where the random numbers are."""
+        return dict(vars(self)), self._rng.bit_generator.state
+
+    def _go_back(self, attributes: Mapping[str, Any], random: Any) -> None:
+        """Be as the model was, also if it was not built."""
+        vars(self).update(attributes)
+        self._rng.bit_generator.state = random
+        if self._engine is None:
+            for layer in self._layers:
+                if isinstance(layer, Weighted):
+                    layer.detach()
+
     def _take(self, changed: Mapping[str, Any]) -> None:
         """Have these attributes, and an engine's weights as the layers'."""
         vars(self).update(changed)

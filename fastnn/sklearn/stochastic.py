@@ -61,6 +61,7 @@ def fit_stochastic(
     except KeyboardInterrupt:
         interrupted = True
     finally:
+        fit.rules.clear()  # which have it
         observers.end_training()
     if interrupted:
         warn("Training interrupted by user.")

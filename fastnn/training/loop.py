@@ -38,7 +38,7 @@ class Loop:
         self.training, self.optimizer, self.reporter = training, optimizer, reporter
         self.engine, self.epochs, self.callbacks = training.engine, reporter.epochs, reporter.callbacks
         self.stopping, self.nan_check, self.diverged = stopping, nan_check, diverged
-        self.seconds = [0.0] * len(self.epochs)
+        self.seconds: list[float] = []  # of the epochs that there have been
         if reporter.watch:
             training.observe = reporter.watch.observe
         self.completed = False  # True: neither Ctrl-C nor an error was the end
@@ -141,6 +141,7 @@ class Loop:
         last = training.diverged - 1 if training.diverged else training.epoch
         if unfinished and not training.diverged:
             last += 1
+        self.seconds.extend([0.0] * (last - len(self.seconds)))
         if isinstance(training, Training) and not (reporter.each_epoch or reporter.rules):
             reporter.end_all(training, min(last, training.epoch), self.seconds)
         while (epoch := reporter.reported) < last:
@@ -197,6 +198,7 @@ def _slice(training: Steps, end: int, seconds: list[float]) -> None:
         if taken:
             training.seconds_a_step = max(a_step, 1e-9)
         there = training.place()[0]
+        seconds.extend([0.0] * (max(here, there) + 1 - len(seconds)))
         if here >= there or isinstance(training, StreamTraining):
             seconds[here] += passed
         else:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.data import Block, End, Feed, Passes, Reader
-from fastnn.engine import Engine, Training, processors
+from fastnn.engine import Engine, Training, grown, processors
 from fastnn.errors import warn
 from fastnn.typing import Array
 
@@ -29,9 +29,10 @@ class StreamTraining:
         self.step = self.epoch = 0  # that it has taken, and that have ended
         self.diverged = 0  # the first epoch that was not finite, from 1
         self.steps_per_epoch = feed.steps_per_epoch  # None as long as it is not known
-        self.finished = epochs == 0
-        self.results = np.zeros((epochs, 1 + len(engine.metrics)))  # sums over the rows of loss and metrics
-        self.rows = np.zeros(epochs, np.int64)  # that these are sums over
+        self.epochs, self.finished = epochs, epochs == 0
+        self.results = np.zeros((0, 1 + len(engine.metrics)))  # sums over the rows of loss and metrics, by epoch
+        self.rows = np.zeros(0, np.int64)  # that these are sums over
+        self._grow()
         self.seconds_a_step = engine.guessed_seconds(feed.batch_size)
         self.observe: Callable[[Training], None] | None = None  # see Training
         self.good = 0  # the step to which a run that diverged goes back
@@ -40,9 +41,14 @@ class StreamTraining:
         self._run: Training | None = None
         self._reader: Reader | None = None
 
+    def _grow(self) -> None:
+        """Have room for the results of the epoch at hand."""
+        rows = min(self.epoch + 1, self.epochs)
+        self.results, self.rows = grown(self.results, rows, self.epochs), grown(self.rows, rows, self.epochs)
+
     def _begin(self) -> Reader:
         """Begin to read, with the epoch at hand."""
-        first, epochs, dtype = self.epoch, len(self.rows), self.engine.dtype
+        first, epochs, dtype = self.epoch, self.epochs, self.engine.dtype
         return Reader(lambda take: self.data.blocks(take, epochs, dtype, self.shuffle, self.seed, first))
 
     def close(self) -> None:
@@ -62,7 +68,8 @@ class StreamTraining:
         self.step, self.epoch, self.seed = state["step"], state["epoch"], state["seed"]
         self.steps_per_epoch = state["steps_per_epoch"]
         self._epoch_step = self.good = self.step
-        self.finished = self.epoch >= len(self.rows)
+        self.finished = self.epoch >= self.epochs
+        self._grow()
 
     @property
     def resumable(self) -> bool:
@@ -112,7 +119,8 @@ class StreamTraining:
             self._block = item
             self._run = Training(self.engine, item.data, item.batch_size, 1, self._shuffle_rows, item.seed)
             self._run.observe = self.observe
-            self._before = self.step, self.rows[self.epoch], self.results[self.epoch].copy()
+            self._run.results[0] = self.results[self.epoch]  # which it adds to: as a run over all of them does
+            self._before = self.step, self.rows[self.epoch]
             self.good = self.step
             self._threads = self._run.threads
             self._makes_room = self.engine.threads is None and 1 < self._threads == processors()
@@ -144,10 +152,10 @@ class StreamTraining:
     def _take_stock(self, run: Training) -> None:
         assert self._block is not None
         assert self._reader is not None
-        step, rows, results = self._before
+        step, rows = self._before
         self.step = step + run.step
         self.rows[self.epoch] = rows + min(run.step * run.batch_size, len(run.data))
-        self.results[self.epoch] = results + run.results[0]
+        self.results[self.epoch] = run.results[0]
         if run.diverged:
             self.diverged = self.epoch + 1
         elif run.step == run.steps:
@@ -159,14 +167,15 @@ class StreamTraining:
         if end.ran_out:
             self.finished = True
             warn(
-                f"x ran out of batches after {self.epoch} of {len(self.rows)} epochs, and training ends; wants "
+                f"x ran out of batches after {self.epoch} of {self.epochs} epochs, and training ends; wants "
                 "what begins anew each epoch, as a function that returns a generator does, or fewer epochs"
             )
             return
         self.epoch += 1
         self.steps_per_epoch = self.step - self._epoch_step
         self._epoch_step = self.step
-        self.finished = self.epoch == len(self.rows)
+        self.finished = self.epoch == self.epochs
+        self._grow()
 
 
 Steps = Training | StreamTraining

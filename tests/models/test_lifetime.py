@@ -200,7 +200,7 @@ def test_a_predictor_keeps_what_it_uses(uncollected):
 @pytest.mark.parametrize("name", ["MLPRegressor", "MLPClassifier"])
 def test_an_estimator_dies_with_its_last_name(uncollected, name, solver):
     estimators = pytest.importorskip("fastnn.sklearn")
-    estimator = getattr(estimators, name)((4,), solver=solver, max_iter=3, random_state=0, tol=1e30)
+    estimator = getattr(estimators, name)(hidden_layer_sizes=(4,), solver=solver, max_iter=3, random_state=0, tol=1e30)
     estimator.fit(X, (Y[:, 0] > 0).astype(int))
     estimator.predict(X)
     found = weakref.ref(estimator), weakref.ref(estimator._network().engine)
@@ -209,3 +209,30 @@ def test_an_estimator_dies_with_its_last_name(uncollected, name, solver):
     found += (weakref.ref(copied), weakref.ref(copied._network().engine))
     del estimator, copied
     assert [reference() for reference in found] == [None] * 4
+
+
+def test_epochs_without_end_take_no_room():
+    """The arrays for what each epoch yields grow with the epochs that there have been."""
+    model = model_of()
+
+    def stop(epoch, logs):
+        model.stop_training = epoch == 2
+
+    history = model.fit(X, Y, epochs=10**12, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_end=stop)])
+    assert history.epoch == [0, 1, 2]
+    history = model.fit(
+        lambda: batches(), epochs=10**12, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_end=stop)]
+    )
+    assert history.epoch == [0, 1, 2]
+
+
+def test_epochs_beyond_the_first_block_are_all_there():
+    histories = []
+    for parts in ([3000], [1, 999, 2000]):
+        model, losses = fastnn.Sequential([Input((3,)), Dense(1)], seed=0), []
+        model.compile("adam", "mse", backend="numpy")
+        for epochs in parts:
+            losses += model.fit(X[:4], Y[:4], epochs=epochs, shuffle=False, verbose=0).history["loss"]
+        histories.append(losses)
+    assert len(histories[0]) == 3000
+    assert histories[0] == histories[1]
