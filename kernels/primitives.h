@@ -20,6 +20,7 @@
 #define INLINE static inline __attribute__((always_inline, unused))
 
 INLINE int64_t get_integer(int64_t p, int64_t i) { return ((const int64_t *)p)[i]; }
+INLINE int64_t get_index(int64_t p, int64_t i) { return ((const int32_t *)p)[i]; }
 INLINE double get_double(int64_t p, int64_t i) { return ((const double *)p)[i]; }
 INLINE void put_integer(int64_t p, int64_t i, int64_t value) { ((int64_t *)p)[i] = value; }
 INLINE void put_double(int64_t p, int64_t i, double value) { ((double *)p)[i] = value; }

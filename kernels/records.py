@@ -141,6 +141,9 @@ class Data(Record):
     origin: Integer  # the row of the data that x and y start at
     rows: Integer
     batch_size: Integer
+    # x is sparse: its values lie at ``x``, of the reals' own type
+    row_starts: Address  # int64: where each row's entries start, and one more where the last one's end; 0: x is dense
+    columns: Address  # int32: each entry's column, ascending in a row
 
 
 class Order(Record):
@@ -188,6 +191,7 @@ class Memory(Record):
     results: Address  # doubles: their sums, a row an epoch
     output: Address  # predictions; or, in training and evaluating, what was scored, by its place in the epoch, or 0
     output_row: Integer  # values from row to row
+    places: Integer  # sparse x: where the places of rows in the data start in a workspace, for a capacity of one row
 
 
 class Job(Record):

@@ -21,6 +21,7 @@ DEEP, DEEP_PACK_DEPTH = 128, 2064
 SWEPT_BYTES, STREAMED_BYTES = 2**19, 2**24
 # A panel of weights has at most so many rows and columns; FLAT_ROWS where no deltas are packed for it.
 PANEL_ROWS, PANEL_COLUMNS, FLAT_ROWS, CHUNK_ROWS = 512, 192, 48, 256
+SPARSE_PANEL_ROWS = 256  # of sparse inputs
 # Bytes of a batch's inputs that stay in the nearest caches, and of data whose rows need not be asked for.
 NEAR_INPUTS, NEAR_DATA = 2**16, 2**18
 PACKED_INPUTS = CHUNK_ROWS * PACK_DEPTH  # values: inputs that stay packed for all columns of a panel's rows

@@ -54,6 +54,10 @@ def put_integer(address: Address, index: Integer, value: Integer) -> None:
     """Write one integer of 64 bits."""
 
 
+def get_index(address: Address, index: Integer) -> Integer:
+    """One integer of 32 bits."""
+
+
 def get_double(address: Address, index: Integer) -> Double:
     """One real of 64 bits."""
 

@@ -20,4 +20,5 @@ from .memory import address, aligned, grown
 from .optimizer import CLIPS, Average, Count
 from .prepared import Predictor, Step
 from .run import Training, epoch_order
+from .sparse import SparseRows
 from .thread_pool import ThreadPool, processors

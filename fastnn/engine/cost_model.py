@@ -26,6 +26,8 @@ REPLICATED_BYTES = 2**17
 """Parameters up to this size are cheaper updated by every thread than exchanged."""
 REREAD_WEIGHTS, REREAD_INPUTS = 2**22, 2**20
 """Bytes of a first layer's weights that every few rows may read anew, and of a batch's inputs that every thread may."""
+SPARSE_COST = 2
+"""What an operation on an entry of sparse inputs costs, in operations of a dense product."""
 COLUMN_ROWS = 32
 """Rows up to which a thread had better predict some columns of large layers than some rows."""
 MOST_THREADS = 256
@@ -55,6 +57,8 @@ class CostModel:
         The loss, where it is the user's own.
     processors : int
         How many there are.
+    entries : float or None
+        How many a row of sparse inputs has, on average; None: inputs are dense.
     """
 
     layout: Layout
@@ -62,10 +66,33 @@ class CostModel:
     threads: int | None
     loss_function: Function | None = None
     processors: int = field(default_factory=lambda: processors())
+    entries: float | None = None
 
     @property
     def _parameter_bytes(self) -> int:
         return self.layout.parameter_count * self.layout.size
+
+    @property
+    def row_values(self) -> int:
+        """Values of a workspace for each row; of sparse inputs it has the row's place in the data."""
+        if self.entries is None:
+            return self.layout.row_values
+        return self.layout.row_values - self.layout.input_stride + 8 // self.layout.size
+
+    @property
+    def _row_operations(self) -> float:
+        """Additions and multiplications of a training step for each row."""
+        if self.entries is None:
+            return self.layout.row_operations
+        first = self.layout.records[0]
+        units = min(first.height, first.stride) if first.stored_transposed else first.stride
+        entries = SPARSE_COST * self.entries
+        return float(self.layout.row_operations + 4 * (entries * units - first.height * first.stride))
+
+    @property
+    def _update_operations(self) -> float:
+        """What the update of the parameters counts for beside the rows, where inputs are sparse."""
+        return 0.0 if self.entries is None else 8.0 * self.layout.parameter_count
 
     @property
     def _undivided(self) -> bool:
@@ -84,12 +111,13 @@ class CostModel:
 
     def training_threads(self, batch_size: int, pieces: int) -> int:
         """How many threads take a training step of which there are so many pieces: its chunks, or its rows."""
-        return self.thread_count(self.layout.row_operations * batch_size, pieces)
+        return self.thread_count(self._row_operations * batch_size + self._update_operations, pieces)
 
     def inference_threads(self, rows: int) -> int:
         """How many threads predict so many rows, each some of them."""
         most = -(-rows // ROW_BLOCK)
-        return min(most, self.thread_count((self.layout.row_operations / 4 + READING_OPERATIONS) * rows, most))
+        reading = READING_OPERATIONS if self.entries is None else READING_OPERATIONS / 10
+        return min(most, self.thread_count((self._row_operations / 4 + reading) * rows, most))
 
     def column_threads(self, rows: int) -> int:
         """How many threads predict so few rows that each had better take some columns of every layer; 0: by rows.
@@ -115,6 +143,8 @@ class CostModel:
         Chunks pay where the gradient is smaller than what rows exchange otherwise, and stays in cache.
         """
         if self.layout.partial_values or self._undivided:  # chunks of a batch do not know of each other
+            return 0
+        if self.entries is not None:  # a gradient that is mostly 0 would be added up for each
             return 0
         row_bytes = self.layout.row_values * self.layout.size
         few = self.layout.parameter_count < batch_size * self.layout.row_values // 4
@@ -146,7 +176,7 @@ class CostModel:
         """
         first, record = self.layout.plans[0], self.layout.records[0]
         plain = first.dense and not record.stored_transposed and first.activation != "softmax"
-        if not plain or record.activation == records.CUSTOM:
+        if not plain or record.activation == records.CUSTOM or self.entries is not None:
             return False
         if len(self.layout.plans) == 1 or self.layout.partial_values:
             return False
@@ -173,13 +203,13 @@ class CostModel:
 
     def inference_blocks(self, rows: int, scored: bool) -> Blocks:
         """How so many rows are divided; where they are ``scored``, it must not follow from the number of threads."""
-        row_bytes = self.layout.row_values * self.layout.size
+        row_bytes = self.row_values * self.layout.size
         # As many rows as stay in the second cache, but enough to be worth reading the weights for.
         least = 512 if self._parameter_bytes > 2**18 else 32
         capacity = min(-(-rows // 8) * 8, max(least, min(256, 2**19 // row_bytes // 8 * 8)))
         if scored:
             count = -(-rows // capacity)
-            return Blocks(self.thread_count(self.layout.row_operations / 3 * rows / 4, count), capacity, count)
+            return Blocks(self.thread_count(self._row_operations / 3 * rows / 4, count), capacity, count)
         threads = self.inference_threads(rows)
         count = -(-rows // capacity // threads) * threads
         capacity = -(-rows // count // 8) * 8
@@ -187,12 +217,13 @@ class CostModel:
 
     def blocks_a_slice(self, blocks: Blocks) -> int:
         """How many blocks take about SLICE_SECONDS."""
-        seconds = blocks.capacity * (self.layout.row_operations / 3 / 2e9 + 1e-7)
+        seconds = blocks.capacity * (self._row_operations / 3 / 2e9 + 1e-7)
         return max(blocks.threads, int(SLICE_SECONDS * blocks.threads / seconds))
 
     def step_seconds(self, batch_size: int) -> float:
         """What a training step takes, guessed by its arithmetic."""
-        return self.layout.row_operations * batch_size / (5e9 if self.numpy else 5e10) + 2e-6
+        operations = self._row_operations * batch_size + 20 * self._update_operations  # which memory is slow at
+        return operations / (5e9 if self.numpy else 5e10) + 2e-6
 
     def predicts_long(self, rows: int) -> bool:
         """Whether predicting so many rows takes over a millisecond on one thread: 100 GFLOP/s, weights at 25 GB/s."""

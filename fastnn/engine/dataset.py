@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fastnn.kernels import records
 from fastnn.kernels.records import JobRecord
 from .memory import Array, address, end_address
+from .sparse import SparseRows
 
 KIND_CODES = {np.dtype(kind): code for code, kind in enumerate(records.KINDS)}
 
@@ -27,14 +28,14 @@ class Data:
 
     Attributes
     ----------
-    x : (rows, inputs) array
+    x : (rows, inputs) array; or sparse rows, of the dtype of the network
     y : (rows, outputs) array, or (rows,) array of int or of one output; or None
     labels : bool
         y holds class numbers.
     weight : (rows,) array of float64, or None
     """
 
-    x: Array
+    x: Any
     y: Array | None = None
     labels: bool = False
     weight: Array | None = None
@@ -79,8 +80,13 @@ class Data:
 def point_at(data: Data, batch_size: int = 0) -> Any:
     """The group of a job that points at the data, which must live as long as the job reads it."""
     x, y = data.x, data.y
-    group = _Group(x=address(x), x_kind=KIND_CODES[x.dtype], x_end=end_address(x))
-    group.x_row, group.x_column = x.strides
+    if isinstance(x, SparseRows):
+        values, columns, starts = x.values, x.columns, x.starts
+        group = _Group(x=address(values), x_kind=KIND_CODES[x.dtype], x_end=end_address(values))
+        group.row_starts, group.columns = address(starts), address(columns)
+    else:
+        group = _Group(x=address(x), x_kind=KIND_CODES[x.dtype], x_end=end_address(x))
+        group.x_row, group.x_column = x.strides
     if y is not None:
         group.y, group.y_kind, group.y_labels = address(y), KIND_CODES[y.dtype], data.labels
         group.y_row, group.y_column = y.strides[0], y.itemsize if y.ndim == 1 else y.strides[1]

@@ -25,6 +25,7 @@ from .memory import Array, Buffers, address, aligned
 from .optimizer import Average, Count, OptimizerSettings, Rates
 from .parameters import Parameters
 from .run import Training
+from .sparse import SparseRows
 from .standby import ParallelCall
 from .thread_pool import ThreadPool
 
@@ -113,6 +114,12 @@ class Engine:
         loss = self.costs.loss_function
         return self.layout.functions + ([] if loss is None else [loss])
 
+    def costs_of(self, data: Data) -> CostModel:
+        """The choices for data, which may be sparse."""
+        if not isinstance(data.x, SparseRows):
+            return self.costs
+        return replace(self.costs, entries=data.x.entries / max(1, len(data)))
+
     # --- What to train for ---
 
     def set_loss(
@@ -191,10 +198,10 @@ class Engine:
         """Put the learning rates of the next steps in place; returns of how many, at most ``steps``."""
         return self.optimizer.schedule(self.iterations, steps, self.buffers)
 
-    def guessed_seconds(self, batch_size: int) -> float:
+    def guessed_seconds(self, batch_size: int, costs: CostModel | None = None) -> float:
         """What a step of training may take: what one took the last time, or what its arithmetic would."""
         rows, seconds = self.pace
-        return seconds if rows == batch_size else self.costs.step_seconds(batch_size)
+        return seconds if rows == batch_size else (costs or self.costs).step_seconds(batch_size)
 
     # --- Calling the kernels ---
 
@@ -256,8 +263,9 @@ class Engine:
         data = data.block(slice(None), self.dtype) if not data.direct else data
         results = np.zeros(1 + len(self.metrics))
         with self.busy:
-            threads = self.costs.training_threads(rows, rows)
-            fill_training(self, "gradient", rows, threads, self.costs.chunks(rows))
+            costs = self.costs_of(data)
+            threads = costs.training_threads(rows, rows)
+            fill_training(self, "gradient", rows, threads, costs.chunks(rows), costs=costs)
             job.data, job.order = point_at(data, rows), self.blank.order
             job.run.last_step = job.run.steps_per_epoch = 1
             job.memory.results = address(results)

@@ -20,7 +20,7 @@ def infer(engine: Engine, data: Data, output: Array | None = None, mode: str = "
     To evaluate needs no ``output``, and keeps what is scored where it is given.  Returns the sums of the loss and the
     metrics: a row a block of rows, of which each thread takes some.
     """
-    job, costs, size = engine.job, engine.costs, engine.dtype.itemsize
+    job, costs, size = engine.job, engine.costs_of(data), engine.dtype.itemsize
     blocks = costs.inference_blocks(len(data), mode == "evaluate")
     threads, capacity, count = blocks
     columns = 1 + len(engine.metrics)
@@ -28,7 +28,7 @@ def infer(engine: Engine, data: Data, output: Array | None = None, mode: str = "
     blocks_a_slice = costs.blocks_a_slice(blocks)
     if not data.direct:
         blocks_a_slice = min(blocks_a_slice, max(1, CONVERTED_BYTES // (capacity * data.width * size)))
-    fill_inference(engine, mode, capacity, threads)
+    fill_inference(engine, mode, capacity, threads, costs)
     for first in range(0, count, blocks_a_slice):
         last = min(first + blocks_a_slice, count)
         part, start = data, 0  # ``start``: the block, and the row, that what is read begins at

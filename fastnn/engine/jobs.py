@@ -14,7 +14,7 @@ import numpy as np
 
 from fastnn.kernels import records, tuning
 from fastnn.kernels.records import JobRecord, LayerRecord
-from .cost_model import ROW_BLOCK
+from .cost_model import ROW_BLOCK, CostModel
 from .layout import Layout
 from .memory import WIDTH_MULTIPLE, Array, address, padded, spread
 
@@ -37,17 +37,25 @@ def blank(layout: Layout, synchronisation: Array) -> Any:
     job.run.synchronisation, job.memory.scratch_size = address(synchronisation), layout.scratch_size
     job.memory.input_stride, job.memory.partial_values = layout.input_stride, layout.partial_values
     job.memory.target, job.memory.target_stride = layout.target, layout.target_stride
+    job.memory.places = layout.row_values
     return job
 
 
 def fill_training(
-    engine: Engine, mode: str, batch_size: int, threads: int, chunks: int = 0, replicate: bool = False
+    engine: Engine,
+    mode: str,
+    batch_size: int,
+    threads: int,
+    chunks: int = 0,
+    replicate: bool = False,
+    costs: CostModel | None = None,
 ) -> None:
     """Fill in a job of training steps, a gradient or an update, on up to batch_size rows; but not which, nor the data.
 
-    ``replicate``: each thread gets parameters and slots of its own, see `replica`.
+    ``replicate``: each thread gets parameters and slots of its own, see `replica`; ``costs``: of the data's kind.
     """
-    job, layout, costs, place = engine.job, engine.layout, engine.costs, engine.buffers.place
+    costs = costs or engine.costs
+    job, layout, place = engine.job, engine.layout, engine.buffers.place
     real, turns = engine.dtype, 1 + replicate  # then every other step has gradients and scores of its own
     job.run, job.split, job.memory = engine.blank.run, engine.blank.split, engine.blank.memory
     job.run.mode = MODE[mode]
@@ -59,8 +67,7 @@ def fill_training(
         split.by_columns = costs.columns_pay(batch_size, threads, split.column_block, job.optimizer.clip)
 
     memory, capacity = job.memory, -(-batch_size // (max(1, chunks) * ROW_BLOCK)) * ROW_BLOCK
-    memory.capacity, memory.workspace_size = capacity, capacity * layout.row_values * layout.size
-    memory.workspace = engine.buffers.workspace(capacity, layout.row_values, threads if chunks else 1, real)
+    _place_workspace(engine, costs, capacity, threads if chunks else 1)
     memory.gradient_levels = levels = chunks.bit_length() + 1  # what a tree of sums needs, and one to hand over
     parts = turns * threads * levels if chunks else 1
     memory.gradients = place("gradients", parts * layout.parameter_count, real)
@@ -73,16 +80,30 @@ def fill_training(
     engine.parameters.lend(costs.keeps_transposed(batch_size, threads, chunks), changes=mode != "gradient")
 
 
-def fill_inference(engine: Engine, mode: str, capacity: int, threads: int) -> None:
-    """Fill in a job that predicts or evaluates blocks of so many rows; but not which, nor the data."""
+def fill_inference(engine: Engine, mode: str, capacity: int, threads: int, costs: CostModel | None = None) -> None:
+    """Fill in a job that predicts or evaluates blocks of so many rows; but not which, nor the data.
+
+    ``costs``: of the data's kind.
+    """
     job, layout, place = engine.job, engine.layout, engine.buffers.place
     job.run, job.order, job.split = engine.blank.run, engine.blank.order, engine.blank.split
     job.run.mode, job.memory = MODE[mode], engine.blank.memory
     memory = job.memory
-    memory.capacity, memory.workspace_size = capacity, capacity * layout.row_values * layout.size
-    memory.workspace = engine.buffers.workspace(capacity, layout.row_values, threads, engine.dtype)
+    _place_workspace(engine, costs or engine.costs, capacity, threads)
     memory.scratch = place("scratch", threads * layout.scratch_size, np.uint8)
     memory.scores = place("scores", threads * capacity * (1 + job.loss.metric_count), np.float64)
+
+
+def _place_workspace(engine: Engine, costs: CostModel, capacity: int, threads: int) -> None:
+    """Give each of so many threads a workspace for as many rows as ``capacity`` says.
+
+    Sparse inputs have no room in it.  Theirs would be the first, so that it lies before what is there.
+    """
+    memory, layout = engine.job.memory, engine.layout
+    memory.capacity, memory.workspace_size = capacity, capacity * costs.row_values * layout.size
+    memory.workspace = engine.buffers.workspace(capacity, costs.row_values, threads, engine.dtype)
+    if costs.entries is not None:
+        memory.workspace -= capacity * layout.input_stride * layout.size
 
 
 def replica(engine: Engine, number: int) -> Any:

@@ -66,7 +66,7 @@ class Buffers(dict[str, Array]):
     def __init__(self) -> None:
         super().__init__()
         self._addresses: dict[str, int] = {}
-        self._capacity = 0
+        self._places = 0, 0
 
     def room(self, name: str, count: int, dtype: npt.DTypeLike) -> Array:
         """The vector of that name, with at least ``count`` values.  A new one is zeros."""
@@ -84,10 +84,11 @@ class Buffers(dict[str, Array]):
     def workspace(self, capacity: int, row_values: int, threads: int, dtype: npt.DTypeLike) -> int:
         """The address of room for ``capacity`` rows of each thread, the room "workspace".
 
-        The kernels rely on zeros where rows are padded.  These places move with the capacity, so all is zeroed then.
+        The kernels rely on zeros where rows are padded.  These places move with the capacity and with what there is
+        beside the outputs, dense inputs or the places of sparse ones, so all is zeroed then.
         """
         kept = self.room("workspace", threads * capacity * row_values, dtype)
-        if self._capacity != capacity:
+        if self._places != (capacity, row_values):
             kept[:] = 0
-            self._capacity = capacity
+            self._places = capacity, row_values
         return self._addresses["workspace"]

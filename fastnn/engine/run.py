@@ -69,9 +69,10 @@ class Training:
         self.lazy_nan_check = self.not_finite = False
         self.outputs = np.empty((self.rows, engine.outputs), engine.dtype) if engine.keeps_outputs else None
         self.observe: Callable[[Training], None] | None = None
-        self.chunks = engine.costs.chunks(self.batch_size)
-        self.threads = engine.costs.training_threads(self.batch_size, self.chunks or self.batch_size)
-        self._may_replicate = engine.costs.replicates(self.threads, self.chunks)
+        self.costs = costs = engine.costs_of(data)
+        self.chunks = costs.chunks(self.batch_size)
+        self.threads = costs.training_threads(self.batch_size, self.chunks or self.batch_size)
+        self._may_replicate = costs.replicates(self.threads, self.chunks)
         self.backup = engine.spare_backup
         engine.spare_backup = aligned(0, engine.dtype)
         self.keep_good()
@@ -79,7 +80,7 @@ class Training:
     @property
     def seconds_a_step(self) -> float:
         """How long one takes, as far as is known."""
-        return self.engine.guessed_seconds(self.batch_size)
+        return self.engine.guessed_seconds(self.batch_size, self.costs)
 
     @seconds_a_step.setter
     def seconds_a_step(self, seconds: float) -> None:
@@ -210,7 +211,7 @@ class Training:
                 self._keep_good()  # another optimizer, with other slots
             # Norms are sums over all threads' panels, for which they must meet.
             replicate = self._may_replicate and job.optimizer.clip < records.CLIPNORM
-            fill_training(engine, "train", self.batch_size, self.threads, self.chunks, replicate)
+            fill_training(engine, "train", self.batch_size, self.threads, self.chunks, replicate, self.costs)
             job.run.steps_per_epoch, job.network.backup = self.steps_per_epoch, address(self.backup)
             while self.step < last and not (self.diverged or self.not_finite):
                 first = self.step

@@ -28,7 +28,7 @@ except ImportError:  # scikit-learn before 1.9
 from fastnn.engine import Data
 from fastnn.optimizers import Optimizer
 from .lbfgs import Coordinates, fit_lbfgs, value_and_gradient
-from .network import Architecture, Network, loss_of, optimizer_of, rows_of, thread_limit
+from .network import Architecture, Network, loss_of, optimizer_of, thread_limit
 from .parameters import CONSTRAINTS, dropout_rates, hidden_activations, hidden_sizes
 from .stochastic import Validation, fit_stochastic
 
@@ -245,7 +245,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         Parameters
         ----------
         X : (rows, features) array, data frame, or sparse matrix
-            A sparse one is made dense a block of rows at a time.
+            A sparse one is never made dense.
         y : (rows,) or (rows, outputs) array
             Values; for a classifier classes, or 0 and 1 for each of several labels.
         sample_weight : (rows,) array, optional
@@ -348,7 +348,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         """The penalised loss of all rows and its gradient, by all of ``coefs_``, then ``intercepts_``."""
         network = self._network()
         targets = y.argmax(axis=1) if network.labels and y.ndim == 2 else y
-        data = Data(rows_of(x), np.asarray(targets, np.int64 if network.labels else float), network.labels)
+        data = Data(network.rows_of(x), np.asarray(targets, np.int64 if network.labels else float), network.labels)
         data.weight = sample_weight
         total = len(data) if sample_weight is None else sample_weight.sum()
         return value_and_gradient(network, packed, data, total, self.alpha)

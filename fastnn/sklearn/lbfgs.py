@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from fastnn.engine import Data
 from fastnn.errors import warn
 from fastnn.typing import Array
-from .network import Network, loss_constant, rows_of
+from .network import Network, loss_constant
 
 if TYPE_CHECKING:
     from .base import BaseMLP
@@ -103,7 +103,7 @@ def penalized_loss(
 ) -> float:
     """The penalised loss of all rows with these weights, which are left in the network."""
     network.engine.penalize(0.0, True)
-    data = Data(rows_of(x), estimator._targets(y, network.labels), network.labels, sample_weight)
+    data = Data(network.rows_of(x), estimator._targets(y, network.labels), network.labels, sample_weight)
     total = float(len(data) if sample_weight is None else sample_weight.sum())
     value, _ = value_and_gradient(network, weights, data, total, float(estimator.alpha))
     return value + loss_constant(estimator.loss, data.y, sample_weight)
@@ -114,7 +114,7 @@ def fit_lbfgs(estimator: BaseMLP, network: Network, x: Any, y: Any, weight: Arra
     from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
 
     network.engine.penalize(0.0, True)
-    data = Data(rows_of(x), estimator._targets(y, network.labels), network.labels, weight)
+    data = Data(network.rows_of(x), estimator._targets(y, network.labels), network.labels, weight)
     total = float(len(data) if weight is None else weight.sum())
     start = np.concatenate([np.asarray(view, float).ravel() for view in network.views])
     deadline = math.inf if estimator.max_time is None else time.monotonic() + estimator.max_time

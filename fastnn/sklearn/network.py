@@ -11,7 +11,7 @@ import numpy as np
 from joblib.parallel import get_active_backend
 
 from fastnn import activations, layers, losses, optimizers
-from fastnn.engine import Data, Engine
+from fastnn.engine import Data, Engine, SparseRows
 from fastnn.models import Sequential
 from fastnn.typing import Array
 
@@ -21,6 +21,7 @@ ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
 OUTPUT_ACTIVATIONS = {**ACTIVATIONS, "exp": "linear"}
 """Those of the last layer: the loss and predict take the exponential themselves."""
 
+WORKSPACE_BYTES = 2**27  # of sparse rows' outputs at a time, for a gradient
 BLOCK_BYTES = 2**23  # of inputs that are converted at a time for a gradient, where the kernels cannot read them
 
 
@@ -86,29 +87,6 @@ def thread_limit(threads: int | None) -> int | None:
     if threads is None and not alone:
         return 1
     return threads if threads is None else int(threads)
-
-
-class DenseRows:
-    """Rows of a CSR matrix that are made dense as they are asked for, a block at a time."""
-
-    dtype = np.dtype(object)  # none that the kernels read where it lies
-    nbytes = 0
-
-    def __init__(self, matrix: Any) -> None:
-        self.matrix = matrix
-        self.shape = matrix.shape
-        self.ndim = 2
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    def __getitem__(self, rows: Any) -> Array:
-        return np.asarray(self.matrix[rows].toarray())
-
-
-def rows_of(x: Any) -> Any:
-    """What the engine reads of x: an array itself, a sparse matrix by rows."""
-    return DenseRows(x.tocsr()) if hasattr(x, "tocsr") else x
 
 
 class Architecture(NamedTuple):
@@ -212,18 +190,24 @@ class Network:
         parameters = self.engine.parameters
         parameters.set_slots(dict(zip(parameters.slot_matrices(), matrices, strict=True)))
 
+    def rows_of(self, x: Any) -> Any:
+        """What the engine reads of x: an array itself, a sparse matrix by its entries."""
+        return SparseRows.of(x, self.engine.dtype) if hasattr(x, "tocsr") else x
+
     def predict(self, x: Any) -> Array:
         """The network's output, (rows, outputs)."""
-        return self.engine.predict(Data(rows_of(x)))
+        return self.engine.predict(Data(self.rows_of(x)))
 
     def value_and_gradient(self, data: Data, total: float) -> tuple[float, list[Array]]:
         """The loss of all rows and its gradient by the views, both over ``total``, the sum of the rows' weights.
 
-        Rows that must be converted are taken by blocks.
+        Rows that must be converted, and sparse ones where the network is wide, are taken by blocks.
         """
         engine = self.engine
         count = len(data)
-        if not data.direct:
+        if isinstance(data.x, SparseRows):
+            count = max(1, WORKSPACE_BYTES // (engine.costs_of(data).row_values * engine.dtype.itemsize))
+        elif not data.direct:
             count = max(1, BLOCK_BYTES // (engine.inputs * engine.dtype.itemsize))
         value, gradient = 0.0, np.zeros(engine.parameter_count)
         for start in range(0, len(data), count):

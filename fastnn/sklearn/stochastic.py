@@ -14,7 +14,7 @@ from fastnn.engine import Data, Training
 from fastnn.errors import warn
 from fastnn.training import Loop, Reporter, Rule
 from fastnn.typing import Array
-from .network import Network, loss_constant, rows_of
+from .network import Network, loss_constant
 from .stopping import ImprovementRule, StopOnRule, TimeRule, monitored
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def fit_stochastic(
     else:
         weight = _class_weighted(estimator, y, weight, chosen)
     batch_size = _batch_size(estimator.batch_size, len(chosen))
-    data = Data(rows_of(x), targets, network.labels, weight)
+    data = Data(network.rows_of(x), targets, network.labels, weight)
     observers = Observers(estimator, network, -(-len(chosen) // batch_size), incremental)
     fit = Fit(estimator, network, data, chosen, batch_size, validation, incremental)
     observers.begin_fit(x, y)
@@ -100,7 +100,7 @@ class Validation:
     def __init__(self, estimator: BaseMLP, network: Network, x: Any, y: Any, weight: Array | None) -> None:
         self.estimator, self.network, self.y, self.weight = estimator, network, y, weight
         targets = estimator._targets(y, network.labels)
-        self.data = Data(rows_of(x), targets, network.labels, weight)
+        self.data = Data(network.rows_of(x), targets, network.labels, weight)
         self.total = float(len(targets) if weight is None else weight.sum())
         self.constant = loss_constant(estimator.loss, self.data.y, weight)
 

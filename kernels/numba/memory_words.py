@@ -47,6 +47,9 @@ class MemoryWords(Lanes):
     def get_integer(self, builder: Any, address: Any, index: Any) -> Any:
         return builder.load(pointer(builder, address, index, INTEGER))
 
+    def get_index(self, builder: Any, address: Any, index: Any) -> Any:
+        return builder.sext(builder.load(pointer(builder, address, index, ir.IntType(32))), INTEGER)
+
     def get_double(self, builder: Any, address: Any, index: Any) -> Any:
         return builder.load(pointer(builder, address, index, DOUBLE))
 

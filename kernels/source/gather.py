@@ -25,6 +25,7 @@ from ..vocabulary import (
     write,
 )
 from .shuffle import order_key, place_of_row
+from .sparse import gather_places
 
 
 @kernel(inline=True, each=KINDS)
@@ -182,7 +183,10 @@ def gather_rows(
     if with_targets:
         targets = targets_of(job, base, first_row)
     some = Span(first_row, first_row + rows)
-    gather_inputs(job.data.x_kind, layer_at(layers, 0).inputs, job, base, some, epoch, position, targets)
+    if job.data.row_starts:
+        gather_places(job, base, some, epoch, position, targets)
+    else:
+        gather_inputs(job.data.x_kind, layer_at(layers, 0).inputs, job, base, some, epoch, position, targets)
     if with_targets:
         last = layer_at(layers, job.network.layer_count - 1)
         gather_targets(job.data.y_kind, last.outputs, job, rows, targets)

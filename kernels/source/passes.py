@@ -42,6 +42,7 @@ from .normalization import (
 )
 from .product import product
 from .softmax import softmax, softmax_backward
+from .sparse import is_sparse, sparse_product
 from .vectors import clear_behind, copy_vectors, vectors_for
 
 
@@ -98,7 +99,9 @@ def transform(
     stride = layer.output_stride
     source = block.base + (layer.input * job.memory.capacity + block.first * layer.input_stride) * SIZE
     weights = job.network.parameters + layer.weights * SIZE
-    if layer.kind == DENSE and layer.stored_transposed:
+    if is_sparse(layer, job):
+        sparse_product(layer, job, block, target)
+    elif layer.kind == DENSE and layer.stored_transposed:
         dot_rows(layer, rows, Rows(source, layer.input_stride), weights, scratch + PACK, Rows(target, stride))
     elif layer.kind == DENSE:
         depth = layer.rows

@@ -16,6 +16,7 @@ from ..records import (
     Layers,
     layer_at,
 )
+from ..tuning import SPARSE_PANEL_ROWS
 from ..values import Batch, Panel, Rows, Update
 from .barrier import barrier
 from .chunks import add_parts, sum_parts
@@ -24,6 +25,7 @@ from .dense import weight_gradient
 from .first_layer import first_layer_gradient
 from .optimizer import update_panel
 from .penalty import add_penalty, sum_of_rows
+from .sparse import is_sparse, sparse_gradient
 from .split import first_row_of_part, hands_over, panel_rows
 from .squares import transpose_square
 from .vectors import add_vectors, vectors_for
@@ -93,14 +95,14 @@ def update_part(layers: Layers, job: Job, batch: Batch, how: Update) -> None:
             bias_scale = scale_to(sum_of_rows(layer, job, BIAS_SQUARES), job.optimizer.clip_limit)
         row = 0
         end = layer.height
-        height = 16
         if tall:
             if how.follows == 2:
                 row = first_row_of_part(layer, job, total * how.thread // job.run.threads - work)
                 if how.thread + 1 < job.run.threads:
                     end = first_row_of_part(layer, job, total * (how.thread + 1) // job.run.threads - work)
                 work += layer.height * layer.stride
-            height = panel_rows(layer, end - row, batch.rows)
+        height = rows_of_panel(layer, job, end - row, batch.rows, tall)
+        width = vectors_of_panel(layer, job)
         while row < end:
             rows = end - row
             if rows > height:
@@ -108,8 +110,8 @@ def update_part(layers: Layers, job: Job, batch: Batch, how: Update) -> None:
             vector = 0
             while vector < vectors_for(layer.width):
                 vectors = vectors_for(layer.width) - vector
-                if vectors > PANEL_VECTORS:
-                    vectors = PANEL_VECTORS
+                if vectors > width:
+                    vectors = width
                 if tall or work * job.run.threads // total == how.thread:
                     panel = Panel(row, rows, vector * LANES, vectors)
                     gradient = Rows(place_of_gradient(layer, job, panel, how), layer.stride)
@@ -131,6 +133,31 @@ def update_part(layers: Layers, job: Job, batch: Batch, how: Update) -> None:
                     work += rows * vectors * LANES
                 vector += vectors
             row += rows
+
+
+@kernel
+def rows_of_panel(layer: Layer, job: Job, rows: Integer, batch_rows: Integer, tall: Integer) -> Integer:
+    """How many of so many rows of a matrix a panel has.
+
+    Of sparse inputs, in each row of the batch the panel's entries have to be found: so a gradient that is wanted as a
+    whole is not divided, and panels are as large as the second cache allows.
+    """
+    if is_sparse(layer, job):
+        if job.run.mode == GRADIENT or rows < SPARSE_PANEL_ROWS:
+            return rows
+        return SPARSE_PANEL_ROWS
+    if tall:
+        return panel_rows(layer, rows, batch_rows)
+    return 16
+
+
+@kernel
+def vectors_of_panel(layer: Layer, job: Job) -> Integer:
+    """How many vectors of a matrix's row a panel has, at most: the same that is said of rows."""
+    if job.run.mode == GRADIENT and layer.stored_transposed and is_sparse(layer, job):
+        part = (vectors_for(layer.width) + job.run.threads - 1) // job.run.threads
+        return (part + PANEL_VECTORS - 1) // PANEL_VECTORS * PANEL_VECTORS
+    return PANEL_VECTORS
 
 
 @kernel
@@ -166,6 +193,8 @@ def panel_gradient(
     part_size = job.memory.gradient_levels * job.network.parameter_count * SIZE
     if how.parts == 0 and number == 0 and job.split.from_data:
         first_layer_gradient(layer, job, batch.position, batch.rows, panel, how.follows, scratch, gradient)
+    elif how.parts == 0 and is_sparse(layer, job):
+        sparse_gradient(layer, job, job.memory.workspace, batch.rows, panel, gradient)
     elif how.parts == 0:
         weight_gradient(layer, job, job.memory.workspace, batch.rows, panel, packed, how.follows, scratch, gradient)
     elif how.handed:

@@ -140,23 +140,6 @@ def test_sparse_rows(convert, solver):
     np.testing.assert_array_equal(mine.predict(DIGITS[0]), mine.predict(convert(DIGITS[0])))
 
 
-def test_a_sparse_matrix_is_never_made_dense_whole(monkeypatch):
-    largest = []
-    of_csr = sparse.csr_matrix.toarray
-
-    def watched(self, *args, **kwargs):
-        largest.append(self.shape[0] * self.shape[1])
-        return of_csr(self, *args, **kwargs)
-
-    x = sparse.random(5000, 3000, 0.001, "csr", random_state=0)
-    monkeypatch.setattr(sparse.csr_matrix, "toarray", watched)
-    for solver in ("adam", "lbfgs"):
-        model = MLPClassifier((4,), solver=solver, max_iter=1, random_state=0)
-        model.fit(x, np.arange(5000) % 2).predict(x)
-    assert largest
-    assert max(largest) < 5000 * 3000 / 4
-
-
 def test_warm_start_and_partial_fit():
     x, y = DIGITS
     models = [

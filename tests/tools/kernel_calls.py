@@ -10,6 +10,7 @@ import itertools
 
 import naive
 import numpy as np
+from kernel_worlds import NETWORKS, SPARSE
 
 from fastnn.kernels import records
 from fastnn.kernels.render.lowering import flattened
@@ -25,6 +26,7 @@ INTEGERS = {
     "at": (0, "L"),
     "back": (0, 1),
     "batch_row": (0, 5),
+    "behind": (9, 30),
     "block": (0, 1),
     "blocks": (1, 3),
     "column": (0, "L"),
@@ -32,6 +34,8 @@ INTEGERS = {
     "count": ("L", "3L"),
     "data_bytes": (2**10, 2**20),
     "depth": (7, 150),
+    "end": (5, 18),
+    "entry": (0, 2),
     "epoch": (0, 1),
     "first": (0, 0),
     "first_row": (0, 3),
@@ -52,8 +56,10 @@ INTEGERS = {
     "slot_size": (2**12, 2**12),
     "step": (3, 5),
     "steps": (7, 150),
+    "tall": (1, 0),
     "stride": (48, 48),
     "thread": (0, 0),
+    "unit": (0, 1),
     "training": (1, 0),
     "update_follows": (1, 2),
     "value": (17, LONG),
@@ -80,6 +86,10 @@ INTEGERS = {
     "left_block": (16 * 160, 16),
     "left_row": (160, 1),
     "left_step": (1, 48),
+    "panel_row": (0, 0),
+    "panel_rows": (3, 12),
+    "panel_column": (0, 0),
+    "panel_vectors": (1, 2),
     "panel_step": (48, 48),
     "panel_transposed": (0, 0),
     "prefetch_matrices": (0, 1),
@@ -183,6 +193,9 @@ TWEAKS = {
     "update_columns": [BY_COLUMNS],
     "columns_of_layer": [{**PREDICT, **BY_COLUMNS}],
     "gather_targets": [{}, {"data.y_labels": 1}],
+    "gather_places": ORDERS,
+    "rows_of_panel": [TRAIN, GRADIENT],
+    "vectors_of_panel": [TRAIN, GRADIENT],
 }
 
 # kernel: the networks whose step it is part of, where it is not of all
@@ -196,8 +209,15 @@ ONLY_IN = {
     "begin_step": ("from_data",),
     "copy_columns": ("from_data",),
     "update_columns": ("from_data",),
-    "train_rows": ("rows", "normalised", "from_data", "of_log_softmax"),
+    "train_rows": ("rows", "normalised", "from_data", "of_log_softmax", *SPARSE),
+    **dict.fromkeys(("gather_places", "sparse_product", "sparse_gradient", "first_entry"), tuple(SPARSE)),
+    **dict.fromkeys(("add_entries", "add_entries_transposed", "dot_entries"), tuple(SPARSE)),
 }
+
+EVERYWHERE = (*NETWORKS, *SPARSE)
+ALSO_OF_SPARSE = ("is_sparse", "places_in", "gather_rows", "transform", "forward", "panel_gradient", "update_part")
+ALSO_OF_SPARSE += ("update_all", "rows_of_panel", "vectors_of_panel", "train")
+"""Kernels that do something else where inputs are sparse."""
 
 # kernel: arguments in further calls, in place of the table's
 EXTRA = {
@@ -238,6 +258,14 @@ def put_places(world, arguments):
         world.array(target + row * stride, 1, np.int64)[0] = (row * 7) % world.job.data.rows
 
 
+def put_places_of_sparse(world, arguments):
+    """Where the rows of the workspace stand in the data, if they are sparse."""
+    memory = world.job.memory
+    if world.job.data.row_starts:
+        places = memory.workspace + memory.places * memory.capacity * world.size
+        world.array(places, memory.capacity, np.int64)[:] = np.arange(memory.capacity) * 7 % world.job.data.rows
+
+
 def put_nan(world, arguments):
     """For check_finite, every other time: a value that it should find."""
     width, _, rows, source, stride, *_ = arguments
@@ -255,6 +283,7 @@ def put_threshold(world, arguments):
 # kernel: what has to be in memory before it is called
 BEFORE = {
     "gather_targets": put_places,
+    **dict.fromkeys(("sparse_product", "sparse_gradient", *ALSO_OF_SPARSE), put_places_of_sparse),
     "check_finite": put_nan,
     "add_noise": put_threshold,
     "through_noise": put_threshold,
@@ -314,7 +343,8 @@ class Calls:
             return
         extra = [{}, *EXTRA.get(base, [])]
         for world in self.worlds if {"job", "layer", "layers"} & {*names} else [self.bare]:
-            if world is not self.bare and world.name not in ONLY_IN.get(base, (world.name,)):
+            of_all = EVERYWHERE if base in ALSO_OF_SPARSE else NETWORKS
+            if world is not self.bare and world.name not in ONLY_IN.get(base, of_all):
                 continue
             for layer in self.layers(base, world) if {"layer", "last"} & {*names} else [None]:
                 for tweak in TWEAKS.get(base, [{}]) if world is not self.bare else [{}]:

@@ -12,6 +12,7 @@ import numpy as np
 
 import fastnn
 from fastnn import layers, losses, optimizers, regularizers, schedules
+from fastnn.engine import Data, SparseRows
 from fastnn.kernels import records, tuning
 from fastnn.kernels.backends import numpy as twin
 from fastnn.layers import Dense, Input
@@ -167,10 +168,13 @@ def _extents(job, given, size):
         ("data", "y"): job.data.y_end - job.data.y,
         ("data", "sample_weight"): rows * 8,
     }
+    if job.data.row_starts:
+        entries = (job.data.x_end - job.data.x) // size
+        exact |= {("data", "row_starts"): (rows + 1) * 8, ("data", "columns"): 4 * entries}
     roomy = {
         ("network", "backup"): kept * size,
         ("run", "synchronisation"): records.SYNCHRONISATION_WORDS * 8,
-        ("memory", "workspace"): job.memory.workspace_size,
+        ("memory", "workspace"): max(job.memory.workspace_size, job.memory.capacity * (job.memory.places * size + 8)),
         ("memory", "gradients"): 2 * job.memory.gradient_levels * count * size,
         ("memory", "partials"): (job.memory.capacity // tuning.ROW_BLOCK + 2) * job.memory.partial_values * size,
         ("memory", "sums"): sum(r.height * -(-r.width // tuning.SUM_COLUMNS) for r in given) * records.SUMS * 8,
@@ -241,6 +245,36 @@ def of_log_softmax():
 NETWORKS = {build.__name__: build for build in (rows, normalised, chunks, from_data, of_log_softmax)}
 
 
+def sparse():
+    """Sparse inputs of a layer whose units are many."""
+    return 60, [Dense(37, "relu"), Dense(3)], optimizers.Adam(0.01), "mse", [], 24
+
+
+def sparse_few():
+    """Sparse inputs of a layer whose few units are stored transposed."""
+    return 60, [Dense(3)], optimizers.Adam(0.01), "mse", [], 24
+
+
+SPARSE = {build.__name__: build for build in (sparse, sparse_few)}
+"""Networks that only an estimator trains."""
+
+
+def train_sparse(build, dtype):
+    """A step of such a network."""
+    inputs, stack, optimizer, loss, metrics, batch_size = build()
+    model = fastnn.Sequential([Input((inputs,)), *stack], seed=1)
+    model.compile(optimizer, loss, metrics, backend="numpy", dtype=dtype)
+    model.build()
+    optimizer.configure(model._engine)
+    rng, rows = np.random.default_rng(3), 2 * batch_size + 5
+    dense = rng.normal(size=(rows, inputs)) * (rng.random((rows, inputs)) < 0.3)
+    row, column = np.nonzero(dense)
+    starts = np.concatenate([[0], np.cumsum((dense != 0).sum(axis=1))])
+    x = SparseRows(starts, column.astype(np.int32), dense[row, column].astype(dtype), inputs)
+    data = Data(x, rng.normal(size=(rows, stack[-1].units)).astype(dtype))
+    model._engine.train(data, batch_size, 2, True, 0).advance(3)
+
+
 def targets(loss, count, outputs):
     rng = np.random.default_rng(2)
     if loss in ("mse", "binary_crossentropy"):
@@ -267,7 +301,7 @@ def worlds(kernels):
     found = []
 
     def take(layers_address, job_address, thread):
-        raise _Taken(World(list(NETWORKS)[len(found)], kernels, layers_address, job_address))
+        raise _Taken(World([*NETWORKS, *SPARSE][len(found)], kernels, layers_address, job_address))
 
     twin.load = lambda dtype: take
     for name in NETWORKS:
@@ -276,5 +310,10 @@ def worlds(kernels):
             model.fit(x, y, batch_size=batch_size, epochs=2, verbose=0)
         except _Taken as taken:
             found.append(taken.world)
-    assert len(found) == len(NETWORKS)
+    for build in SPARSE.values():
+        try:
+            train_sparse(build, kernels.dtype.name)
+        except _Taken as taken:
+            found.append(taken.world)
+    assert len(found) == len(NETWORKS) + len(SPARSE)
     return found

@@ -14,6 +14,24 @@ from .shuffle import Integers, mixed, shuffled
 Index = slice | Integers
 
 
+class SparseRows:
+    """A batch of sparse rows: the number of rows; of each entry its row, its column and its value."""
+
+    def __init__(self, count: int, rows: Integers, columns: Array, values: Array) -> None:
+        self.count, self.rows, self.columns, self.values = count, rows, columns, values
+
+    def times(self, matrix: Array) -> Array:
+        """The product with a matrix (inputs, units)."""
+        product = np.zeros((self.count, matrix.shape[1]), matrix.dtype)
+        np.add.at(product, self.rows, self.values[:, np.newaxis] * matrix[self.columns])
+        return product
+
+    def transposed_times(self, delta: Array, product: Array) -> None:
+        """The transposed rows' product with a matrix (rows, units), into (inputs, units)."""
+        product[:] = 0
+        np.add.at(product, self.columns, self.values[:, np.newaxis] * delta[self.rows])
+
+
 class Data:
     """The arrays that a job names; ``inputs`` and ``outputs`` are the columns of x and of y."""
 
@@ -59,8 +77,22 @@ class Data:
         address = self.job.data.sample_weight
         return array_at(address, (self.row_count,), np.float64) if address else None
 
-    def x(self, rows: Index) -> Array:
+    def x(self, rows: Index) -> Any:
+        """Inputs (rows, inputs), or sparse rows."""
+        if self.job.data.row_starts:
+            return self.sparse(rows)
         return np.require(self.all_x[rows], self.dtype, ["C", "A"])
+
+    def sparse(self, rows: Index) -> SparseRows:
+        """The entries of sparse rows, one row's after another's."""
+        data = self.job.data
+        starts = array_at(data.row_starts, (self.row_count + 1,), np.int64)
+        first, count = starts[:-1][rows], np.diff(starts)[rows]
+        own = np.repeat(np.arange(len(count)), count)
+        entries = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
+        end = (int(starts[-1]),)
+        columns, values = array_at(data.columns, end, np.int32), array_at(data.x, end, self.dtype)
+        return SparseRows(len(count), own, columns[entries], values[entries])
 
     def y(self, rows: Index) -> Array:
         """Targets (rows, outputs); of class numbers, 1 in the class's column."""

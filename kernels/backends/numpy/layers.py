@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import formulas, records
 from ...formulas.arrays import Array, random_lanes
+from .data import SparseRows
 from .memory import Network
 from .shuffle import Integers, mixed
 
@@ -57,13 +58,16 @@ class Dense(Layer):
     """x times the kernel, plus the bias."""
 
     def forward(self, x: Array, why: Pass) -> Array:
-        z = x @ self.kernel
+        z = x.times(self.kernel) if isinstance(x, SparseRows) else x @ self.kernel
         if len(self.bias):
             z += self.bias
         return z
 
     def weight_gradient(self, x: Array, delta: Array, gradient: Array) -> None:
-        np.matmul(x.T, delta, out=gradient[: len(self.kernel)])
+        if isinstance(x, SparseRows):
+            x.transposed_times(delta, gradient[: len(self.kernel)])
+        else:
+            np.matmul(x.T, delta, out=gradient[: len(self.kernel)])
         gradient[len(self.kernel) :] = delta.sum(axis=0)
 
     def input_gradient(self, delta: Array) -> Array:
