@@ -19,7 +19,7 @@ from fastnn.sklearn import LinearRegression, LogisticRegression, MLPClassifier, 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 RANDOM = np.random.default_rng(0)
-X = sparse.random(120, 300, 0.05, "csr", random_state=0)
+X = sparse.random(120, 90, 0.08, "csr", random_state=0)
 Y = RANDOM.integers(0, 3, 120)
 TARGET = RANDOM.normal(size=(120, 2))
 FORMATS = ("csr", "csc", "coo", "bsr", "lil", "dok")
@@ -191,7 +191,7 @@ def test_what_sparse_rows_have_that_is_not_finite_is_refused():
 
 
 def test_texts_and_categories_in_pipelines():
-    texts = [f"word{a} word{b} and word{a * b % 7}" for b in range(10) for a in range(12)]
+    texts = [f"first{a} second{b} and third{a * b % 7}" for b in range(10) for a in range(12)]
     labels = np.arange(120) % 12 % 2
     for model in (LogisticRegression(C=100), MLPClassifier((8,), max_iter=30, learning_rate_init=0.05, random_state=0)):
         pipeline = make_pipeline(TfidfVectorizer(), model)
