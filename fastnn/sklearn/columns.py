@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.decomposition import TruncatedSVD
@@ -79,6 +79,21 @@ class TableEncoder:
         """What each column was taken for: its name, kind ("numbers", "categories", ...) and what there is to say."""
         return [column.describe() for column in self.columns]
 
+    def get_config(self) -> dict[str, Any]:
+        """All that was learned, as JSON holds it.  ValueError: components of texts are among it."""
+        own = {"bins": self.bins, "max_categories": self.max_categories, "text_components": self.text_components}
+        learned = {"varies": self.varies.tolist(), "center": self.center.tolist(), "spread": self.spread.tolist()}
+        return {**own, **learned, "columns": [column.get_config() for column in self.columns]}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """An encoder that encodes as the one whose ``get_config`` this is."""
+        encoder = cls(config["bins"], config["max_categories"], config["text_components"])
+        encoder.columns = [restored(column) for column in config["columns"]]
+        encoder.varies = np.array(config["varies"], np.bool_)
+        encoder.center, encoder.spread = (np.array(config[name], np.float32) for name in ("center", "spread"))
+        return encoder
+
     def _scaled(self, encoded: Array) -> Array:
         x = encoded[:, self.varies]
         x -= self.center
@@ -99,6 +114,19 @@ def kind_of(column: Column) -> type[ColumnEncoder]:
     if kinds <= {"numbers", "booleans"} or kinds in ({"durations"}, {"times of day"}):
         return Numbers
     return Dates if kinds == {"dates"} else Categories
+
+
+def restored(config: dict[str, Any]) -> ColumnEncoder:
+    """The encoder of a column whose ``get_config`` this is."""
+    kinds: dict[str, type[ColumnEncoder]] = {kind.__name__: kind for kind in (Numbers, Dates, Categories, Nothing)}
+    kind = kinds[config["class"]]
+    encoder = kind.__new__(kind)
+    for name, value in config.items():
+        if name == "parts":
+            encoder.__dict__[name] = [restored(part) for part in value]
+        elif name != "class":
+            encoder.__dict__[name] = np.array(value) if name in ("median", "spread", "edges") else value
+    return encoder
 
 
 class ColumnEncoder:
@@ -137,6 +165,11 @@ class ColumnEncoder:
     def describe(self) -> dict[str, Any]:
         """What it was taken for."""
         return {"name": self.name, "kind": " and ".join(self.saw or [])}
+
+    def get_config(self) -> dict[str, Any]:
+        """All that was learned, as JSON holds it."""
+        plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in self.__dict__.items()}
+        return {"class": type(self).__name__, **plain}
 
     def _parsed(self, values: Array) -> Any:
         raise NotImplementedError
@@ -203,6 +236,9 @@ class Dates(ColumnEncoder):
         super().__init__(name)
         self.parts = [Numbers(f"{name} ({part})", bins) for part in ("days", "month", "weekday", "hour")]
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "parts": [part.get_config() for part in self.parts]}
+
     def _fit(self, parsed: list[Array], weight: Array | None) -> Array:
         return np.hstack([part.fit(x, weight) for part, x in zip(self.parts, parsed, strict=True)])
 
@@ -247,6 +283,11 @@ class Categories(ColumnEncoder):
         known = [text for text in self.places if text != MISSING]
         of = " and ".join(self.saw or [])
         return {"name": self.name, "kind": "categories", "of": of, "categories": known, "columns": own}
+
+    def get_config(self) -> dict[str, Any]:
+        if self.reducer is not None:
+            raise ValueError(f"column {self.name!r} has components of its texts, which JSON has no room for; wants 0")
+        return super().get_config()
 
     def _fit_reducer(self, texts: list[str], weight: Array | None) -> None:
         vectorizer = TfidfVectorizer(

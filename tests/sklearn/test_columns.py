@@ -4,6 +4,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import json
 import math
 import pickle
 
@@ -392,9 +393,16 @@ def test_rows_in_lists_keep_their_kinds():
     np.testing.assert_array_equal(encoder.transform(read(pd.DataFrame(rows))), encoder.transform(read(rows)))
 
 
-def test_an_encoder_is_pickled_whole():
-    table = pd.DataFrame(VALUES)
-    encoder = fitted(table)
-    again = pickle.loads(pickle.dumps(encoder))
-    np.testing.assert_array_equal(again.transform(read(table)), encoder.transform(read(table)))
-    assert again.describe() == encoder.describe()
+def test_an_encoder_is_kept_whole():
+    """By pickle, and as JSON."""
+    table = pd.DataFrame(VALUES | {"nothing": [None] * 3, "gaps": [1, None, 2], "codes": pd.Categorical([1, None, 2])})
+    encoder = TableEncoder(2, 2, 0)
+    encoder.fit_transform(read(table))
+    for again in (
+        pickle.loads(pickle.dumps(encoder)),
+        TableEncoder.from_config(json.loads(json.dumps(encoder.get_config()))),
+    ):
+        np.testing.assert_array_equal(again.transform(read(table)), encoder.transform(read(table)))
+        assert again.describe() == encoder.describe()
+        with pytest.raises(ValueError, match="X has texts in column 'gaps'"):
+            again.transform(read(table.assign(gaps="1")))
