@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.data import real_number
 from fastnn.errors import ModelFileError, warn
 from fastnn.files import model_file
-from fastnn.files.schema import COUNT, Each, Optional, check
+from fastnn.files.schema import COUNT, NUMBER, Each, Optional, check
 from fastnn.locks import Claim
 from fastnn.typing import Array
 from .base import Backup, Callback, Logs, steps_of
@@ -23,7 +24,7 @@ LONG = 1000  # a list of so many numbers is kept as an array
 
 RUN = {
     "description": dict,
-    "optimizer": dict,
+    "optimizer": {"learning_rate": Optional(NUMBER)},
     "stop_training": bool,
     "state": {"reported": COUNT, "step": COUNT, "seed": int, "sums": Optional(list)},
     "callbacks": Each(dict, dict),
@@ -43,8 +44,9 @@ class BackupAndRestore(Backup):
     backup before it is stored too: it is used, with a warning, if the newest one is damaged.  `load_model` reads
     backups as well.  After Ctrl-C there is a backup of the last step; when training has come to its end, all are
     removed.  If fit is called again with data, a model or a batch_size that differ from the interrupted run's, it
-    raises ValueError and says what differs, before anything is changed.  The number of epochs may differ; learning_rate
-    and the like are taken from the backup.
+    raises ValueError and says what differs, before anything is changed.  The number of epochs may differ, and
+    the optimizer's settings: its learning_rate, which callbacks may have set, is taken from the backup, all else is as
+    the model is compiled now.
 
     If a backup cannot be written (a full disk, a folder that is read-only or has vanished), fit ends with an OSError
     that names the file and the reason.  The model then is as trained so far, ``model.history`` holds its epochs, and
@@ -145,10 +147,10 @@ class BackupAndRestore(Backup):
     def _contents(self, run: Any) -> tuple[dict[str, Any], dict[str, Array]]:
         """What a backup holds: a model's document with the state of the run in "run", and all arrays."""
         document, arrays = self.model._contents()
-        optimizer = {name: value for name, value in vars(self.model.optimizer).items() if _plain(value)}
+        optimizer = self.model.optimizer
         state = {
             "description": self._description(run),
-            "optimizer": optimizer,
+            "optimizer": {"learning_rate": optimizer.learning_rate if optimizer.schedule is None else None},
             "stop_training": self.model.stop_training,
             "state": _pack(run.get_state(), arrays, "run"),
             "callbacks": {
@@ -165,6 +167,7 @@ class BackupAndRestore(Backup):
             "dtype": self.model.dtype,
             "loss": repr(self.model.loss),
             "optimizer": type(self.model.optimizer).__name__,
+            "optimizer's state": run.engine.parameters.slot_names,
             **run.description(),
         }
         return json.loads(json.dumps(description))  # type: ignore[no-any-return]
@@ -186,7 +189,8 @@ class BackupAndRestore(Backup):
         if kept["state"]["sums"] is not None and step < training.steps:  # within an epoch
             training.step = step
             run.begin_epoch()  # before the states, for they are of a time when this had been called
-        vars(model.optimizer).update(kept["optimizer"])
+        if kept["optimizer"]["learning_rate"] is not None:
+            model.optimizer.learning_rate = kept["optimizer"]["learning_rate"]
         model.optimizer.configure(run.engine)
         model._bring_back(document, arrays)
         model._rng.bit_generator.state = document["random"]
@@ -199,12 +203,9 @@ class BackupAndRestore(Backup):
         """The callbacks and their states, before anything is changed; nothing else of a file comes to an attribute."""
         states = []
         try:
-            ours = vars(self.model.optimizer)
-            for name, value in kept["optimizer"].items():
-                if not (name in ours and _plain(ours[name])):
-                    raise ValueError(f"{type(self.model.optimizer).__name__} has no {name!r} that a backup holds")
-                if not _alike(value, ours[name]):
-                    raise ValueError(f"{name} of the optimizer is {value!r:.60}; wants something like {ours[name]!r}")
+            rate = kept["optimizer"]["learning_rate"]
+            if rate is not None:
+                real_number(rate, "learning_rate", least=0.0)
             for name, callback in _named(run.callbacks.callbacks):
                 if kept["callbacks"].get(name):
                     states.append((callback, _unpack(kept["callbacks"][name], arrays)))
@@ -226,13 +227,6 @@ def _named(callbacks: list[Callback]) -> Iterator[tuple[str, Callback]]:
 def _plain(value: object) -> bool:
     """Whether JSON can hold a value as it is."""
     return value is None or isinstance(value, bool | int | float | str)
-
-
-def _alike(value: object, before: object) -> bool:
-    """Whether a plain value may stand for another one: of the same type, or both numbers, or one of them is None."""
-    if value is None or before is None or type(value) is type(before):
-        return _plain(value)
-    return all(isinstance(each, int | float) and not isinstance(each, bool) for each in (value, before))
 
 
 def _pack(value: Any, arrays: dict[str, Array], name: str) -> Any:

@@ -14,13 +14,13 @@ from .thread_pool import processors
 BACKENDS = ("numba", "cython", "numpy")
 DTYPES = ("float32", "float64")
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def _renew_lock() -> None:
     """In a forked child no other thread lives that would ever release it."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -25,6 +25,8 @@ class Parameters:
         Transposed copies of matrices, brought in step when the kernels need them, see `lend` and `follow`.
     slots : (slots * parameter_count,) array
         The optimizer's state: vectors laid out like the parameters.
+    slot_names : list of str
+        What each of them is.
     state : array
         Moving statistics.
     version : int
@@ -151,8 +153,8 @@ class Parameters:
 
     def hold_slots(self, names: list[str], initial: Callable[[str], Array | float]) -> None:
         """Have the slots of these names, in this order; those that there are keep what they hold."""
-        if self._slot_names != names:
-            count, names_before, before = len(self.values), self._slot_names, self.slots
+        if self.slot_names != names:
+            count, names_before, before = len(self.values), self.slot_names, self.slots
             self._set_slots(names)
             for name, vector in zip(names, self.slots.reshape(-1, count), strict=True):
                 if name in names_before:
@@ -165,7 +167,7 @@ class Parameters:
         self._set_slots([])
 
     def _set_slots(self, names: list[str]) -> None:
-        self._slot_names, self.slots = names, aligned(len(names) * len(self.values), self._dtype)
+        self.slot_names, self.slots = names, aligned(len(names) * len(self.values), self._dtype)
         self._network.slots, self._network.slot_count = address(self.slots), len(names)
         self.saved_count = len(self.values) + len(self.slots) + len(self.state)
         self.mark_written()

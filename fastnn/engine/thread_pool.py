@@ -8,12 +8,15 @@ that any number of runs go on at once.  A forked child begins with none.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
 from functools import cache
 from queue import SimpleQueue
 from typing import Protocol
+
+from fastnn.errors import warn
 
 Work = Callable[[int], object]
 """A function of a thread's number that does that thread's part."""
@@ -175,10 +178,23 @@ def processors() -> int:
     if quota := _quota():
         count = min(count, max(1, int(quota)))
     for variable in ("FASTNN_NUM_THREADS", "OMP_NUM_THREADS"):  # the second is what loky sets in its workers
-        value = os.environ.get(variable, "").split(",")[0]
-        if value.isdigit() and int(value) > 0:
-            count = min(count, int(value))
+        count = min(count, _limit(variable, os.environ.get(variable, "")) or count)
     return count
+
+
+@cache
+def _limit(variable: str, value: str) -> int | None:
+    """How many threads a variable allows; None where it is not set, or to something that is ignored.
+
+    Of OMP_NUM_THREADS, "4,2" is 4, as OpenMP has it; what else it may be is for others to complain about.
+    """
+    ours = variable.startswith("FASTNN")
+    asked = value if ours else value.split(",")[0].strip()
+    if re.fullmatch("0*[1-9][0-9]{0,17}", asked):
+        return int(asked)
+    if ours and value:
+        warn(f"{variable} got {value!r}, which is ignored; wants a whole number above 0, in plain digits")
+    return None
 
 
 @cache

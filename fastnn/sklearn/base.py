@@ -32,7 +32,7 @@ from .network import Architecture, Network, loss_of, optimizer_of, thread_limit
 from .parameters import CONSTRAINTS, dropout_rates, hidden_activations, hidden_sizes
 from .stochastic import Validation, fit_stochastic
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused-ignore]

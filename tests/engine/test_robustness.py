@@ -237,6 +237,39 @@ def test_predictor_gives_what_predict_gives(backend):
         one(x)
 
 
+SHAPES = [
+    (1, 0.5, ValueError, r"x got shape \(\); wants \(1, 3\) or \(3,\)"),
+    (1, [1.0], ValueError, r"x got shape \(1,\); wants \(1, 3\) or \(3,\)"),
+    (1, None, TypeError, r"x got None; wants \(1, 3\) or \(3,\) real numbers"),
+    (1, ["a", "b", "c"], TypeError, r"x got \['a', 'b', 'c'\]; wants \(1, 3\)"),
+    (1, np.ones((3, 1)), ValueError, r"x got shape \(3, 1\); wants"),
+    (1, np.ones((2, 3)), ValueError, r"x got shape \(2, 3\); wants"),
+    (1, [[1, 2], [3]], ValueError, "x got rows that differ in length; wants"),
+    (1, np.ones(3, complex), TypeError, "real numbers"),
+    (5, [1, 2, 3], ValueError, r"x got shape \(3,\); wants \(5, 3\)$"),
+    (5, np.ones((5, 1)), ValueError, r"x got shape \(5, 1\); wants \(5, 3\)$"),
+    (5, np.ones((1, 3)), ValueError, r"x got shape \(1, 3\); wants \(5, 3\)$"),
+    (5, np.ones(15), ValueError, r"x got shape \(15,\); wants \(5, 3\)$"),
+    (5, 1, ValueError, r"x got shape \(\); wants \(5, 3\)$"),
+    (3000, np.ones((2999, 3), "float32"), ValueError, r"x got shape \(2999, 3\); wants \(3000, 3\)$"),
+]
+
+
+@pytest.mark.parametrize(("rows", "x", "error", "message"), SHAPES)
+def test_a_predictor_says_which_shape_it_wants(rows, x, error, message):
+    act = small("numpy").predictor(rows)
+    with pytest.raises(error, match=message):
+        act(x)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.int8, np.bool_, np.float16, list, np.asfortranarray])
+def test_a_predictor_takes_any_real_numbers_of_its_shape(kind, backend):
+    model, x = small(backend), np.array([[1, 0, 1], [0, 0, 1]])
+    given = x.tolist() if kind is list else np.asfortranarray(x) if kind is np.asfortranarray else x.astype(kind)
+    assert np.array_equal(model.predictor(2)(given), model.predict(x))
+    assert np.array_equal(model.predictor()(given[0]), model.predict(x[:1]))
+
+
 def test_huge_values_predict_without_a_warning(backend):
     assert np.isfinite(small(backend).predict(np.full((1, 3), 3e38, "float32"))).all()
 

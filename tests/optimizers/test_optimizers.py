@@ -279,5 +279,5 @@ def test_lbfgs_is_saved(tmp_path, network, problem):
 def test_lbfgs_names_what_is_missing(network, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     model = network([3, 1], ["linear"], optimizer="lbfgs", backend="numpy")
-    with pytest.raises(ModuleNotFoundError, match=r"fastnn\[scipy\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"fastnn-cpu\[scipy\]"):
         model.fit(np.zeros((2, 3)), np.zeros((2, 1)), verbose=0)
