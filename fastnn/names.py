@@ -235,11 +235,15 @@ def snake_case(name: str) -> str:
 def unique(names: Iterable[str], taken: Collection[str] = ()) -> list[str]:
     """Make names differ by appending numbers, as in dense, dense_1, dense_2; none is among those taken."""
     used, result = set(taken), []
+    last: dict[str, int] = {}  # of each name: those before are used, too
     for name in names:
-        number, candidate = 0, name
+        number, candidate = last.get(name, 0), name
+        if number:
+            candidate = f"{name}_{number}"
         while candidate in used:
             number += 1
             candidate = f"{name}_{number}"
+        last[name] = number
         used.add(candidate)
         result.append(candidate)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -167,7 +168,7 @@ def deserialize(description: Mapping[str, Any]) -> Layer:
 def unique_names(layers: Sequence[Layer]) -> list[str]:
     """A name for each layer: the given ones, of which no two may be the same, and for the others dense, dense_1, ..."""
     given = [layer.name for layer in layers if layer._named]
-    if twice := [name for name in given if given.count(name) > 1]:
+    if twice := [name for name, count in Counter(given).items() if count > 1]:
         raise ValueError(f"layers got two of the name {twice[0]!r}; wants names that differ")
     bases = [snake_case(type(layer).__name__) for layer in layers if not layer._named]
     chosen = iter(unique(bases, taken=given))

@@ -19,6 +19,7 @@ from fastnn.files import model_file, schema
 from fastnn.files.atomic import replacing
 from fastnn.layers import Dense, Input
 from fastnn.models import saving
+from fastnn.names import unique
 
 X, Y = np.linspace(-1, 1, 12).reshape(6, 2), np.arange(6) % 3
 WRONG = (True, 2.5, "text", None, [1], {"a": 1})
@@ -205,6 +206,15 @@ def test_what_load_would_refuse_is_not_saved(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="layers; a file describes 0 at most"):
         model.save(tmp_path / "m")
     assert not (tmp_path / "m").exists()
+
+
+def test_names_of_many_layers_are_found_in_one_pass():
+    """Else two thousand of them take a minute."""
+    found = unique(["dense"] * 2000 + ["relu"] * 2000, taken=["dense", "relu_7"])
+    assert found[:3] == ["dense_1", "dense_2", "dense_3"]
+    assert found[1999:2002] == ["dense_2000", "relu", "relu_1"]
+    assert "relu_7" not in found
+    assert len(set(found)) == 4000
 
 
 def test_a_file_of_more_layers_than_may_be_is_refused_before_one_is_made(written, tmp_path, monkeypatch):
