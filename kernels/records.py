@@ -114,12 +114,14 @@ class Optimizer(Record):
     code: Integer  # place in OPTIMIZERS
     hyper: Address  # doubles, in the order of the table; at DECAY the weight decay
     rates: Address  # doubles: the learning rate of each step from the first, or 0: all are the first of hyper
-    iterations: Integer  # updates made before step 0
+    iterations: Integer  # steps taken before step 0
     clip: Integer  # code: place in CLIPS
     clip_limit: Double
     average: Integer  # the slot that holds the moving average of the parameters, or -1
     average_momentum: Double
     average_frequency: Integer  # updates from one overwriting of the parameters by it to the next, or 0
+    accumulated_steps: Integer  # of which an update is made; 0 or 1: each step is an update
+    accumulator: Integer  # the slot that holds the sum of their gradients
 
 
 class Data(Record):

@@ -31,7 +31,7 @@ def scratch_layout(size: int) -> tuple[dict[str, int], int]:
     """Where each part of a thread's scratch memory starts, and the size of all, in bytes, for values of that many."""
     places, start = {"SCALARS": 0}, 128
     for name, bytes_ in (
-        ("STEP", 64),  # doubles: the average's momentum in this step, and whether it overwrites the parameters
+        ("STEP", 64),  # doubles: the average's momentum, whether it overwrites the parameters, whether an update is due
         ("BEFORE", PANEL_COLUMNS * size),  # weights before their update
         ("ONE", 64),
         ("ROWS_AHEAD", 64),  # addresses

@@ -168,18 +168,20 @@ class Engine:
         hyper: Sequence[float | Rates],
         clip: tuple[str, float] = ("", 0.0),
         average: Average | None = None,
+        accumulated_steps: int = 1,
     ) -> None:
         """The optimizer, by its name in OPTIMIZERS, and its constants in that order, then the weight decay.
 
         The first, the learning rate, may be a function.  Slots keep what they hold; new ones begin as the table says.
         ``clip`` is a name in records.CLIPS and the limit; ``average`` asks for a moving average of the parameters.
+        One update is made of the mean gradient of ``accumulated_steps``.
         """
-        asked = (optimizer, list(hyper), clip, average)
+        asked = (optimizer, list(hyper), clip, average, accumulated_steps)
         before = self.optimizer.asked
         if before == asked:
             return
         with self.busy:
-            if before is None or (before[0], *before[2:]) != (optimizer, clip, average):
+            if before is None or (before[0], *before[2:]) != (optimizer, *asked[2:]):
                 self.prepared.clear()  # they hold what was set before
             self.optimizer.set(*asked)
 

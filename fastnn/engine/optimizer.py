@@ -51,10 +51,17 @@ class OptimizerSettings:
         self._hyper = np.zeros(records.DECAY + 1)
         group.hyper, group.average = address(self._hyper), -1
 
-    def set(self, optimizer: str, hyper: list[float | Rates], clip: tuple[str, float], average: Average | None) -> None:
+    def set(
+        self,
+        optimizer: str,
+        hyper: list[float | Rates],
+        clip: tuple[str, float],
+        average: Average | None,
+        accumulated_steps: int,
+    ) -> None:
         """Take an optimizer, by its name in OPTIMIZERS; see `Engine.set_optimizer`."""
         row, group = OPTIMIZERS[optimizer], self._group
-        self.asked = optimizer, hyper, clip, average
+        self.asked = optimizer, hyper, clip, average, accumulated_steps
         self.rates = hyper[0] if callable(hyper[0]) else None
         *constants, decay = [0.0 if callable(value) else value for value in hyper]
         self._hyper[: len(constants)], self._hyper[records.DECAY] = constants, decay
@@ -64,10 +71,11 @@ class OptimizerSettings:
                 return self._parameters.values
             return float(self._hyper[list(row.hyper).index(row.initial[slot])]) if slot in row.initial else 0.0
 
-        names = [*row.slots, *(["average"] if average is not None else [])]
+        names = [*row.slots, *["accumulator"] * (accumulated_steps > 1), *["average"] * (average is not None)]
         self._parameters.hold_slots(names, initial)
         group.code = list(OPTIMIZERS).index(optimizer)
         group.clip, group.clip_limit = records.CLIPS.index(clip[0]), clip[1]
+        group.accumulated_steps, group.accumulator = accumulated_steps, len(row.slots)
         group.average = -1 if average is None else len(names) - 1
         if average is not None:
             group.average_momentum, group.average_frequency = average.momentum, average.frequency

@@ -30,6 +30,7 @@ class AdamWOptions(TypedDict, total=False):
     use_ema: bool
     ema_momentum: float
     ema_overwrite_frequency: int | None
+    gradient_accumulation_steps: int | None
 
 
 class Options(AdamWOptions, total=False):
@@ -44,6 +45,7 @@ OPTIONS: dict[str, Any] = {
     "use_ema": False,
     "ema_momentum": 0.99,
     "ema_overwrite_frequency": None,
+    "gradient_accumulation_steps": None,
 }
 
 OLD_OPTIONS = {
@@ -82,6 +84,10 @@ class Optimizer(Configurable):
         From 0 to 1.
     ema_overwrite_frequency : int, optional
         After every so many steps, too, the average replaces the weights.
+    gradient_accumulation_steps : int, optional
+        An update is made of every so many steps, at least 2: of the mean of their gradients, which is then clipped.
+        Steps are counted over epochs and fits, and what is kept of those since the last update is part of a model's
+        file.  The schedule goes by steps, as in Keras, and so does the average; Adam's correction goes by updates.
 
     Attributes
     ----------
@@ -115,6 +121,7 @@ class Optimizer(Configurable):
         "weight_decay": _optional(partial(real_number, least=0.0)),
         "iterations": partial(positive_integer, least=0),
         "ema_overwrite_frequency": _optional(positive_integer),
+        "gradient_accumulation_steps": _optional(partial(positive_integer, least=2)),
     }
     schedule: schedules.LearningRateSchedule | None = None
     weight_decay: float | None
@@ -125,6 +132,7 @@ class Optimizer(Configurable):
     use_ema: bool
     ema_momentum: float
     ema_overwrite_frequency: int | None
+    gradient_accumulation_steps: int | None
 
     def __init__(self, **options: Unpack[Options]) -> None:
         if unknown := options.keys() - OPTIONS:
@@ -234,18 +242,18 @@ class Optimizer(Configurable):
         """Tell an engine of the optimizer; no more."""
         engine.set_optimizer(self.row, self.hyper(), *self.options())
 
-    def options(self) -> tuple[tuple[str, float], Average | None]:
-        """How gradients are clipped, and how weights are averaged, as `Engine.set_optimizer` takes it.
+    def options(self) -> tuple[tuple[str, float], Average | None, int]:
+        """How gradients are clipped, weights averaged and gradients accumulated, as `Engine.set_optimizer` takes it.
 
         Clipping is a way and a limit, ("", 0.0) for none.  ValueError: more than one way to clip is asked for.
         """
-        known: tuple[tuple[str, float], Average | None] | None = self.__dict__.get("_engine_options")
+        known: tuple[tuple[str, float], Average | None, int] | None = self.__dict__.get("_engine_options")
         if known is not None:  # train_on_batch asks in every call
             return known
         clips = [(name, getattr(self, name)) for name in CLIPS if getattr(self, name) is not None]
         if len(clips) > 1:
             raise ValueError(f"{' and '.join(name for name, _ in clips)} got a value each; wants at most one of them")
         average = Average(self.ema_momentum, self.ema_overwrite_frequency or 0) if self.use_ema else None
-        found = (clips or [("", 0.0)])[0], average
+        found = (clips or [("", 0.0)])[0], average, self.gradient_accumulation_steps or 1
         self.__dict__["_engine_options"] = found
         return found

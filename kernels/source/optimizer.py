@@ -7,6 +7,7 @@ from ..program import BEFORE, LANES, SIZE, STEP
 from ..records import DECAY, Job, Layer
 from ..values import Panel, Rows
 from ..vocabulary import fma, get_double, lanes_below, load, put_double, splat, store, to_double, where
+from .accumulation import update_is_due
 from .optimizer_rules import prepare, update
 from .penalty import lanes_of_kernel
 from .vectors import copy_vectors, scale_vectors
@@ -26,21 +27,23 @@ def update_panel(layer: Layer, job: Job, scalars: Address, panel: Panel, gradien
         count = count * rows
         rows = 1
     kept = get_double(scalars, DECAY)
+    due = update_is_due(scalars)
     for row in range(rows):
         at = (start + row * layer.stride) * SIZE
         if rated:
             copy_vectors(panel.vectors, job.network.parameters + at, scalars + BEFORE)
-        if kept != 1.0:
+        if due and kept != 1.0:
             scale_vectors(count, kept, job.network.parameters + at)
-        update(
-            job.optimizer.code,
-            count,
-            scalars,
-            gradient.address + row * gradient.stride * SIZE,
-            slot_size,
-            job.network.slots + at,
-            job.network.parameters + at,
-        )
+        if due:
+            update(
+                job.optimizer.code,
+                count,
+                scalars,
+                gradient.address + row * gradient.stride * SIZE,
+                slot_size,
+                job.network.slots + at,
+                job.network.parameters + at,
+            )
         if rated:
             rate_row(layer, panel.row + row, panel.column, count, scalars + BEFORE, job.network.parameters + at)
         if job.optimizer.average >= 0:
@@ -73,9 +76,15 @@ def average_row(step: Address, count: Integer, averages: Address, parameters: Ad
 def prepare_step(job: Job, step: Integer, scratch: Address) -> None:
     """The optimizer's scalars of an update, so many steps after the run's first, and the average's.
 
-    The average begins as the parameters after the first update of all.
+    The average begins as the parameters after the first update of all.  Where an update is made of several steps, it is
+    due in the last one of them.
     """
     update_number = job.optimizer.iterations + step + 1
+    put_double(scratch + STEP, 2, 1.0)
+    if job.optimizer.accumulated_steps > 1:
+        if update_number % job.optimizer.accumulated_steps:
+            put_double(scratch + STEP, 2, 0.0)
+        update_number = (update_number - 1) // job.optimizer.accumulated_steps + 1
     rate = get_double(job.optimizer.hyper, 0)
     if job.optimizer.rates != 0:
         rate = get_double(job.optimizer.rates, step)

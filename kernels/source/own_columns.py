@@ -12,6 +12,7 @@ from ..language import Address, Integer, kernel
 from ..program import LANES, PANEL, SIZE
 from ..records import CLIPVALUE, JOB_SIZE, LAYER_SIZE, Job, Layer, Layers, as_job, as_layer, layer_at
 from ..values import Batch, Panel, Rows
+from .accumulation import accumulate_panel
 from .clipping import clip_panel
 from .first_layer import first_layer_gradient
 from .optimizer import update_panel
@@ -77,6 +78,8 @@ def update_columns(layer: Layer, job: Job, thread: Integer, batch: Batch, scratc
             first_layer_gradient(layer, job, batch.position, batch.rows, panel, 1, scratch, gradient)
             if layer.penalized:
                 add_penalty(layer, job, batch.row_weight, panel, gradient)
+            if job.optimizer.accumulated_steps > 1:
+                accumulate_panel(layer, job, scratch, panel, gradient)
             if job.optimizer.clip == CLIPVALUE:
                 clip_panel(layer, job, panel, 1.0, 1.0, gradient)
             update_panel(layer, job, scratch, panel, gradient)

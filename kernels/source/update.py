@@ -18,6 +18,7 @@ from ..records import (
 )
 from ..tuning import SPARSE_PANEL_ROWS
 from ..values import Batch, Panel, Rows, Update
+from .accumulation import accumulate_panel
 from .barrier import barrier
 from .chunks import add_parts, sum_parts
 from .clipping import clip_panel, measure_panel, scale_to
@@ -212,6 +213,8 @@ def panel_gradient(
         add_parts(how.parts, part_size, panel.rows, panel.vectors, gradient)
     if layer.penalized:
         add_penalty(layer, job, batch.row_weight, panel, gradient)
+    if job.optimizer.accumulated_steps > 1 and job.run.mode != GRADIENT:
+        accumulate_panel(layer, job, scratch, panel, gradient)
 
 
 @kernel

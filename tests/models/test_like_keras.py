@@ -89,6 +89,46 @@ def first_batches(keras):
     return np.append(model.predict(X, batch_size=3, steps=2, verbose=0).ravel(), scores)
 
 
+def accumulated(keras, name, **options):
+    """Five batches a pass, two passes and a half, of which every third step is an update."""
+    optimizer = getattr(keras.optimizers, name)(learning_rate=0.1, gradient_accumulation_steps=3, **options)
+    return fitted(keras, compiled={"optimizer": optimizer}, epochs=3, batch_size=9)
+
+
+def accumulated_by_adam(keras):
+    return accumulated(keras, "Adam", epsilon=1e-12)
+
+
+def accumulated_by_sgd(keras):
+    return accumulated(keras, "SGD", momentum=0.9)
+
+
+def accumulated_and_clipped(keras):
+    return accumulated(keras, "SGD", clipvalue=0.02)
+
+
+def accumulated_to_a_norm(keras):
+    return accumulated(keras, "SGD", global_clipnorm=0.05)
+
+
+def accumulated_and_decayed(keras):
+    return accumulated(keras, "SGD", weight_decay=0.3, clipnorm=0.05)
+
+
+def accumulated_and_averaged(keras):
+    return accumulated(keras, "SGD", use_ema=True, ema_momentum=0.8)
+
+
+def accumulated_and_overwritten(keras):
+    return accumulated(keras, "SGD", use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=2)
+
+
+def accumulated_by_schedule(keras):
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 2, 0.5)
+    optimizer = keras.optimizers.SGD(schedule, gradient_accumulation_steps=3)
+    return fitted(keras, compiled={"optimizer": optimizer}, epochs=3, batch_size=9)
+
+
 PROGRAMS = {
     held_out_by_classes: [1.278279, 1.144923, 0.7722584, 0.8168753, 0.08598512, 0.08277528, 0.9527007],
     held_out_by_rows: [0.6906717, 0.6895912, 0.7019075, 0.6954214, 0.2544579, 0.02927486, 0.001885921],
@@ -114,6 +154,14 @@ PROGRAMS = {
     a_pass_and_no_more: [0.6942217, 0.6875602, 0.08632685, -0.04100449, -0.05731981],
     a_split_of_steps: [0.6947706, 0.6948106, 0.7213171, 0.2538429, 0.07353935, 0.04583225],
     first_batches: [0.4710691, 0.5249098, 0.3781772, 0.4552043, 0.5471845, 0.4015279, 0.7026939],
+    accumulated_by_sgd: [0.7007119, 0.6992, 0.6979448, 0.2235957, 0.04339291, 0.02872729],
+    accumulated_and_clipped: [0.7007526, 0.7003655, 0.7001835, 0.29, 0.09014806, 0.04335099],
+    accumulated_to_a_norm: [0.7007119, 0.700081, 0.6998016, 0.2805079, 0.08686145, 0.04442406],
+    accumulated_and_decayed: [0.7004644, 0.6986496, 0.6980729, 0.2389172, 0.0728047, 0.03436457],
+    accumulated_and_averaged: [0.7007119, 0.6998109, 0.6992608, 0.2791376, 0.08448319, 0.04451939],
+    accumulated_and_overwritten: [0.7007119, 0.7002581, 0.7002274, 0.2888677, 0.09318324, 0.04687447],
+    accumulated_by_schedule: [0.7005175, 0.6996062, 0.6995633, 0.2821339, 0.08785164, 0.04386478],
+    accumulated_by_adam: [0.6971686, 0.6884116, 0.694918, -0.1385444, -0.3213323, 0.0212975],
 }
 
 

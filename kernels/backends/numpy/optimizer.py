@@ -38,11 +38,35 @@ def clip(network: Network, gradient: Array) -> None:
                 part *= limit / np.sqrt(square)
 
 
-def update(network: Network, gradient: Array, step: int) -> None:
-    """Update the parameters and slots, so many steps after the run's first."""
+def accumulate(network: Network, gradient: Array, step: int) -> bool:
+    """Whether an update is due; then the gradient becomes the mean of those since the last one, else it is kept."""
+    optimizer = network.job.optimizer
+    if optimizer.accumulated_steps <= 1:
+        return True
+    kept = network.vector(network.job.network.slots, optimizer.accumulator)
+    kept += gradient
+    if (optimizer.iterations + step + 1) % optimizer.accumulated_steps:
+        return False
+    gradient[:] = kept / optimizer.accumulated_steps
+    kept[:] = 0
+    return True
+
+
+def step_of(network: Network, gradient: Array, step: int) -> None:
+    """What a step does to the parameters and slots, so many after the run's first."""
+    optimizer = network.job.optimizer
+    number = (optimizer.iterations + step) // max(1, optimizer.accumulated_steps) + 1
+    if accumulate(network, gradient, step):
+        clip(network, gradient)
+        update(network, gradient, step, number)
+    if optimizer.average >= 0:
+        move_average(network, number)
+
+
+def update(network: Network, gradient: Array, step: int, number: int) -> None:
+    """Update the parameters and slots for the number-th time, so many steps after the run's first."""
     optimizer = network.job.optimizer
     row = OPTIMIZERS[optimizer.code]
-    number = optimizer.iterations + step + 1
     values = array_at(optimizer.hyper, (records.DECAY + 1,), np.float64).tolist()
     hyper = dict(zip(row.hyper, values, strict=False))
     if optimizer.rates:
@@ -60,8 +84,6 @@ def update(network: Network, gradient: Array, step: int) -> None:
         w, old = network.matrix(network.parameters, layer), network.matrix(before, layer)
         for rows, rate in ((slice(layer.bias), layer.kernel_rate), (slice(layer.bias, None), layer.bias_rate)):
             w[rows] = old[rows] + rate * (w[rows] - old[rows])
-    if optimizer.average >= 0:
-        move_average(network, number)
 
 
 def move_average(network: Network, number: int) -> None:

@@ -12,7 +12,7 @@ from .data import Data
 from .layers import Pass, layers_of
 from .loss import Loss
 from .memory import FailedError, Network, array_at
-from .optimizer import clip, penalize, update
+from .optimizer import penalize, step_of
 from .shuffle import mixed
 
 
@@ -54,8 +54,7 @@ class Run:
             return self.infer()
         if mode == records.UPDATE:
             gradient = self.network.vector(self.job.memory.gradients)
-            clip(self.network, gradient)
-            update(self.network, gradient, 0)
+            step_of(self.network, gradient, 0)
             return 0
         return self.train()
 
@@ -93,8 +92,7 @@ class Run:
             results = self.results(epoch - job.run.first_epoch)
             results += self.gradient(epoch, position, count, step - job.run.first_step, gradient)
             if job.run.mode == records.TRAIN:
-                clip(self.network, gradient)
-                update(self.network, gradient, step - job.run.first_step)
+                step_of(self.network, gradient, step - job.run.first_step)
                 for layer in self.layers:
                     layer.end_step()
                 self.synchronisation[records.DONE] = step + 1
