@@ -39,6 +39,11 @@ class Compiled(Structure):
         backend: str = "auto",
         threads: int | None = None,
         dtype: str = "float32",
+        loss_weights: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int | str = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Choose what to train for, and how it is computed.
 
@@ -58,12 +63,20 @@ class Compiled(Structure):
             Results do not depend on it, to the last bit.
         dtype : {"float32", "float64"}
             Of weights and arithmetic.
+        loss_weights : optional
+            None, 1 or [1]: a model has one loss.
+        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+            Taken for Keras's sake: how Keras compiles has no meaning here, and no influence on results.
 
         Raises
         ------
         ValueError
             An unknown name; a loss that does not fit the last activation.
         """
+        if loss_weights not in (None, 1, [1], (1,)):
+            raise ValueError(
+                f"loss_weights got {loss_weights!r}; wants None: a model has one loss; sample_weight weighs rows"
+            )
         new_optimizer = optimizers.get(optimizer)
         new_loss = None if loss is None else losses.get(loss)
         lookup(backend, ["auto", *BACKENDS], "backend")

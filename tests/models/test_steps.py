@@ -74,3 +74,30 @@ def test_lbfgs_has_no_steps():
     model.compile(fastnn.optimizers.LBFGS(), "mse")
     with pytest.raises(ValueError, match="steps_per_epoch got 2, but LBFGS"):
         model.fit(X, Y, steps_per_epoch=2, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"run_eagerly": True},
+        {"steps_per_execution": 10},
+        {"jit_compile": False},
+        {"loss_weights": [1.0], "auto_scale_loss": False},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_how_keras_compiles_makes_no_difference(options):
+    found = []
+    for given in ({}, options):
+        model = fastnn.Sequential([Input((3,)), Dense(1)], seed=1)
+        model.compile("sgd", "mse", **given)
+        model.fit(X, Y, verbose=0)
+        found.append(model.get_weights()[0])
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("weights", [0.5, [0.3], [1.0, 1.0], {"dense": 2.0}])
+def test_weights_of_losses_are_refused(weights):
+    model = fastnn.Sequential([Input((3,)), Dense(1)])
+    with pytest.raises(ValueError, match=r"loss_weights got .*wants None"):
+        model.compile("sgd", "mse", loss_weights=weights)

@@ -73,6 +73,7 @@ EXCEPTIONS = {
     ("parameters", "callbacks.TensorBoard.__init__"): "Keras's signature",
     ("parameters", "layers.BatchNormalization.__init__"): "Keras's signature",
     ("parameters", "layers.Dense.__init__"): "Keras's signature",
+    ("parameters", "models.Compiled.compile"): "Keras's signature",
     ("parameters", "models.Sequential.evaluate"): "Keras's signature",
     ("parameters", "metrics.AUC.__init__"): "Keras's signature",
     ("parameters", "models.Sequential.fit"): "Keras's signature",

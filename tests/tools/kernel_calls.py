@@ -151,6 +151,7 @@ NAN_CHECK = {"data.lazy_nan_check": 1}
 FEW_ROWS = {"data.rows": 7, **ONE_BLOCK}
 TWO_THREADS = {"run.threads": 2}
 RATED = {"optimizer.average": 0, "optimizer.average_momentum": 0.9, "optimizer.average_frequency": 2}
+OF_SEVERAL = {"optimizer.accumulated_steps": 3, "optimizer.accumulator": 0}
 CLIPS = [{"optimizer.clip": clip, "optimizer.clip_limit": 0.05} for clip in range(4)]
 
 ORDERS = [{}, IN_ORDER, WRITTEN_DOWN]
@@ -180,7 +181,8 @@ TWEAKS = {
     "update_all": [{**TRAIN, **clip} for clip in CLIPS] + [GRADIENT],
     "clip_panel": CLIPS[1:],
     "update_panel": [{}, RATED],
-    "prepare_step": [{}, RATED],
+    "prepare_step": [{}, RATED, OF_SEVERAL],
+    "accumulate_panel": [OF_SEVERAL],
     "begin_step": [{}, BY_COLUMNS],
     "input_gradient": [{}, {"network.keeps_transposed": 0}],
     "add_penalty": [{}, {"network.penalty_by_row": 1}],
