@@ -12,7 +12,7 @@ from fastnn.losses import Loss
 from fastnn.names import unique
 from fastnn.typing import Array
 from .accuracies import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy, TopKCategoricalAccuracy
-from .base import Metric
+from .base import LossMetric, Metric
 from .registry import get
 
 
@@ -57,6 +57,11 @@ def _suited(asked: Any, argument: str, labels: bool, outputs: int) -> Metric:
         raise ValueError(
             f"{argument} got {metric.name!r}, which compares classes, but the model has one output; "
             "wants 'accuracy' or 'binary_accuracy'"
+        )
+    if isinstance(metric, LossMetric) and metric.by_batch and argument == "weighted_metrics":
+        raise ValueError(
+            f"{argument} got {metric.loss!r}, which is one number a batch; wants its name, or its function, for a loss "
+            "a row"
         )
     if metric.sparse and not labels:
         raise ValueError(

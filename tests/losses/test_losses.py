@@ -13,6 +13,12 @@ CASES = [
     ("log_cosh", losses.LogCosh(), 2, "linear"),
     ("log_cosh", losses.LogCosh(), 17, "tanh"),
     ("quantile", losses.Quantile([0.1, 0.5, 0.8]), 3, "linear"),
+    ("mean_absolute_percentage_error", losses.MeanAbsolutePercentageError(), 2, "linear"),
+    ("mean_squared_logarithmic_error", losses.MeanSquaredLogarithmicError(), 3, "softplus"),
+    ("cosine_similarity", losses.CosineSimilarity(), 3, "linear"),
+    ("cosine_similarity", losses.CosineSimilarity(), 17, "tanh"),
+    ("categorical_hinge", losses.CategoricalHinge(), 4, "linear"),
+    ("categorical_hinge", losses.CategoricalHinge(), 19, "softmax"),
     ("poisson", losses.Poisson(), 2, "softplus"),
     ("poisson", losses.Poisson(), 3, "softmax"),
     ("kl_divergence", losses.KLDivergence(), 4, "softmax"),
@@ -174,6 +180,10 @@ TWO_COLUMNS = [
     losses.Huber(2.0),
     losses.BinaryCrossentropy(),
     losses.CategoricalCrossentropy(),
+    losses.MeanAbsolutePercentageError(),
+    losses.MeanSquaredLogarithmicError(),
+    losses.CosineSimilarity(),
+    losses.CategoricalHinge(),
 ]
 
 

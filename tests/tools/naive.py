@@ -82,6 +82,14 @@ def signs(y):
     return np.where(y > 0, 1.0, -1.0)
 
 
+def length(p):
+    return np.sqrt(np.sum(p**2, axis=1, keepdims=True))
+
+
+def unit(p):
+    return p / length(p)
+
+
 def pinball(y, p, q):
     return np.maximum(q * (y - p), (q - 1) * (y - p))
 
@@ -113,6 +121,26 @@ LOSSES = {
     "kl_divergence": (
         lambda y, p: np.sum(np.clip(y, 1e-7, 1) * np.log(np.clip(y, 1e-7, 1) / np.clip(p, 1e-7, 1)), axis=1),
         lambda y, p: -np.clip(y, 1e-7, 1) / p,
+    ),
+    "mean_absolute_percentage_error": (
+        lambda y, p: 100 * np.mean(np.abs(p - y) / np.abs(y), axis=1),
+        lambda y, p: 100 * np.sign(p - y) / np.abs(y) / p.shape[1],
+    ),
+    "mean_squared_logarithmic_error": (
+        lambda y, p: np.mean((np.log1p(np.maximum(p, 1e-7)) - np.log1p(np.maximum(y, 1e-7))) ** 2, axis=1),
+        lambda y, p: np.where(p > 1e-7, 2 * (np.log1p(p) - np.log1p(np.maximum(y, 1e-7))) / (1 + p), 0) / p.shape[1],
+    ),
+    "cosine_similarity": (
+        lambda y, p: -np.sum(unit(y) * unit(p), axis=1),
+        lambda y, p: (unit(p) * np.sum(unit(y) * unit(p), axis=1, keepdims=True) - unit(y)) / length(p),
+    ),
+    "categorical_hinge": (
+        lambda y, p: np.maximum(np.max((1 - y) * p, axis=1) - np.sum(y * p, axis=1) + 1, 0),
+        lambda y, p: np.where(
+            np.max((1 - y) * p, axis=1, keepdims=True) - np.sum(y * p, axis=1, keepdims=True) + 1 > 0,
+            (1 - y) * np.eye(p.shape[1])[np.argmax((1 - y) * p, axis=1)] - y,
+            0,
+        ),
     ),
     "hinge": (
         lambda y, p: np.mean(np.maximum(1 - signs(y) * p, 0), axis=1),
@@ -201,7 +229,7 @@ def random_data(loss, rows, inputs, outputs, seed=0):
     labels = rng.integers(outputs, size=rows)
     if loss == "sparse_categorical_crossentropy":
         return x, labels
-    if loss == "categorical_crossentropy":
+    if loss in ("categorical_crossentropy", "categorical_hinge"):
         return x, np.eye(outputs)[labels]
     if loss == "categorical_focal_crossentropy":
         return x, np.eye(outputs)[labels] * 0.9 + 0.1 / outputs
