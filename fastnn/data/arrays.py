@@ -172,7 +172,7 @@ def weights(
 def _cure(value: Any, array: Array, name: str) -> str:
     """Where the first thing stands that is no number, and what makes numbers of such things."""
     if hasattr(value, "toarray"):
-        return f"; it is sparse: {name}.toarray() is not"
+        return f"; it is sparse, which fastnn.sklearn's estimators take as it is: {name}.toarray() is not"
     if array.dtype.kind not in "OUSTM":
         return ""
     cells = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)

@@ -13,6 +13,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+import fastnn
 from fastnn.engine import Data, SparseRows
 from fastnn.sklearn import LinearRegression, LogisticRegression, MLPClassifier, MLPRegressor
 
@@ -199,3 +200,11 @@ def test_texts_and_categories_in_pipelines():
         assert pipeline.fit(texts, labels).score(texts, labels) > 0.9
     pairs = np.array([text.split()[:2] for text in texts])
     assert make_pipeline(OneHotEncoder(), LogisticRegression()).fit(pairs, labels).score(pairs, labels) > 0.9
+
+
+def test_a_sequential_model_says_who_takes_sparse_rows():
+    model = fastnn.Sequential([fastnn.layers.Dense(1)])
+    model.compile("sgd", "mse", backend="numpy")
+    for call in (lambda: model.fit(X, TARGET[:, 0], verbose=0), lambda: model.predict(X)):
+        with pytest.raises(TypeError, match=r"it is sparse, which fastnn.sklearn's estimators take .*x.toarray\(\)"):
+            call()
