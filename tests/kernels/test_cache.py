@@ -263,6 +263,8 @@ def test_auto_goes_on_where_numba_fails_and_says_so_once(world):
 def test_an_extension_that_was_built_from_other_kernels_does_not_fit(monkeypatch):
     monkeypatch.setattr(cython, "digest", lambda: "another")
     assert not cython.fits()
+    with pytest.raises(ImportError, match="built from other kernels"):
+        cython.load("float32")
 
 
 # --- A process of its own ---
