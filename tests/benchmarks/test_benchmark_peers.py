@@ -141,7 +141,7 @@ def test_every_benchmark_is_there_and_every_option_is_explained(benchmark_module
     """A benchmark whose packages are missing is not looked at."""
     runner = benchmark_module("__main__")
     for name, (module, _) in runner.BENCHMARKS.items():
-        if module == "estimators" and not importlib.util.find_spec("sklearn"):
+        if module in ("estimators", "tables") and not importlib.util.find_spec("sklearn"):
             continue
         function = getattr(benchmark_module(module), name)
         given = ["folder"] if name == "versus" else []
