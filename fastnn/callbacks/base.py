@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -181,6 +182,13 @@ def check(callback: object) -> None:
     """Raise TypeError or ValueError if this is no callback."""
     if not isinstance(callback, Callback):
         raise TypeError(f"callbacks got {callback!r} among others; wants instances of fastnn.callbacks.Callback")
+    names = [name for base in type(callback).__mro__ for name in vars(base) if name.startswith("on_")]
+    for name in set(names) - vars(Callback).keys():
+        if close := difflib.get_close_matches(name, vars(Callback), n=1, cutoff=0.8):
+            raise TypeError(
+                f"callbacks got a {type(callback).__name__} with {name}, which nothing calls "
+                f"(did you mean {close[0]!r}?)"
+            )
     if callback.every_n_steps is not None:
         positive_integer(callback.every_n_steps, f"every_n_steps of {type(callback).__name__}")
 

@@ -25,6 +25,7 @@ except ImportError:  # scikit-learn before 1.9
         return method
 
 
+from fastnn.callbacks import BackupAndRestore
 from fastnn.engine import Data
 from fastnn.optimizers import Optimizer
 from .lbfgs import Coordinates, fit_lbfgs, value_and_gradient
@@ -325,6 +326,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         hidden = hidden_sizes(self.hidden_layer_sizes)
         hidden_activations(self.activation, len(hidden))
         rates = dropout_rates(self.dropout, len(hidden))
+        for callback in self.callbacks if isinstance(self.callbacks, list | tuple) else [self.callbacks]:
+            if isinstance(callback, BackupAndRestore):
+                raise ValueError(
+                    "callbacks got a BackupAndRestore, which keeps models alone; wants warm_start and pickle"
+                )
         if self._takes_all_rows:
             given = {name: getattr(self, name) for name in ("stop_on", "callbacks", "progress_bar")}
             given |= {"dropout": any(rates), "X_val": validated}

@@ -159,7 +159,6 @@ class Observers(Rule):
             self.model.stop_training = False
             params = {"epochs": estimator.max_iter, "steps": steps, "verbose": 0}
             self.callbacks = CallbackList(given, self.model, params)
-            self.callbacks.backups, self.callbacks.step_callbacks = [], []  # which an estimator does not call
         if "_skl_callbacks" in estimator.__dict__ or hasattr(estimator, "_parent_callback_ctx"):
             self.context = estimator._init_callback_context(max_subtasks=estimator.max_iter)
         self.each_epoch = self.callbacks is not None or self.context is not None

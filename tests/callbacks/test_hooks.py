@@ -177,3 +177,30 @@ def test_epochs_without_validation_leave_it_out_of_the_logs(freq):
 def test_other_frequencies_are_refused(freq):
     with pytest.raises((TypeError, ValueError), match="validation_freq got"):
         model().fit(X, Y, validation_split=0.2, validation_freq=freq, verbose=0)
+
+
+@pytest.mark.parametrize("name", ["on_epoch_ends", "on_train_batch_ended", "on_test_ends"])
+def test_a_method_that_is_spelled_almost_as_one_is_refused(name):
+    wrong = type("Wrong", (callbacks.Callback,), {name: print, "on_success_of_mine": print})()
+    with pytest.raises(TypeError, match=f"Wrong with {name}, which nothing calls"):
+        model().fit(X, Y, callbacks=[wrong], verbose=0)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_estimator_calls_methods_for_batches_and_refuses_backups(tmp_path):
+    sklearn = pytest.importorskip("fastnn.sklearn")
+    seen = []
+    watch = callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: seen.append(-batch),
+        on_train_batch_end=lambda batch, logs: seen.append(batch),
+    )
+    options = {"max_iter": 2, "batch_size": 4, "random_state": 0, "n_iter_no_change": 9, "tol": 0.0}
+    watched, plain = (
+        sklearn.MLPRegressor(hidden_layer_sizes=(3,), callbacks=chain, **options) for chain in ([watch], None)
+    )
+    watched.fit(X, Y)
+    plain.fit(X, Y)
+    assert seen == [0, 0, -1, 1, -2, 2] * 2
+    np.testing.assert_array_equal(watched.coefs_[0], plain.coefs_[0])
+    with pytest.raises(ValueError, match="callbacks got a BackupAndRestore"):
+        plain.set_params(callbacks=[callbacks.BackupAndRestore(tmp_path)]).fit(X, Y)
