@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
+
 from fastnn.data import positive_integer
 from fastnn.files import schema
 from fastnn.names import lookup
@@ -212,3 +214,8 @@ def steps_of(save_freq: int | str) -> int | None:
             raise ValueError(f"save_freq got {save_freq!r}; wants 'epoch' or a number of steps")
         return None
     return positive_integer(save_freq, "save_freq")
+
+
+def format_score(value: Any) -> str:
+    """Write a score shortly; of a metric that is a number an output, all of them."""
+    return f"[{' '.join(map(format_score, value))}]" if np.ndim(value) else f"{value:.4g}"

@@ -6,9 +6,11 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from fastnn.files.schema import COUNT, NUMBER, Each
 from fastnn.notebook import table
-from .base import Callback, Logs
+from .base import Callback, Logs, format_score
 
 
 class History(Callback):
@@ -66,13 +68,18 @@ class History(Callback):
         return [self.samples / seconds if seconds else float("inf") for seconds in self.seconds]
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name} {value:.4g}" for name, value in self._last().items())
+        last = ", ".join(f"{name} {format_score(value)}" for name, value in self._last().items())
         return f"History({len(self.epoch)} epochs{': ' * bool(last)}{last})"
 
     def _repr_html_(self) -> str:
         """A table of the scores, for notebooks."""
         columns = ("", "first epoch", "last epoch", "lowest", "highest")
-        rows = [[name, v[0], v[-1], min(v), max(v)] for name, v in self.history.items() if v]
+        rows: list[list[Any]] = []
+        for name, values in self.history.items():
+            if values and np.ndim(values[0]):  # of a metric that is a number an output
+                rows.append([name, *(format_score(value) for value in (values[0], values[-1])), "", ""])
+            elif values:
+                rows.append([name, values[0], values[-1], min(values), max(values)])
         return table(f"{len(self.epoch)} epochs", columns, rows)
 
     def _last(self) -> dict[str, float]:

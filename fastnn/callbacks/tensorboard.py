@@ -6,6 +6,8 @@ import os
 import time
 from typing import Any
 
+import numpy as np
+
 from fastnn.data import boolean, positive_integer
 from fastnn.extras import require
 from .base import Callback, Logs
@@ -101,7 +103,11 @@ class TensorBoard(Callback):
 
     def _write_scalar(self, folder: str, tag: str, value: float, step: int) -> None:
         summaries = require("tensorboard.plugins.scalar.summary_v2", "tensorboard")
-        self._write(folder, summaries.scalar_pb(tag, float(value)), step)
+        if np.ndim(value):  # of a metric that is a number an output
+            for number, one in enumerate(np.ravel(value).tolist()):
+                self._write(folder, summaries.scalar_pb(f"{tag}_{number}", one), step)
+        else:
+            self._write(folder, summaries.scalar_pb(tag, float(value)), step)
 
     def _write_histograms(self, step: int) -> None:
         summaries = require("tensorboard.plugins.histogram.summary_v2", "tensorboard")

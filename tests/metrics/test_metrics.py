@@ -159,6 +159,22 @@ def test_a_class_of_ones_own():
     assert model.evaluate(X, YES, verbose=0)[1] == history["val_largest"][-1]
 
 
+def test_a_metric_that_is_a_number_an_output_is_an_array_in_the_logs(tmp_path, capsys):
+    model = fastnn.Sequential([Input((4,)), Dense(3, "softmax")], seed=0)
+    model.compile("sgd", "categorical_crossentropy", [metrics.F1Score()], backend="numpy")
+    loggers = fastnn.callbacks.JSONLogger(tmp_path / "a.json"), fastnn.callbacks.CSVLogger(tmp_path / "a.csv")
+    rest = fastnn.callbacks.TerminateOnNaN(), fastnn.callbacks.BackupAndRestore(tmp_path / "backup")
+    history = model.fit(X, np.eye(3)[CLASSES], epochs=2, verbose=2, callbacks=[*loggers, *rest])
+    assert history.history["f1_score"][0].shape == (3,)
+    assert "f1_score: [" in capsys.readouterr().out
+    assert "f1_score [" in repr(history)
+    assert "f1_score" in history._repr_html_()
+    assert '"f1_score": [' in (tmp_path / "a.json").read_text()
+    stopping = fastnn.callbacks.EarlyStopping("f1_score")
+    with pytest.raises(ValueError, match="3 numbers; wants a metric that is one"):
+        model.fit(X, np.eye(3)[CLASSES], verbose=0, callbacks=[stopping])
+
+
 def test_early_stopping_knows_the_direction():
     for asked, name, larger in (
         ([metrics.AUC(name="area")], "val_area", True),
