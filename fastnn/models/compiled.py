@@ -50,7 +50,8 @@ class Compiled(Structure):
         Parameters
         ----------
         optimizer : str or Optimizer
-            As in Keras, "rmsprop" where nothing is said.
+            As in Keras, "rmsprop" where nothing is said.  An object that another model is compiled with is copied, for
+            each model counts for itself; ``model.optimizer`` is what may be set.
         loss : str or Loss
         metrics : list of str, Metric, Loss, or function of (y_true, y_pred)
             Measured beside the loss, without weights of rows.  See `fastnn.metrics`.
@@ -71,7 +72,9 @@ class Compiled(Structure):
         Raises
         ------
         ValueError
-            An unknown name; a loss that does not fit the last activation.
+            An unknown name; a loss that does not fit the last activation; a weight that the dtype cannot hold.
+        RuntimeError
+            While fit trains the model, in another thread or from one of its callbacks.
         """
         if loss_weights not in (None, 1, [1], (1,)):
             raise ValueError(

@@ -37,6 +37,12 @@ class Sequential(Compiled):
     saved_by : str or None
         The version of fastnn that wrote the file that the model was loaded from.
 
+    Notes
+    -----
+    Threads may ask a model for anything at once, while it trains too; they take turns.  One at a time changes it: what
+    would, while `fit` trains in another thread, raises RuntimeError, and so does what would wait for itself, as a loss
+    does that asks the model in whose step it runs.  docs/architecture.md has a table.
+
     Examples
     --------
     >>> import numpy as np
@@ -273,7 +279,7 @@ class Sequential(Compiled):
         -------
         Predictor
             Call it with (rows, inputs) values, or (inputs,) for one row; it returns (rows, units).  It looks at
-            shapes only, not for NaN.  One thread at a time may call one predictor.
+            shapes only, not for NaN.  It goes on with the weights that it has when the model is compiled anew.
 
         Examples
         --------

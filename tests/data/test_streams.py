@@ -86,6 +86,19 @@ def test_in_order_a_stream_trains_bit_for_bit_as_memory_does(model, rows, on_dis
     assert streamed_losses == losses
 
 
+def test_what_is_measured_of_a_stream_is_what_is_measured_of_memory_but_for_the_last_bits(model, rows, on_disk):
+    stream = fastnn.data.stream(on_disk, rows[1], block_bytes=5000)
+    trained = model()
+    expected, got = (trained.evaluate(*given, verbose=0, return_dict=True) for given in (rows, (stream,)))
+    assert got == pytest.approx(expected, rel=1e-14)
+    histories = []
+    for held in (rows, stream):
+        fitting = model()
+        histories.append(fitting.fit(*rows, shuffle=False, epochs=2, verbose=0, validation_data=held).history)
+    assert histories[0]["loss"] == histories[1]["loss"]
+    assert histories[1]["val_loss"] == pytest.approx(histories[0]["val_loss"], rel=1e-14)
+
+
 def test_rows_of_a_type_that_the_kernels_cannot_read_are_converted(model, rows):
     x = rows[0].astype(np.float16)
     expected, _ = fitted(model(), x, rows[1], shuffle=False)
