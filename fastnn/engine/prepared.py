@@ -153,34 +153,38 @@ class Predictor:
     def __init__(self, engine: Engine, rows: int) -> None:
         self._engine, self._turns = engine, engine.turns
         self._shape = rows, engine.inputs
+        self._row = self._shape[1:] if rows == 1 else self._shape  # may be given too
         self._prediction = Prediction(engine, rows)
 
     def __call__(self, x: Any) -> Array:
-        if type(x) is not np.ndarray or x.shape != self._shape:
+        known = type(x) is np.ndarray and (x.shape == self._shape or x.shape == self._row)
+        if not known or x.dtype.kind not in NUMBERS:
             x = self._checked(x)
         with self._turns.first:
             return self._prediction(self._engine, x)
 
     def _checked(self, x: Any) -> Array:
-        """x as (rows, inputs) numbers; TypeError or ValueError if it is something else."""
-        rows, inputs = self._shape
-        wanted = f"({rows}, {inputs})" + (f" or ({inputs},)" if rows == 1 else "")
+        """x as an array of numbers of the right shape; TypeError or ValueError if it is something else."""
         try:
             array = np.asarray(x)
         except ValueError as error:  # rows of several lengths
-            raise ValueError(f"x got rows that differ in length; wants an array {wanted}") from error
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"x got {x!r:.80}; wants {wanted} real numbers")
-        if array.shape == self._shape:
-            return array
-        if rows == 1 and array.shape == (inputs,):
-            return array.reshape(1, inputs)
-        raise ValueError(f"x got shape {array.shape}; wants {wanted}")
+            raise ValueError(f"x got rows that differ in length; wants an array {self._wanted}") from error
+        if array.dtype.kind not in NUMBERS:
+            raise TypeError(f"x got {x!r:.80}; wants {self._wanted} real numbers")
+        if array.shape != self._shape and array.shape != self._row:
+            raise ValueError(f"x got shape {array.shape}; wants {self._wanted}")
+        return array
+
+    @property
+    def _wanted(self) -> str:
+        return " or ".join(map(str, dict.fromkeys((self._shape, self._row))))
 
 
 STREAK, STREAK_SECONDS = 16, 2e-4
 """Calls that follow each other so fast, so many times, find the workers of the last one standing by.  To wake them
 takes half a millisecond, which is worth it for many calls in a row only, or for a long one."""
+NUMBERS = "fiub"
+"""The kinds of dtypes that hold real numbers."""
 COPIED_VALUES = 8192
 """Up to so many values are copied, which costs less than the address of an array."""
 KEPT = 8

@@ -31,6 +31,7 @@ from fastnn.optimizers import Optimizer
 from .lbfgs import Coordinates, fit_lbfgs, value_and_gradient
 from .network import Architecture, Network, loss_of, optimizer_of, thread_limit
 from .parameters import CONSTRAINTS, dropout_rates, hidden_activations, hidden_sizes
+from .refusals import all_or_nothing
 from .stochastic import Validation, fit_stochastic
 
 _lock = threading.RLock()
@@ -266,6 +267,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
+    @all_or_nothing
     def _fit(
         self,
         x: Any,

@@ -19,6 +19,7 @@ from .network import thread_limit
 from .parameters import set_parameters
 from .reading import Column, columns_of
 from .recipe import recipe_for
+from .refusals import all_or_nothing
 
 
 class BaseTabular(BaseEstimator):  # type: ignore[misc]
@@ -49,6 +50,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
             weight = weight[kept] * max(1.0, 1 / weight[kept].mean())
         return [column._replace(values=column.values[kept]) for column in table], y[kept], weight
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Train.
 
