@@ -45,7 +45,7 @@ class Claim:
             locked = lock(file)
             if locked is None or (locked and self._names(file)):
                 self._file = file
-                _claims.add(self)
+                _claims[id(self)] = weakref.ref(self)
                 return
             file.close()
             if not locked:
@@ -65,6 +65,7 @@ class Claim:
         if self._file is not None:
             self._file.close()
             self._file = None
+        _claims.pop(id(self), None)
 
     def _names(self, file: IO[bytes]) -> bool:
         """Whether the file is still there, and was not removed by whom it was locked by before."""
@@ -74,12 +75,13 @@ class Claim:
             return False
 
 
-_claims: weakref.WeakSet[Claim] = weakref.WeakSet()
+_claims: dict[int, weakref.ref[Claim]] = {}
 
 
 def _drop_all() -> None:
-    for claim in list(_claims):
-        claim.drop()
+    for claim in [known() for known in _claims.values()]:
+        if claim is not None:
+            claim.drop()
 
 
 if hasattr(os, "register_at_fork"):  # a child would hold the lock after its parent's death

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from threading import RLock
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
-from weakref import WeakSet
+from weakref import ref
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -27,7 +27,10 @@ class Turns:
     def __init__(self) -> None:
         self.lock = RLock()
         self.running: str | None = None
-        _all.add(self)
+        for key, known in list(_all.items()):
+            if known() is None:
+                _all.pop(key, None)
+        _all[id(self)] = ref(self)
 
     @property
     def mine(self) -> bool:
@@ -65,13 +68,14 @@ class Turns:
         return self.lock
 
 
-_all: WeakSet[Turns] = WeakSet()
+# References without callbacks, as a WeakSet has them: a Ctrl-C that came in such a one would be lost.
+_all: dict[int, ref[Turns]] = {}
 
 
 def _renew() -> None:
     """In a forked child no other thread lives that would ever give its turn back."""
-    for turns in _all:
-        if not turns.mine:
+    for turns in [known() for known in _all.values()]:
+        if turns is not None and not turns.mine:
             turns.lock, turns.running = RLock(), None
 
 

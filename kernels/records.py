@@ -72,6 +72,11 @@ class Run(Record):
     steps_per_epoch: Integer
     first_epoch: Integer  # the epoch of the results' first row
     synchronisation: Address  # words that the threads meet at, see ARRIVED
+    workers: Address  # the words of each worker that may be called, see CALLED; 0: whoever calls brings the threads
+    worker_count: Integer
+    waits: Integer  # turns to sleep through: a caller until workers come, one of them until a call does
+    layers: Address  # what a worker is called with
+    jobs: Address  # and the address of each thread's job
 
 
 class Network(Record):
@@ -88,6 +93,7 @@ class Network(Record):
     state: Address  # moving statistics
     state_count: Integer
     backup: Address  # the parameters, slots and state of the last good epoch
+    updates: Address  # a word: updates that have been made, counted by the kernels
     noisy: Integer  # 1: some layer adds noise
     penalized: Integer  # 1: some layer is
     penalty_by_row: Integer  # 1: penalties are divided by the sum of the weights of a step's rows
@@ -233,8 +239,8 @@ def as_job(address: Address) -> Job:
     raise NotImplementedError
 
 
-MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by", "engage")
-TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE, STAND_BY, ENGAGE = range(7)
+MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by")
+TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE, STAND_BY = range(6)
 
 LAYER_KINDS = (
     "dense",
@@ -265,15 +271,21 @@ PENALTY, KERNEL_SQUARES, BIAS_SQUARES, SUMS = 0, 1, 2, 3
 MEAN, VARIANCE, INVERSE, FACTOR, OFFSET, DELTA_SUM, DELTA_HAT_SUM, STATISTICS_VECTORS = range(8)
 PARTIAL_VECTORS = 4  # of a block: mean, squares about it; sums of delta, and of delta * normalised input
 
-# Words of the synchronisation block, each on a cache line of its own.  NOT_FINITE: 1 + where in the epoch the batch
-# begins that has such an input.
+# Words of the synchronisation block, those that threads write at once on a cache line each.  The kernels set them as a
+# run begins, but for those that stand from run to run: DONE, the steps that are, and of these the ones up to the last
+# good epoch, with the updates until then.  NOT_FINITE: 1 + where in the epoch the batch begins that has such an input.
 ARRIVED, GENERATION, ABORTED, DIVERGED, DONE, LEFT, NOT_FINITE = 0, 16, 32, 48, 56, 64, 72
+GOOD_STEP, GOOD_UPDATES = 57, 58
 SYNCHRONISATION_WORDS = 80
 
-# Words of a worker that stands by, in place of a job's synchronisation.  Whoever adds to the first one first has it.
-CALLED, FINISHED, CALLED_LAYERS, CALLED_JOB, CALLED_THREAD = 0, 8, 16, 17, 18
+LACKING = 2
+"""What the entry returns if too few workers stand by; nothing has been done then."""
+
+# Words of a worker that stands by, in place of a job's synchronisation.  Whoever adds to STATE where it is 0 has it,
+# says in CALLER so, and in the next ones what to do, and then in CALLED that it shall.
+STATE, CALLED, CALLER, CALLED_LAYERS, CALLED_JOB, CALLED_THREAD = 0, 8, 16, 17, 18, 19
 STANDBY_WORDS = 24
-CALL, GONE = 2, 1
+TAKEN, GONE = 2, 1
 
 
 def fields(record: type[Record]) -> dict[str, str]:

@@ -89,13 +89,27 @@ class BackupAndRestore(Backup):
             self.backup_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OSError(error.errno, f"cannot be made: {error.strerror or error}", str(self.backup_dir)) from error
-        self._release()
+        self.release()
         self._claim = Claim(self.backup_dir)
         for part in self.backup_dir.glob(".backup*.part"):  # of a process that was killed while it wrote
             part.unlink(missing_ok=True)
         kept = self._read()
         if kept is not None:
             self._bring_back(run, *kept)
+
+    def _bring_back(self, run: Any, document: dict[str, Any], arrays: dict[str, Array]) -> None:
+        """Set the model, the run and the callbacks to the state that a backup holds; or leave all as it was."""
+        model, callbacks = self.model, run.callbacks.callbacks
+        optimizer, random = dict(vars(model.optimizer)), model._rng.bit_generator.state
+        states = [(callback, callback.get_state()) for callback in callbacks]
+        try:
+            run.engine.parameters.all_or_nothing(lambda: self._go_back(run, document, arrays))
+        except BaseException:
+            vars(model.optimizer).update(optimizer)
+            model._rng.bit_generator.state = random
+            for callback, state in states:
+                callback.set_state(state)
+            raise
 
     def keep(self, run: Any) -> None:
         document, arrays = self._contents(run)
@@ -109,15 +123,16 @@ class BackupAndRestore(Backup):
             for path in (self.previous, self.path) if ended else ():
                 path.unlink(missing_ok=True)
         finally:
-            self._release()
+            self.release()
         if ended:
             with contextlib.suppress(OSError):
                 self.backup_dir.rmdir()  # unless other files are in it
 
-    def _release(self) -> None:
-        claim, self._claim = self._claim, None
-        if claim is not None:
-            claim.release()
+    def release(self) -> None:
+        """Let others use the folder."""
+        if self._claim is not None:
+            self._claim.release()
+        self._claim = None
 
     def _read(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
         """The newest backup that can be read; None if there is none."""
@@ -172,7 +187,7 @@ class BackupAndRestore(Backup):
         }
         return json.loads(json.dumps(description))  # type: ignore[no-any-return]
 
-    def _bring_back(self, run: Any, document: dict[str, Any], arrays: dict[str, Array]) -> None:
+    def _go_back(self, run: Any, document: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Set the model, the run and the callbacks to the state that a backup holds."""
         kept, model = document["run"], self.model
         here = self._description(run)

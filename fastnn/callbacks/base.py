@@ -141,6 +141,9 @@ class Backup(Callback):
     def keep(self, run: Any) -> None:
         """Called to store the run: after every epoch, or every `every_n_steps` steps if given, and after Ctrl-C."""
 
+    def release(self) -> None:
+        """Called after on_train_end, even where that was cut short, to let others use the place of the backups."""
+
 
 class LambdaCallback(Callback):
     """A callback made of functions.

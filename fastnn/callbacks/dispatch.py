@@ -31,8 +31,10 @@ class CallbackList:
         for callback in self.callbacks:
             callback.set_model(model)
         self.set_params(params or {})
-        self.histories = [c for c in self.callbacks if isinstance(c, History)]
-        self._others = [c for c in self.callbacks if not isinstance(c, History)]
+        self.histories = [c for c in self.callbacks if isinstance(c, History) and _is_history(c)]
+        # Histories come last, for others may add to the logs.
+        self.others = [c for c in self.callbacks if not isinstance(c, History)]
+        self.others += [c for c in self.callbacks if isinstance(c, History) and not _is_history(c)]
         self.backups = [c for c in self.callbacks if isinstance(c, Backup)]
         every = [(c, n) for c in self.callbacks if (n := interval(c)) is not None]
         self.step_callbacks = every  # with the number of steps after which each is called
@@ -72,21 +74,28 @@ class CallbackList:
         self.call("on_train_begin", {} if logs is None else logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Call each with the logs of the last epoch."""
-        self.call("on_train_end", self.last if logs is None else logs)
+        """Call each with the logs of the last epoch, the others too where one raises, or Ctrl-C cuts one short."""
+        rest, logs = iter(self.callbacks), self.last if logs is None else logs
+        try:
+            for callback in rest:
+                callback.on_train_end(logs)
+        finally:
+            for callback in rest:
+                callback.on_train_end(logs)
+
+    def release(self) -> None:
+        """Let others use what backups keep for themselves; `on_train_end` has, unless it was cut short."""
+        for backup in self.backups:
+            backup.release()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.call("on_epoch_begin", epoch, {} if logs is None else logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Call each, and histories last: others may add to the logs.  They are called even if another one raises."""
+        """Call each, and histories last."""
         logs = self.last = {} if logs is None else logs
-        try:
-            for callback in self._others:
-                callback.on_epoch_end(epoch, logs)
-        finally:
-            for callback in self.histories:
-                callback.on_epoch_end(epoch, logs)
+        for callback in [*self.others, *self.histories]:
+            callback.on_epoch_end(epoch, logs)
 
     def call(self, hook: str, *arguments: Any) -> None:
         """Call the method of this name of each."""

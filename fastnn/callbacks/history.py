@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import starmap
 from typing import Any, ClassVar
 
 import numpy as np
@@ -111,11 +113,18 @@ class History(Callback):
         return plot.history(self, ax, metric)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self.epoch.append(epoch)
-        for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(value)
+        extend(self.additions([epoch], {name: [value] for name, value in (logs or {}).items()}))
 
-    def with_epochs(self, epochs: Iterable[int], logs: Mapping[str, list[float]]) -> dict[str, Any]:
-        """What ``epoch`` and ``history`` will be with these epochs appended; nothing is changed."""
-        history = {name: self.history.get(name, []) + values for name, values in logs.items()}
-        return {"epoch": self.epoch + list(epochs), "history": {**self.history, **history}}
+    def additions(self, epochs: Iterable[int], logs: Mapping[str, list[float]]) -> list[Addition]:
+        """Which lists get what, for some epochs and their scores."""
+        scores = [(self.history.setdefault(name, []), values) for name, values in logs.items()]
+        return [(self.epoch, list(epochs)), *scores]
+
+
+Addition = tuple[list[Any], list[Any]]
+"""A list, and what is to be appended to it."""
+
+
+def extend(additions: Iterable[Addition]) -> None:
+    """Extend several lists, all or none: by one call of compiled code, within which no Ctrl-C is handled."""
+    deque(starmap(list.extend, list(additions)), maxlen=0)

@@ -289,6 +289,7 @@ class Feed:
         found = []
         with Reader(lambda take: self.blocks(take, 1, engine.dtype)) as reader:
             while isinstance(block := reader.get(), Block):
+                reader.took()
                 found.append(use(block))
                 reader.give(block.buffer)
         return found

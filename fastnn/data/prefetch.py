@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from _thread import start_new_thread
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -87,23 +89,29 @@ class _Closed(Exception):
 class Reader:
     """A thread that is a block ahead; a context manager, which ends it.
 
-    ``produce`` takes a function that waits for a free buffer, and returns an iterator of blocks.
+    ``produce`` takes a function that waits for a free buffer, and returns an iterator of blocks.  Whoever reads looks
+    at a block, and says when it has noted it: so none is lost where Ctrl-C comes between.
     """
 
     def __init__(self, produce: Callable[[Callable[[], Buffer]], Iterator[Block | End]]) -> None:
         self._free: SimpleQueue[Buffer | None] = SimpleQueue()
-        self._ready: SimpleQueue[Block | End | BaseException] = SimpleQueue()
+        self._ready: deque[Block | End | BaseException] = deque()
+        self._news: SimpleQueue[None] = SimpleQueue()  # at least one for each of these
         self._closed = False
         self.busy = True  # and not waiting for a buffer
         self._process = os.getpid()
         self._buffers = [Buffer() for _ in range(BLOCKS)]
         for buffer in self._buffers:
             self._free.put(buffer)
-        self._thread = threading.Thread(target=self._run, args=(produce,), name="fastnn reader", daemon=True)
+        self._produce = produce
+        self._thread: int | None = None
+        self._over = False
+        self._end = threading.Lock()  # taken until the thread has ended
+        self._end.acquire()
 
     def start(self) -> None:
         """Begin.  Not before somebody holds it who will close it: Ctrl-C may come at once."""
-        self._thread.start()
+        self._thread = start_new_thread(self._run, ())
 
     def __enter__(self) -> Self:
         try:
@@ -114,18 +122,27 @@ class Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _run(self, produce: Callable[[Callable[[], Buffer]], Iterator[Block | End]]) -> None:
         try:
-            for block in produce(self._take):
-                self._ready.put(block)
+            self.close()
+        finally:  # Ctrl-C may have cut that short
+            self.close()
+
+    def _run(self) -> None:
+        try:
+            for block in self._produce(self._take):
+                self._put(block)
         except _Closed:
             pass
         except BaseException as error:  # the caller raises it
-            self._ready.put(error)
+            self._put(error)
         finally:
-            self.busy = False
+            del self._produce  # and what it holds
+            self.busy, self._over = False, True
+            self._end.release()
+
+    def _put(self, item: Block | End | BaseException) -> None:
+        self._ready.append(item)
+        self._news.put(None)
 
     def _take(self) -> Buffer:
         self.busy = False
@@ -137,13 +154,19 @@ class Reader:
         return buffer
 
     def get(self) -> Block | End:
-        """The next block, or the end of an epoch; raises what the source has raised."""
+        """The next block, or the end of an epoch: the same one until `took`; raises what the source has raised."""
         if os.getpid() != self._process:
             raise RuntimeError("the process was forked while it read a stream: the child has no reader; call fit there")
-        item = self._ready.get()
+        while not self._ready:
+            self._news.get()
+        item = self._ready[0]
         if isinstance(item, BaseException):
             raise item
         return item
+
+    def took(self) -> None:
+        """Say that what `get` has returned is noted."""
+        self._ready.popleft()
 
     def give(self, buffer: Buffer) -> None:
         """Give back the room of a block that is done with."""
@@ -153,8 +176,9 @@ class Reader:
         """End the thread.  One that waits for its source, for ever maybe, ends when that answers."""
         self._closed = True
         self._free.put(None)
-        if os.getpid() == self._process and self._thread.ident is not None:
-            self._thread.join(CLOSING_SECONDS)
-            if not self._thread.is_alive():
+        if os.getpid() == self._process and self._thread is not None:
+            if not self._over:
+                self._end.acquire(timeout=CLOSING_SECONDS)
+            if self._over:
                 for buffer in self._buffers:
                     buffer.empty()

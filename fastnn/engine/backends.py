@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Iterator
 from functools import cache
 
+from fastnn.undisturbed import undisturbed
 from fastnn.version import VERSION
-from .standby import Entry
 from .thread_pool import processors
+from .workers import Entry
 
 BACKENDS = ("numba", "cython", "numpy")
 DTYPES = ("float32", "float64")
@@ -29,7 +30,8 @@ if hasattr(os, "register_at_fork"):
 
 @cache
 def _load(backend: str, dtype: str) -> Entry:
-    entry: Entry = importlib.import_module(f"fastnn.kernels.backends.{backend}").load(dtype)
+    module = importlib.import_module(f"fastnn.kernels.backends.{backend}")
+    entry: Entry = module.load(dtype, undisturbed) if backend == "numpy" else module.load(dtype)
     return entry
 
 

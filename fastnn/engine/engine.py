@@ -22,12 +22,11 @@ from .jobs import MODE, SYNCHRONISATION_WORDS, blank, column_records, fill_train
 from .layer_plan import LayerPlan
 from .layout import Layout
 from .memory import Array, Buffers, address, aligned
-from .optimizer import Average, Count, OptimizerSettings, Rates
-from .parameters import Parameters
+from .optimizer import Average, OptimizerSettings, Rates
+from .parameters import Count, Parameters
 from .run import Training
 from .sparse import SparseRows
-from .standby import ParallelCall
-from .thread_pool import ThreadPool
+from .workers import crew_of
 
 
 class Engine:
@@ -62,7 +61,7 @@ class Engine:
         self.metrics = np.zeros(0, np.int64)
         self.keeps_outputs = False  # of each epoch of training, for metrics that are no sums over rows
         self.pace = (0, 0.0)  # rows and seconds of the last steps that were timed
-        self.count = Count()
+        self.crew = crew_of(self.entry)
         self.trains = False  # fit does
         self.prepared: dict[Any, Any] = {}
         self.buffers = Buffers()
@@ -100,13 +99,18 @@ class Engine:
         return self.turns.lock
 
     @property
+    def count(self) -> Count:
+        """Of updates that have been made, `iterations`: the kernels count, and whoever has it sees it grow."""
+        return self.parameters.count
+
+    @property
     def iterations(self) -> int:
         """Updates that have been made."""
-        return self.count.value
+        return self.parameters.count.value
 
     @iterations.setter
     def iterations(self, iterations: int) -> None:
-        self.count.value = iterations
+        self.parameters.count.value = iterations
 
     @property
     def functions(self) -> list[Function]:
@@ -187,7 +191,7 @@ class Engine:
 
     def forget(self) -> None:
         """Let the next set_optimizer begin anew."""
-        self.optimizer.asked, self.count = None, Count()
+        self.optimizer.asked = None
         self.parameters.forget_slots()
 
     def use_average(self) -> None:
@@ -208,22 +212,33 @@ class Engine:
     # --- Calling the kernels ---
 
     def call(self, job: Any, synchronisation: Array, threads: int, replicate: bool = False) -> None:
-        """Run a job on so many threads, which meet at its words; ``replicate``: each has parameters of its own."""
-        synchronisation.fill(0)
-        layers = ctypes.addressof(self.layers)
-        if threads == 1:
-            job.run.threads, job.split.replicated = 1, 0
-            self.entry(layers, ctypes.addressof(job), 0)
-        else:
-            with ThreadPool(threads) as pool:
-                job.run.threads, job.split.replicated = pool.size, replicate
-                if job.split.by_columns and job.run.mode == MODE["train"]:  # else, predicting, they share all
-                    self._column_records = column_records(self, job, pool.size)
-                    job.split.own_records = ctypes.addressof(self._column_records)
-                jobs = [job] + [replica(self, number) if replicate else job for number in range(1, pool.size)]
-                places = [ctypes.addressof(record) for record in jobs]
-                ParallelCall(self.entry, layers, places, synchronisation).on(pool)
+        """Run a job on so many threads, which meet at its words; ``replicate``: each has parameters of its own.
+
+        It may be fewer threads where the system grants no more.
+        """
+        layers, ended = ctypes.addressof(self.layers), records.LACKING
+        while ended == records.LACKING:
+            job.run.threads, job.split.replicated = threads, replicate and threads > 1
+            if threads == 1:
+                ended = self.entry(layers, ctypes.addressof(job), 0)
+            else:
+                kept = self._divide(job, layers, threads)  # alive until they have been read
+                ended = self.crew.call(layers, job, threads)
+                del kept
+            threads -= 1
         self.check_functions(synchronisation)
+
+    def _divide(self, job: Any, layers: int, threads: int) -> Any:
+        """Make each thread's own records, where it has some, and say where they are; returns what holds them."""
+        own = None
+        if job.split.by_columns and job.run.mode == MODE["train"]:  # else, predicting, they share all
+            own = column_records(self, job, threads)
+            job.split.own_records = ctypes.addressof(own)
+        replicated = job.split.replicated
+        jobs = [job, *(replica(self, number) if replicated else job for number in range(1, threads))]
+        places = (ctypes.c_int64 * threads)(*map(ctypes.addressof, jobs))
+        job.run.layers, job.run.jobs = layers, ctypes.addressof(places)
+        return own, jobs, places
 
     def assign(self, number: int, arrays: Sequence[Array]) -> None:
         """Set a layer's weights, see `Parameters.assign`."""
@@ -283,4 +298,4 @@ class Engine:
             self.buffers["gradients"][: self.parameter_count] = gradient
             self.schedule(1)
             self.call(self.job, self.synchronisation, 1)
-            self.iterations += 1
+            self.parameters.came_along()

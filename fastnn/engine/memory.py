@@ -65,7 +65,7 @@ class Buffers(dict[str, Array]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._addresses: dict[str, int] = {}
+        self._addresses: dict[str, tuple[Array | None, int]] = {}  # by name: a vector, and its address
         self._places = 0, 0
 
     def room(self, name: str, count: int, dtype: npt.DTypeLike) -> Array:
@@ -73,13 +73,16 @@ class Buffers(dict[str, Array]):
         kept = self.get(name)
         if kept is None or len(kept) < count or kept.dtype != dtype:
             kept = self[name] = aligned(count, dtype)
-            self._addresses[name] = address(kept)
         return kept
 
     def place(self, name: str, count: int, dtype: npt.DTypeLike) -> int:
         """The address of that `room`."""
-        self.room(name, count, dtype)
-        return self._addresses[name]
+        array = self.room(name, count, dtype)
+        known, place = self._addresses.get(name, (None, 0))
+        if known is not array:
+            place = address(array)
+            self._addresses[name] = array, place
+        return place
 
     def workspace(self, capacity: int, row_values: int, threads: int, dtype: npt.DTypeLike) -> int:
         """The address of room for ``capacity`` rows of each thread, the room "workspace".
@@ -87,8 +90,8 @@ class Buffers(dict[str, Array]):
         The kernels rely on zeros where rows are padded.  These places move with the capacity and with what there is
         beside the outputs, dense inputs or the places of sparse ones, so all is zeroed then.
         """
-        kept = self.room("workspace", threads * capacity * row_values, dtype)
+        count = threads * capacity * row_values
         if self._places != (capacity, row_values):
-            kept[:] = 0
+            self.room("workspace", count, dtype)[:] = 0
             self._places = capacity, row_values
-        return self._addresses["workspace"]
+        return self.place("workspace", count, dtype)

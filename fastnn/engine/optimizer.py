@@ -24,15 +24,6 @@ class Average(NamedTuple):
     frequency: int
 
 
-class Count:
-    """How many updates an engine has made; the optimizer that makes them shows the same count."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: int = 0) -> None:
-        self.value = value
-
-
 class OptimizerSettings:
     """The optimizer and its constants.
 
@@ -61,7 +52,7 @@ class OptimizerSettings:
     ) -> None:
         """Take an optimizer, by its name in OPTIMIZERS; see `Engine.set_optimizer`."""
         row, group = OPTIMIZERS[optimizer], self._group
-        self.asked = optimizer, hyper, clip, average, accumulated_steps
+        self.asked = None  # until all of it is there
         self.rates = hyper[0] if callable(hyper[0]) else None
         *constants, decay = [0.0 if callable(value) else value for value in hyper]
         self._hyper[: len(constants)], self._hyper[records.DECAY] = constants, decay
@@ -79,6 +70,7 @@ class OptimizerSettings:
         group.average = -1 if average is None else len(names) - 1
         if average is not None:
             group.average_momentum, group.average_frequency = average.momentum, average.frequency
+        self.asked = optimizer, hyper, clip, average, accumulated_steps
 
     def schedule(self, iterations: int, steps: int, buffers: Buffers) -> int:
         """Put the learning rates in place of the steps after ``iterations``; returns of how many, at most ``steps``."""

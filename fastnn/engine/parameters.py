@@ -4,6 +4,7 @@ Matrices have transposed copies, for the way back, and whoever keeps a copy of t
 changed.  Every method here that writes sees to both, by one count: the version.
 """
 
+import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ import numpy.typing as npt
 
 from .layout import Layout
 from .memory import Array, address, aligned
+
+Count = ctypes.c_int64
+"""How many updates an engine has made, its ``value``: the kernels count, and the optimizer shows the same count."""
 
 
 class Parameters:
@@ -29,6 +33,8 @@ class Parameters:
         What each of them is.
     state : array
         Moving statistics.
+    count : Count
+        Of updates that have been made, which the kernels raise in the same call as they make them.
     version : int
         Another one after every change but those within a run of the kernels.
     saved_count : int
@@ -136,8 +142,8 @@ class Parameters:
 
     def set_values(self, values: Array) -> None:
         """Set all parameters: a vector laid out like them."""
+        self.version += 1
         self.values[:] = values
-        self.mark_written()
 
     def set_slots(self, matrices: Mapping[tuple[int, int], Array]) -> None:
         """Set the optimizer's state, given as `slot_matrices` returns it."""
@@ -145,32 +151,53 @@ class Parameters:
             self.matrix(number, self.slots[slot * len(self.values) :][: len(self.values)])[...] = array
         self.mark_written()
 
-    def restore(self, backup: Array) -> None:
-        """Go back to what `save` has copied."""
-        ends = np.cumsum([len(self.values), len(self.slots)])
-        self.values[:], self.slots[:], self.state[:] = np.split(backup, ends)
-        self.mark_written()
+    def restore(self, backup: Array, updates: int) -> None:
+        """Go back to what `save` has copied, and to the count of updates of then."""
+        values, slots, state = np.split(backup, np.cumsum([len(self.values), len(self.slots)]))
+        self._replace(values, slots, state, updates)
+
+    def all_or_nothing(self, write: Callable[[], None]) -> None:
+        """Have a function write all this, and undo what it has written where it raises, or Ctrl-C cuts it short."""
+        before = self.values.copy(), self.slots.copy(), self.state.copy(), self.count.value
+        try:
+            write()
+        except BaseException:
+            self._replace(*before)
+            raise
+
+    def _replace(self, values: Array, slots: Array, state: Array, updates: int) -> None:
+        """Replace all that training changes: without a call in between, so that Ctrl-C comes before or after."""
+        count = self.count
+        self.version += 1
+        self.values[:] = values
+        self.slots[:] = slots
+        self.state[:] = state
+        count.value = updates
 
     def hold_slots(self, names: list[str], initial: Callable[[str], Array | float]) -> None:
         """Have the slots of these names, in this order; those that there are keep what they hold."""
         if self.slot_names != names:
             count, names_before, before = len(self.values), self.slot_names, self.slots
-            self._set_slots(names)
-            for name, vector in zip(names, self.slots.reshape(-1, count), strict=True):
+            slots = aligned(len(names) * count, self._dtype)
+            for name, vector in zip(names, slots.reshape(-1, count), strict=True):
                 if name in names_before:
                     vector[:] = before[names_before.index(name) * count :][:count]
                 else:
                     vector[:] = initial(name)
+            self._set_slots(names, slots)
 
     def forget_slots(self) -> None:
-        """Have no slots."""
-        self._set_slots([])
+        """Have no slots, and a new count of updates, for who has the old one keeps it."""
+        count = Count()
+        self.count, self._network.updates = count, ctypes.addressof(count)
+        self._set_slots([], aligned(0, self._dtype))
 
-    def _set_slots(self, names: list[str]) -> None:
-        self.slot_names, self.slots = names, aligned(len(names) * len(self.values), self._dtype)
-        self._network.slots, self._network.slot_count = address(self.slots), len(names)
-        self.saved_count = len(self.values) + len(self.slots) + len(self.state)
-        self.mark_written()
+    def _set_slots(self, names: list[str], slots: Array) -> None:
+        network, place, count = self._network, address(slots), len(names)
+        saved = len(self.values) + len(slots) + len(self.state)
+        self.slot_names, self.slots, self.saved_count = names, slots, saved  # no call from here on: all or nothing
+        network.slots, network.slot_count = place, count
+        self.version += 1
 
     def mark_written(self) -> None:
         """Say that somebody may have written through a view of `matrix`.  All that is written here says so itself."""
@@ -189,16 +216,17 @@ class Parameters:
             self._followed = self.version
 
     def lend(self, keeps_transposed: bool, changes: bool = True) -> None:
-        """Have the kernels read them for a gradient, and change them; ``keeps_transposed``: with their copies."""
+        """Have the kernels read them for a gradient, and change them; ``keeps_transposed``: with their copies.
+
+        Until `came_along` is called, the copies count as out of step.
+        """
         self._network.keeps_transposed = keeps_transposed
         if keeps_transposed:
             self.follow()
         if changes:
-            self.changed(keeps_transposed)
+            self.version += 1
 
-    def changed(self, in_step: bool) -> int:
-        """Note that the kernels change them, and the copies too where those stay ``in_step``; the new version."""
-        self.version += 1
-        if in_step:
+    def came_along(self) -> None:
+        """Note that the kernels have kept the copies in step with what they changed."""
+        if self._network.keeps_transposed:
             self._followed = self.version
-        return self.version

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.kernels.records import JobRecord
+from fastnn.kernels.records import LACKING, JobRecord
 from .cost_model import ROW_BLOCK
 from .dataset import Data, point_at
 from .jobs import MODE, SYNCHRONISATION_WORDS
 from .memory import WIDTH_MULTIPLE, Array, address, aligned
-from .standby import ParallelCall
-from .thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -83,8 +81,8 @@ class Prediction(_Prepared):
         self.long = engine.costs.predicts_long(rows)
         self.last, self.streak, self.woken, self.alone = 0.0, 0, 0, math.inf
         self.copies = self.threads == 1 and self.x.size + self.output.size <= COPIED_VALUES
-        jobs = [self.job_address] * self.threads
-        self.together = ParallelCall(self.entry, self.layers_address, jobs, self.synchronisation)
+        self.jobs = (ctypes.c_int64 * self.threads)(*[self.job_address] * self.threads)
+        self.job.run.layers, self.job.run.jobs = self.layers_address, ctypes.addressof(self.jobs)
         self.copies_output = self.output.size <= COPIED_VALUES
         self.plain = self.threads == 1 and not engine.functions
         self.job.data = point_at(Data(self.x), rows)
@@ -123,13 +121,12 @@ class Prediction(_Prepared):
             self.streak, self.woken, self.alone = 0, 0, math.inf
         together = self.streak >= STREAK
         if together:
-            self.synchronisation.fill(0)
-            with ThreadPool(self.threads) as pool:
-                job.run.threads = pool.size
-                self.together.on(pool)
-            engine.check_functions(self.synchronisation)
-        else:
-            engine.call(job, self.synchronisation, 1)
+            job.run.threads = self.threads
+            together = engine.crew.call(self.layers_address, job, self.threads) != LACKING
+        if not together:
+            job.run.threads = 1
+            self.entry(self.layers_address, self.job_address, 0)
+        engine.check_functions(self.synchronisation)
         self.last = perf_counter()
         self.streak += 1
         if not together:
@@ -246,27 +243,21 @@ class Step(_Prepared):
         """
         optimizer, parameters = self.optimizer, engine.parameters
         if self.version != parameters.version:
-            parameters.follow()
             parameters.save(self.backup)
+        parameters.lend(keeps_transposed=True)
         self.x[:] = data.x  # copies of few rows cost less than the addresses of new arrays
         self.y[:] = data.y  # type: ignore[assignment]
         if data.weight is not None or self.weighted:
             self.weight[:] = 1.0 if data.weight is None else data.weight
             self.weighted = data.weight is not None
-        optimizer.iterations = engine.iterations
+        optimizer.iterations = iterations = parameters.count.value
         optimizer.rates = 0
         if engine.optimizer.rates is not None:
-            self.rate[:] = engine.optimizer.rates(np.array([engine.iterations]))
+            self.rate[:] = engine.optimizer.rates(np.array([iterations]))
             optimizer.rates = address(self.rate)
         self.results[:] = 0.0
-        diverged = 1
-        try:
-            diverged = self.entry(self.layers_address, self.job_address, 0)
-        finally:  # where Ctrl-C strikes before it is known, the step has not been
-            if diverged:
-                parameters.restore(self.backup)
-                self.synchronisation[:] = 0
-            else:
-                engine.iterations += 1
-                self.version = parameters.changed(in_step=True)
-        return None if diverged else self.results / self.rows
+        if self.entry(self.layers_address, self.job_address, 0):
+            return None
+        parameters.came_along()
+        self.version = parameters.version
+        return self.results / self.rows

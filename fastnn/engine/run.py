@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fastnn.kernels import records
 from fastnn.kernels.backends.numpy import mixed, shuffled
 from .dataset import CONVERTED_BYTES, Data, point_at
-from .jobs import fill_training
+from .jobs import SYNCHRONISATION_WORDS, fill_training
 from .memory import Array, address, aligned, grown
 
 if TYPE_CHECKING:
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 class Training:
     """A training run over some data: ``advance`` takes steps, which are counted over all epochs.
 
+    Where it stands is in memory that the kernels write, and is read there: whenever Ctrl-C comes, it says what has been
+    done.
+
     Attributes
     ----------
-    step, steps, steps_per_epoch : int
-        Where it stands, how many there are in all, and in an epoch.
+    steps, steps_per_epoch : int
+        How many there are in all, and in an epoch.
     epochs : int
         How many there are in all.
     results : (epochs or fewer, 1 + metrics) array
         Sums over the rows of loss and metrics, an epoch a row; it grows with the epochs that there have been.
-    diverged : int
-        Number of the first epoch that was not finite, from 1; 0 while all is well.
     rows : int
         Rows of an epoch: those of the data, or as many as an order that is laid down visits.
     lazy_nan_check : bool
@@ -41,8 +42,6 @@ class Training:
         What the network gave for each row of the epoch at hand, in the order of the visit, if the engine keeps it.
     observe : callable or None
         Called with the run whenever it has taken steps.
-    not_finite : bool
-        x is not.  The step that found it has changed nothing; what those before it did, `restore_good` undoes.
     """
 
     def __init__(
@@ -62,11 +61,11 @@ class Training:
         self.order: npt.NDArray[np.int64] | None = None
         self.row_weights: npt.NDArray[np.float64] | None = None
         self._laid_down = 0
-        self.epochs, self.step, self.steps = epochs, 0, epochs * self.steps_per_epoch
+        self.epochs, self.steps = epochs, epochs * self.steps_per_epoch
+        self._words = aligned(SYNCHRONISATION_WORDS, np.int64)
         self.results = np.zeros((0, 1 + len(engine.metrics)))
         self._grow(1)
-        self.diverged = 0
-        self.lazy_nan_check = self.not_finite = False
+        self.lazy_nan_check = False
         self.outputs = np.empty((self.rows, engine.outputs), engine.dtype) if engine.keeps_outputs else None
         self.observe: Callable[[Training], None] | None = None
         self.costs = costs = engine.costs_of(data)
@@ -76,6 +75,33 @@ class Training:
         self.backup = engine.spare_backup
         engine.spare_backup = aligned(0, engine.dtype)
         self.keep_good()
+
+    @property
+    def step(self) -> int:
+        """Where it stands."""
+        return int(self._words[records.DONE])
+
+    @step.setter
+    def step(self, step: int) -> None:
+        self._words[records.DONE] = step
+
+    @property
+    def diverged(self) -> int:
+        """Number of the first epoch that was not finite, from 1; 0 while all is well."""
+        found = int(self._words[records.DIVERGED])
+        if found or not self.steps:
+            return found
+        epoch = max(self.step - 1, 0) // self.steps_per_epoch
+        return 0 if math.isfinite(self.results[epoch, 0]) else epoch + 1
+
+    @diverged.setter
+    def diverged(self, epoch: int) -> None:
+        self._words[records.DIVERGED] = epoch
+
+    @property
+    def not_finite(self) -> bool:
+        """x is not.  The step that found it has changed nothing; what those before it did, `restore_good` undoes."""
+        return bool(self._words[records.NOT_FINITE])
 
     @property
     def seconds_a_step(self) -> float:
@@ -150,7 +176,11 @@ class Training:
         if len(self.backup) != engine.parameters.saved_count:
             self.backup = aligned(engine.parameters.saved_count, engine.dtype)
         engine.parameters.save(self.backup)
-        self._kept_at = self.step, engine.iterations
+        self._set_kept_at(self.step, engine.iterations)
+
+    def _set_kept_at(self, step: int, updates: int) -> None:
+        """Say which steps and updates the backup is of; the kernels do, as an epoch begins."""
+        self._words[[records.GOOD_STEP, records.GOOD_UPDATES]] = step, updates
 
     @property
     def resumable(self) -> bool:
@@ -168,10 +198,7 @@ class Training:
         with engine.busy:
             if self.finite:
                 return
-            good = self.diverged - 1 if self.diverged else self.step // self.steps_per_epoch
-            step, iterations = self._kept_at
-            engine.iterations = iterations + max(0, good * self.steps_per_epoch - step)
-            engine.parameters.restore(self.backup)
+            engine.parameters.restore(self.backup, int(self._words[records.GOOD_UPDATES]))
 
     def get_state(self) -> dict[str, Any]:
         """Where the run is: what, beside the engine's parameters, slots and count of updates, makes it go on from here.
@@ -185,7 +212,7 @@ class Training:
             "seed": self.seed,
             "sums": self.results[self.step // self.steps_per_epoch].tolist() if within else None,
             "good": self.backup if within else None,
-            "good_at": list(self._kept_at),
+            "good_at": self._words[[records.GOOD_STEP, records.GOOD_UPDATES]].tolist(),
             "outputs": self.outputs[:rows] if within and self.outputs is not None else None,
         }
 
@@ -200,8 +227,7 @@ class Training:
             self.backup[:] = state["good"]
             if self.outputs is not None:
                 self.outputs[: len(state["outputs"])] = state["outputs"]
-            good_step, good_iterations = state["good_at"]
-            self._kept_at = good_step, good_iterations
+            self._set_kept_at(*state["good_at"])
 
     def advance(self, last: int) -> None:
         """Take the steps up to ``last``, or to where the run diverged."""
@@ -213,6 +239,7 @@ class Training:
             replicate = self._may_replicate and job.optimizer.clip < records.CLIPNORM
             fill_training(engine, "train", self.batch_size, self.threads, self.chunks, replicate, self.costs)
             job.run.steps_per_epoch, job.network.backup = self.steps_per_epoch, address(self.backup)
+            job.run.synchronisation = address(self._words)
             while self.step < last and not (self.diverged or self.not_finite):
                 first = self.step
                 stop = self._attach(first, first + engine.schedule(last - first))
@@ -222,10 +249,9 @@ class Training:
                 self._grow((stop - 1) // self.steps_per_epoch + 1)
                 job.memory.results = address(self.results) + epoch * self.results.shape[1] * 8
                 job.memory.output, job.memory.output_row = address(self.outputs), engine.outputs
-                try:
-                    engine.call(job, engine.synchronisation, self.threads, replicate)
-                finally:  # Ctrl-C strikes when the kernel has returned: see what it did
-                    self._take_stock(first)
+                engine.call(job, self._words, self.threads, replicate)
+            if not self.diverged:
+                engine.parameters.came_along()
         if self.observe is not None:
             self.observe(self)
 
@@ -241,16 +267,6 @@ class Training:
     def _grow(self, epochs: int) -> None:
         """Have room for the results of so many epochs."""
         self.results = grown(self.results, min(epochs, self.epochs), self.epochs)
-
-    def _take_stock(self, first: int) -> None:
-        engine = self.engine
-        words = engine.synchronisation.tolist()
-        self.step = max(first, words[records.DONE])
-        engine.iterations += self.step - first
-        self.diverged, self.not_finite = words[records.DIVERGED], bool(words[records.NOT_FINITE])
-        epoch = max(self.step - 1, 0) // self.steps_per_epoch
-        if not self.diverged and not math.isfinite(self.results[epoch, 0]):
-            self.diverged = epoch + 1
 
     def _attach(self, first: int, last: int) -> int:
         """Point the job at the data of the next steps, and say in which order; returns the step where they end."""

@@ -19,6 +19,7 @@ import numpy as np
 
 from fastnn.errors import ModelFileError
 from fastnn.typing import Array
+from fastnn.undisturbed import undisturbed
 from fastnn.version import VERSION
 from .atomic import replacing
 from .schema import ANY, Each, check, too_large
@@ -32,20 +33,24 @@ def save(
 ) -> None:
     """Write a model's file, of a document that JSON can hold and arrays of real numbers; see `atomic.replacing`.
 
-    TypeError: JSON cannot hold the document.  OSError: the file cannot be written.
+    Ctrl-C is raised when that is done.  TypeError: JSON cannot hold the document.  OSError: the file cannot be written.
     """
     text = _text(document)  # raises before anything is written
     if problem := too_large(json.dumps(document, indent=1, ensure_ascii=False).encode(), len(arrays)):
         raise ValueError(f"the model's description, with its metadata, cannot be saved: it {problem}")
-    with replacing(path, previous) as file, zipfile.ZipFile(file, "w") as archive:
-        contents = {
-            "format": FORMAT,
-            "fastnn": VERSION,
-            "arrays": {name: _write_array(archive, _member(name), array) for name, array in arrays.items()},
-            "sha256": hashlib.sha256(text.encode()).hexdigest(),
-            "document": document,
-        }
-        archive.writestr(zipfile.ZipInfo(CONTENTS), json.dumps(contents, indent=1, ensure_ascii=False))
+
+    def write() -> None:
+        with replacing(path, previous) as file, zipfile.ZipFile(file, "w") as archive:
+            contents = {
+                "format": FORMAT,
+                "fastnn": VERSION,
+                "arrays": {name: _write_array(archive, _member(name), array) for name, array in arrays.items()},
+                "sha256": hashlib.sha256(text.encode()).hexdigest(),
+                "document": document,
+            }
+            archive.writestr(zipfile.ZipInfo(CONTENTS), json.dumps(contents, indent=1, ensure_ascii=False))
+
+    undisturbed(write)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -11,6 +11,7 @@ import numpy as np
 from fastnn.errors import ModelFileError
 from fastnn.extras import require
 from fastnn.typing import Array
+from fastnn.undisturbed import undisturbed
 from fastnn.version import VERSION
 from .atomic import replacing
 from .schema import too_large
@@ -22,8 +23,12 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
     ordered = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     sums = {f"sha256 {name}": _digest(array) for name, array in ordered.items()}
     content = numpy_format.save(ordered, {"fastnn": VERSION, **sums})
-    with replacing(path) as file:
-        file.write(content)
+
+    def write() -> None:
+        with replacing(path) as file:
+            file.write(content)
+
+    undisturbed(write)
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Array]:

@@ -132,11 +132,7 @@ class Fit:
         model.history = history
         history.samples = len(train) if isinstance(train, Data) else 0
 
-        def timed(seconds: list[float], rows: int) -> None:
-            history.seconds.extend(seconds)
-            history.samples = rows
-
-        reporter = Reporter(engine, model._metrics, self.validation, self.epochs, callbacks, timed)
+        reporter = Reporter(engine, model._metrics, self.validation, self.epochs, callbacks, history)
         engine.trains = True
         try:
             callbacks.on_train_begin()
@@ -156,7 +152,10 @@ class Fit:
             if self.epochs:
                 engine.use_average()
         finally:
-            callbacks.on_train_end()
+            try:
+                callbacks.on_train_end()
+            finally:  # Ctrl-C may have cut that short
+                callbacks.release()
 
     def _loop(self, optimizer: Optimizer, reporter: Reporter, check_x: Callable[[], None] | None) -> Loop | Minimizer:
         """What trains: L-BFGS, or the loop over steps, over rows in memory or a stream."""

@@ -84,10 +84,14 @@ def bring_back(model: Sequential, document: Mapping[str, Any], arrays: Mapping[s
         if arrays[name].shape != slot.shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}; wants {slot.shape}")
         data.check_finite(arrays[name], name, model.dtype)
-    model.set_weights(_weights(arrays))
-    engine.parameters.set_slots(slots)
-    if model.optimizer is not None:
-        engine.iterations = document["compiled"]["iterations"]
+
+    def write() -> None:
+        model.set_weights(_weights(arrays))
+        engine.parameters.set_slots(slots)
+        if model.optimizer is not None:
+            engine.iterations = document["compiled"]["iterations"]
+
+    engine.parameters.all_or_nothing(write)
 
 
 def rebuilt(

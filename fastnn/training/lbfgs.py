@@ -14,7 +14,7 @@ from fastnn.extras import require
 from fastnn.optimizers import LBFGS
 from fastnn.typing import Array
 from . import divergence
-from .reports import Reporter, evaluate
+from .reports import Logs, Reporter, evaluate
 
 
 class Minimizer:
@@ -27,6 +27,7 @@ class Minimizer:
         self.engine, self.optimizer, self.data = reporter.engine, optimizer, data
         self.reporter, self.stopping = reporter, stopping
         self._best: Array = self.engine.parameters.values.astype(np.float64)
+        self._ended: tuple[Logs, float] | None = None  # the scores of an iteration that is not reported, and its time
         self._begun = 0.0  # the iteration at hand, on the clock
 
     def run(self) -> bool:
@@ -49,9 +50,13 @@ class Minimizer:
         try:
             result = minimize(self._value_and_gradient, start, **arguments)
         except KeyboardInterrupt:
+            self._report()
             return True
         finally:
-            self._move(self._best)
+            try:
+                self._move(self._best)
+            finally:  # Ctrl-C may have cut that short
+                self._move(self._best)
         if not (np.isfinite(result.fun) and np.isfinite(self._best).all()):
             self._move(start)
             divergence.warn_of_minimum(result.fun)
@@ -62,6 +67,12 @@ class Minimizer:
         with self.engine.busy:
             self.engine.parameters.set_values(point)
 
+    def _report(self) -> None:
+        """Report an iteration that has ended, if that has not been done."""
+        if self._ended is not None:
+            self.reporter.end(*self._ended, len(self.data))
+            self._ended = None
+
     def _value_and_gradient(self, point: Array) -> tuple[float, Array]:
         self._move(point)
         gradient, loss = self.engine.gradient(self.data)
@@ -70,14 +81,15 @@ class Minimizer:
     def _end_iteration(self, intermediate_result: Any) -> None:
         """Report an epoch, and begin the next; SciPy asks for the name of the argument."""
         seconds = time.perf_counter() - self._begun
-        engine, reporter = self.engine, self.reporter
-        self._best = np.array(intermediate_result.x)
-        self._move(self._best)
+        engine, reporter, clock = self.engine, self.reporter, self.engine.count
+        best = np.array(intermediate_result.x)
+        self._move(best)
         logs = {"loss": float(intermediate_result.fun)}
         if reporter.metrics:
             logs = evaluate(engine, self.data, reporter.metrics, len(self.data))
-        engine.iterations += 1
-        reporter.end(logs, seconds, len(self.data))
+        ended, count = (logs, seconds), clock.value + 1
+        self._best, self._ended, clock.value = best, ended, count  # no call in between: all or none
+        self._report()
         if reporter.stopped or self.stopping():
             raise StopIteration
         if reporter.reported < len(reporter.epochs):

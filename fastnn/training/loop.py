@@ -44,6 +44,7 @@ class Loop:
         self.completed = False  # True: neither Ctrl-C nor an error was the end
         self._live = self.callbacks.needs_progress
         self._stepping = False  # in compiled steps, and not in a callback
+        self._restored = False  # it is known from where to go on
 
     def run(self) -> bool:
         """Train.  Returns whether Ctrl-C ended it: after the steps at hand, with the epochs so far reported."""
@@ -51,6 +52,7 @@ class Loop:
         try:
             for backup in self.callbacks.backups:
                 backup.restore(self)
+            self._restored = True
             while not (training.finished or reporter.stopped or self.stopping()):
                 self._epoch()
                 if training.diverged:
@@ -58,6 +60,10 @@ class Loop:
                     break
             self.completed = True
         except KeyboardInterrupt:
+            if not self._restored:
+                return True
+            if isinstance(training, Training) and training.observe is not None:
+                training.observe(training)  # steps that nobody has seen
             settled = self._stepping and not self.callbacks.is_stop(training.step)  # no callback is behind the others
             self._report()
             if settled:
@@ -65,7 +71,10 @@ class Loop:
             training.restore_good()
             return True
         finally:
-            training.close()
+            try:
+                training.close()
+            finally:  # Ctrl-C may have cut that short
+                training.close()
         return False
 
     def begin_epoch(self) -> None:
@@ -144,7 +153,7 @@ class Loop:
         self.seconds.extend([0.0] * (last - len(self.seconds)))
         if isinstance(training, Training) and not (reporter.each_epoch or reporter.rules):
             reporter.end_all(training, min(last, training.epoch), self.seconds)
-        while (epoch := reporter.reported) < last:
+        while (epoch := reporter.next) < last:
             reporter.end(reporter.logs(training.means(epoch)), self.seconds[epoch], training.samples(epoch))
             if reporter.each_epoch:
                 training.keep_good()  # a callback may have set weights

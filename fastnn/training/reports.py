@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastnn import data
-from fastnn.callbacks import CallbackList
+from fastnn.callbacks import Callback, CallbackList, History
 from fastnn.callbacks.base import Logs
+from fastnn.callbacks.history import Addition, extend
 from fastnn.data import Feed, batches
 from fastnn.engine import Data, Engine, Training
 from fastnn.metrics import Watch, Watched
@@ -128,12 +129,21 @@ class Rule:
         return False
 
 
+class _Ending:
+    """An epoch whose steps are done: its index, its logs, and who has not heard of its end yet."""
+
+    def __init__(self, index: int, logs: Logs, rules: Sequence[Rule], callbacks: Sequence[Callback]) -> None:
+        self.index, self.logs, self.rules, self.callbacks = index, logs, iter(rules), iter(callbacks)
+
+
 class Reporter:
     """Reports the epochs of a fit, one after the other, to rules, callbacks and histories.
 
     ``validation`` says of which rows loss and metrics are reported as "val_loss" and so on; ``epochs`` the numbers of
-    the epochs, from 0.  ``timed`` gets the seconds that the steps of some epochs took, and the rows of each, before the
-    callbacks hear of them.
+    the epochs, from 0.  ``history`` is the one that fit returns: it also gets the seconds that the steps of each took.
+
+    Ctrl-C may come at any time: `end`, called again, goes on where it was cut off, and nobody is told twice.  An epoch
+    is in all histories, and counted as reported, or in none.
     """
 
     def __init__(
@@ -143,18 +153,33 @@ class Reporter:
         validation: Held | None,
         epochs: range,
         callbacks: CallbackList,
-        timed: Callable[[list[float], int], object] = lambda seconds, rows: None,
+        history: History | None = None,
         rules: Sequence[Rule] = (),
     ) -> None:
         self.engine, self.metrics, self.validation = engine, metrics, validation
-        self.epochs, self.callbacks, self.timed, self.rules = epochs, callbacks, timed, rules
+        self.epochs, self.callbacks, self.history, self.rules = epochs, callbacks, history, rules
         self.watch = Watch(metrics)
         # Whether somebody must hear of an epoch before the next one begins, and not just some time after.
         self.each_epoch = callbacks.needs_epochs or validation is not None or any(rule.each_epoch for rule in rules)
         self.each_epoch = self.each_epoch or bool(self.watch)
-        self.reported = 0  # epochs
         self.stopped = False  # by a rule
+        self._reported: list[None] = []  # as long as there are epochs in the histories
+        self._ending: _Ending | None = None
         self._begun = -1  # the epoch that the callbacks know of
+
+    @property
+    def reported(self) -> int:
+        """How many epochs have been."""
+        return len(self._reported)
+
+    @reported.setter
+    def reported(self, epochs: int) -> None:
+        self._reported = [None] * epochs
+
+    @property
+    def next(self) -> int:
+        """The index of the epoch that is to be reported, or of which not everybody has heard."""
+        return self.reported if self._ending is None else self._ending.index
 
     def begin(self, epoch: int) -> None:
         """Tell the callbacks that the epoch of this index begins, unless they know."""
@@ -169,34 +194,48 @@ class Reporter:
 
     def end(self, logs: Logs, seconds: float, rows: int) -> None:
         """Report the next epoch: its loss and metrics by name, and how long its steps took."""
-        epoch = self.epochs[self.reported]
-        if self.validation is not None and self.validation.due(epoch):
-            scores = tested(self.engine, self.validation, self.metrics, self.callbacks)
-            logs |= {f"val_{name}": value for name, value in scores.items()}
-        self.reported += 1  # before the calls: Ctrl-C may strike in them
-        for rule in self.rules:
+        if self._ending is None:
+            if self.validation is not None and self.validation.due(self.epochs[self.reported]):
+                scores = tested(self.engine, self.validation, self.metrics, self.callbacks)
+                logs |= {f"val_{name}": value for name, value in scores.items()}
+            self._ending = _Ending(self.reported, logs, self.rules, self.callbacks.others)
+        ending = self._ending
+        epoch, logs = self.epochs[ending.index], ending.logs
+        self.callbacks.last = logs
+        for rule in ending.rules:
             rule.update(logs)
-        self.timed([seconds], rows)
-        self.callbacks.on_epoch_end(epoch, logs)
+        try:
+            for callback in ending.callbacks:
+                callback.on_epoch_end(epoch, logs)
+        finally:
+            if self.reported == ending.index:
+                self._record([epoch], {name: [value] for name, value in logs.items()}, [seconds], rows)
         ends = [rule.ends() for rule in self.rules]
         self.stopped = any(ends)
+        self._ending = None
 
     def end_all(self, training: Training, last: int, seconds: Sequence[float]) -> None:
         """Report the epochs before ``last`` to the histories, where they are all that want to hear of them."""
         first = self.reported
         if first >= last:
             return
-        epochs, rows = self.epochs[first:last], training.rows
+        rows = training.rows
         columns = [[value / rows for value in column] for column in training.results[first:last].T.tolist()]
         logs = {"loss": columns[0]}
         for (name, metric, _, _), column in zip(self.metrics, columns[1:], strict=True):
             logs[name] = [math.sqrt(value) for value in column] if metric.root else column
-        updates = [(vars(history).update, history.with_epochs(epochs, logs)) for history in self.callbacks.histories]
-        self.timed(list(seconds[first:last]), rows)
-        self.reported = last  # before the updates, each of which Ctrl-C cannot divide
         self.callbacks.last = {name: column[-1] for name, column in logs.items()}
-        for update, values in updates:
-            update(values)
+        self._record(self.epochs[first:last], logs, list(seconds[first:last]), rows)
+
+    def _record(self, epochs: Sequence[int], logs: Mapping[str, list[float]], seconds: list[float], rows: int) -> None:
+        """Put epochs into the histories, and count them."""
+        additions: list[Addition] = [(self._reported, [None] * len(epochs))]
+        for history in self.callbacks.histories:
+            additions += history.additions(epochs, logs)
+        if self.history is not None:
+            self.history.samples = rows
+            additions.append((self.history.seconds, seconds))
+        extend(additions)
 
     def tell_interrupted(self) -> None:
         """Say on stderr how far training came before Ctrl-C."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn.data import Block, End, Feed, Passes, Reader
-from fastnn.engine import Engine, Training, grown, processors
+from fastnn.engine import Engine, Training, processors
 from fastnn.errors import warn
 from fastnn.typing import Array
 
@@ -17,8 +17,25 @@ SHARED_SECONDS = 0.004
 """How long the kernels leave a processor to a reader that has work, before they look whether it still does."""
 
 
+class _Place(NamedTuple):
+    """Where a run is: what has been done, but for the block at hand, whose own run knows what has been done of it."""
+
+    step: int  # steps that have been taken
+    epoch: int  # epochs that have ended
+    epoch_step: int  # the step at which the epoch at hand began
+    steps_per_epoch: int | None  # None as long as it is not known
+    rows: int  # of the epoch at hand
+    sums: Array  # over these of loss and metrics
+    finished: bool
+    block: Block | None = None
+    run: Training | None = None
+
+
 class StreamTraining:
-    """A training run over a stream: a `Training` for each block, with the same attributes and methods."""
+    """A training run over a stream: a `Training` for each block, with the same attributes and methods.
+
+    It moves from place to place by one assignment each time, so that Ctrl-C finds it at one of them.
+    """
 
     not_finite = False  # the reader has looked at x
 
@@ -26,35 +43,64 @@ class StreamTraining:
         self.engine, self.data, self.shuffle, self.seed = engine, feed, shuffle, seed
         self._shuffle_rows = shuffle and not feed.as_they_come
         self.batch_size = None if feed.as_they_come else feed.batch_size
-        self.step = self.epoch = 0  # that it has taken, and that have ended
-        self.diverged = 0  # the first epoch that was not finite, from 1
-        self.steps_per_epoch = feed.steps_per_epoch  # None as long as it is not known
-        self.epochs, self.finished = epochs, epochs == 0
-        self.results = np.zeros((0, 1 + len(engine.metrics)))  # sums over the rows of loss and metrics, by epoch
-        self.rows = np.zeros(0, np.int64)  # that these are sums over
-        self._grow()
+        self.epochs = epochs
         self.seconds_a_step = engine.guessed_seconds(feed.batch_size)
         self.observe: Callable[[Training], None] | None = None  # see Training
-        self.good = 0  # the step to which a run that diverged goes back
-        self._epoch_step = 0  # at which this epoch began
-        self._block: Block | None = None
-        self._run: Training | None = None
+        self._ended: dict[int, tuple[Array, int]] = {}  # the sums of epochs that have, and of how many rows
+        self._place = _Place(0, 0, 0, feed.steps_per_epoch, 0, self._no_sums(), epochs == 0)
         self._reader: Reader | None = None
 
-    def _grow(self) -> None:
-        """Have room for the results of the epoch at hand."""
-        rows = min(self.epoch + 1, self.epochs)
-        self.results, self.rows = grown(self.results, rows, self.epochs), grown(self.rows, rows, self.epochs)
+    def _no_sums(self) -> Array:
+        return np.zeros(1 + len(self.engine.metrics))
 
-    def _begin(self) -> Reader:
-        """Begin to read, with the epoch at hand."""
-        first, epochs, dtype = self.epoch, self.epochs, self.engine.dtype
-        return Reader(lambda take: self.data.blocks(take, epochs, dtype, self.shuffle, self.seed, first))
+    @property
+    def step(self) -> int:
+        """How many steps have been taken."""
+        place = self._place
+        return place.step if place.run is None else place.step + place.run.step
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that have ended."""
+        return self._place.epoch
+
+    @property
+    def finished(self) -> bool:
+        return self._place.finished
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """Steps of an epoch; None as long as that is not known."""
+        return self._place.steps_per_epoch
+
+    @property
+    def diverged(self) -> int:
+        """The first epoch that was not finite, from 1; 0 while all is well."""
+        place = self._place
+        return place.epoch + 1 if place.run is not None and place.run.diverged else 0
+
+    @diverged.setter
+    def diverged(self, epoch: int) -> None:
+        if self._place.run is not None:
+            self._place.run.diverged = 1
+
+    @property
+    def good(self) -> int:
+        """The step to which a run that diverged goes back."""
+        return self._place.step
+
+    def _reading(self) -> Reader:
+        """The reader, which begins with the epoch at hand."""
+        if self._reader is None:
+            first, epochs, dtype = self.epoch, self.epochs, self.engine.dtype
+            self._reader = Reader(lambda take: self.data.blocks(take, epochs, dtype, self.shuffle, self.seed, first))
+            self._reader.start()
+        return self._reader
 
     def close(self) -> None:
         """End the reader."""
-        if self._run is not None:
-            self._run.close()
+        if self._place.run is not None:
+            self._place.run.close()
         if self._reader is not None:
             self._reader.close()
 
@@ -65,16 +111,14 @@ class StreamTraining:
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on where `get_state` was called, with the blocks that were to come then."""
-        self.step, self.epoch, self.seed = state["step"], state["epoch"], state["seed"]
-        self.steps_per_epoch = state["steps_per_epoch"]
-        self._epoch_step = self.good = self.step
-        self.finished = self.epoch >= self.epochs
-        self._grow()
+        step, epoch, self.seed = state["step"], state["epoch"], state["seed"]
+        ended = epoch >= self.epochs
+        self._place = _Place(step, epoch, step, state["steps_per_epoch"], 0, self._no_sums(), ended)
 
     @property
     def resumable(self) -> bool:
         """Whether another run can go on from here, as at the end of an epoch."""
-        return self._run is None and self.step == self._epoch_step
+        return self._place.run is None and self.step == self._place.epoch_step
 
     @property
     def finite(self) -> bool:
@@ -84,98 +128,97 @@ class StreamTraining:
         """``advance`` stops of itself where an epoch ends."""
         return sys.maxsize
 
+    def _scores(self, epoch: int) -> tuple[Array, int]:
+        """The sums of an epoch so far, and of how many rows."""
+        place = self._place
+        if epoch in self._ended:
+            return self._ended[epoch]
+        return (place.sums, place.rows) if place.run is None else _with_block(place, place.run)
+
     def means(self, epoch: int) -> Array:
-        return np.asarray(self.results[epoch] / max(1, self.rows[epoch]))
+        sums, rows = self._scores(epoch)
+        return np.asarray(sums / max(1, rows))
 
     def samples(self, epoch: int) -> int:
-        return int(self.rows[epoch])
+        return self._scores(epoch)[1]
 
     def place(self) -> tuple[int, int]:
-        if self.epoch and self.step == self._epoch_step:
-            return self.epoch - 1, self.steps_per_epoch or 0
-        return self.epoch, self.step - self._epoch_step
+        here, step = self._place, self.step
+        if here.epoch and step == here.epoch_step:
+            return here.epoch - 1, here.steps_per_epoch or 0
+        return here.epoch, step - here.epoch_step
 
     def keep_good(self) -> None:
         """Keep the weights as they are now as the last good ones; a new block does so itself."""
-        if self._run is not None:
-            self._run.keep_good()
-            self.good = self.step
+        if self._place.run is not None:
+            self._place.run.keep_good()
 
     def restore_good(self) -> None:
         """Back to the weights before the block at hand, if what is there is not finite."""
-        if self._run is not None:
-            self._run.restore_good()
+        if self._place.run is not None:
+            self._place.run.restore_good()
 
     def ready(self) -> bool:
         """Whether there is another step in the epoch at hand, whose block is read then; if not, the epoch has ended."""
-        if self._reader is None:
-            self._reader = self._begin()
-            self._reader.start()
-        if self._run is None:
-            item = self._reader.get()
+        reader, here = self._reading(), self._place
+        if here.run is None:
+            item = reader.get()
             if isinstance(item, End):
                 self._end(item)
+                reader.took()
                 return False
-            self._block = item
-            self._run = Training(self.engine, item.data, item.batch_size, 1, self._shuffle_rows, item.seed)
-            self._run.observe = self.observe
-            self._run.results[0] = self.results[self.epoch]  # which it adds to: as a run over all of them does
-            self._before = self.step, self.rows[self.epoch]
-            self.good = self.step
-            self._threads = self._run.threads
+            run = Training(self.engine, item.data, item.batch_size, 1, self._shuffle_rows, item.seed)
+            run.observe = self.observe
+            run.results[0] = here.sums  # which it adds to: as a run over all of them does
+            self._threads = run.threads
             self._makes_room = self.engine.threads is None and 1 < self._threads == processors()
+            self._place = here._replace(block=item, run=run)
+            reader.took()
         return True
 
     @property
     def batch(self) -> int:
         """The number of the next step in its epoch."""
-        return self.step - self._epoch_step
+        return self.step - self._place.epoch_step
 
     def advance(self, last: int) -> None:
         """Take the steps up to ``last``, or to the end of the epoch, or to where the run diverged."""
         while self.step < last and not self.diverged:
             if not self.ready():
                 return
-            run, reader = self._run, self._reader
+            here, reader = self._place, self._reading()
+            run, block = here.run, here.block
             assert run is not None
-            assert reader is not None
+            assert block is not None
             stop = min(run.steps, run.step + last - self.step)
             run.threads = self._threads
             if self._makes_room and reader.busy:
                 run.threads -= 1
                 stop = min(stop, run.step + max(1, int(SHARED_SECONDS / self.seconds_a_step)))
-            try:
-                run.advance(stop)
-            finally:  # Ctrl-C strikes when the kernel has returned: see what it did
-                self._take_stock(run)
-
-    def _take_stock(self, run: Training) -> None:
-        assert self._block is not None
-        assert self._reader is not None
-        step, rows = self._before
-        self.step = step + run.step
-        self.rows[self.epoch] = rows + min(run.step * run.batch_size, len(run.data))
-        self.results[self.epoch] = run.results[0]
-        if run.diverged:
-            self.diverged = self.epoch + 1
-        elif run.step == run.steps:
-            run.close()
-            self._run = None
-            self._reader.give(self._block.buffer)
+            run.advance(stop)
+            if run.finished and not run.diverged:
+                sums, rows = _with_block(here, run)
+                self._place = here._replace(step=here.step + run.step, rows=rows, sums=sums, block=None, run=None)
+                run.close()
+                reader.give(block.buffer)
 
     def _end(self, end: End) -> None:
+        here = self._place
         if end.ran_out:
-            self.finished = True
+            self._place = here._replace(finished=True)
             warn(
                 f"x ran out of batches after {self.epoch} of {self.epochs} epochs, and training ends; wants "
                 "what begins anew each epoch, as a function that returns a generator does, or fewer epochs"
             )
             return
-        self.epoch += 1
-        self.steps_per_epoch = self.step - self._epoch_step
-        self._epoch_step = self.step
-        self.finished = self.epoch == self.epochs
-        self._grow()
+        self._ended[here.epoch] = here.sums, here.rows
+        steps, epoch = here.step - here.epoch_step, here.epoch + 1
+        self._place = _Place(here.step, epoch, here.step, steps, 0, self._no_sums(), epoch == self.epochs)
+
+
+def _with_block(place: _Place, run: Training) -> tuple[Array, int]:
+    """The sums of an epoch, and of how many rows, with those of the block at hand."""
+    return run.results[0].copy(), place.rows + min(run.step * run.batch_size, len(run.data))
 
 
 Steps = Training | StreamTraining

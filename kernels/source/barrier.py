@@ -41,11 +41,11 @@ def barrier(job: Job) -> Integer:
 
 @kernel
 def barrier_leave(job: Job, thread: Integer) -> None:
-    """Count a thread as gone; the caller's thread, number 0, waits until all have gone, or the run was aborted."""
+    """Count a thread as gone; the caller's thread, number 0, waits until all have gone: each does, come what may."""
     if job.run.threads > 1:
         left = atomic_add(job.run.synchronisation, LEFT, 1) + 1
         spins = 0
-        while thread == 0 and left < job.run.threads and not atomic_get(job.run.synchronisation, ABORTED):
+        while thread == 0 and left < job.run.threads:
             spins += 1
             if spins < BARRIER_SPINS:
                 spin_pause()

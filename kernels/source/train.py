@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..language import Address, Integer, kernel
 from ..program import LANES, SIZE
-from ..records import ABORTED, DIVERGED, DONE, NOT_FINITE, TRAIN, Job, Layers, layer_at
+from ..records import ABORTED, DIVERGED, DONE, GOOD_STEP, GOOD_UPDATES, NOT_FINITE, TRAIN, Job, Layers, layer_at
 from ..values import Batch, Block, Rows, Span
-from ..vocabulary import atomic_get, atomic_put, get_double, is_finite, put_integer
+from ..vocabulary import atomic_get, atomic_put, get_double, get_integer, is_finite, put_integer
 from .barrier import barrier
 from .chunks import train_chunks
 from .first_layer import first_layer
@@ -67,7 +67,7 @@ def train(layers: Layers, job: Job, thread: Integer) -> Integer:
             add_scores(job, batch)
             if job.run.mode == TRAIN and job.memory.partial_values > 0:
                 move_statistics(layers, job, scratch)
-            put_integer(job.run.synchronisation, DONE, step + 1)
+            count_step(job, step)
         # Replicated, nothing that is read after this is written again before all have met in the next step.
         epoch_ends = job.run.mode == TRAIN and position + rows == job.data.rows
         if not job.split.replicated or epoch_ends:
@@ -165,4 +165,32 @@ def end_epoch(job: Job, thread: Integer, epoch: Integer) -> Integer:
     if thread == 0:
         state = job.network.backup + (1 + job.network.slot_count) * job.network.parameter_count * SIZE
         copy_vectors(job.network.state_count // LANES, job.network.state, state)
+        keep_count(job, get_integer(job.run.synchronisation, DONE), get_integer(job.network.updates, 0))
     return 0
+
+
+@kernel
+def count_step(job: Job, step: Integer) -> None:
+    """Count a step of training that has been taken, and its update."""
+    if job.run.mode == TRAIN:
+        put_integer(job.run.synchronisation, DONE, step + 1)
+        put_integer(job.network.updates, 0, job.optimizer.iterations + step - job.run.first_step + 1)
+
+
+@kernel
+def keep_count(job: Job, steps: Integer, updates: Integer) -> None:
+    """Note which steps and updates the backup is of."""
+    put_integer(job.run.synchronisation, GOOD_STEP, steps)
+    put_integer(job.run.synchronisation, GOOD_UPDATES, updates)
+
+
+@kernel(apart=True)
+def undo(job: Job) -> None:
+    """Bring back what is in the backup, and the count of updates of then; no other thread is at work any more."""
+    size = job.network.parameter_count * SIZE
+    vectors = job.network.parameter_count // LANES
+    copy_vectors(vectors, job.network.backup, job.network.parameters)
+    copy_vectors(vectors * job.network.slot_count, job.network.backup + size, job.network.slots)
+    state = job.network.backup + (1 + job.network.slot_count) * size
+    copy_vectors(job.network.state_count // LANES, state, job.network.state)
+    put_integer(job.network.updates, 0, get_integer(job.run.synchronisation, GOOD_UPDATES))

@@ -86,35 +86,52 @@ def test_the_caller_leaves_last(kernels):
         assert meeting.words[records.LEFT] == 3
 
 
-def test_an_aborted_run_does_not_keep_the_caller(kernels):
+def test_the_caller_waits_for_all_even_if_the_run_was_aborted(kernels):
+    """Each of them leaves then, and nothing is at work any more when the caller goes on."""
     meeting = Meeting(2)
     meeting.words[records.ABORTED] = 1
-    meeting.run(lambda thread: kernels["barrier_leave"](meeting.place, thread), [0])
-    assert meeting.words[records.LEFT] == 1
+    meeting.run(lambda thread: kernels["barrier_leave"](meeting.place, thread))
+    assert meeting.words[records.LEFT] == 2
 
 
-def test_a_helper_that_stands_by_is_called_and_one_that_has_gone_is_not(kernels):
-    """Whichever came first, both sides agree: a call that was accepted is answered, any other is not."""
-    words = np.zeros(records.STANDBY_WORDS, np.int64)
-    (_, waits), (_, calls) = (
-        job(run__mode=records.MODES.index(mode), run__synchronisation=words.ctypes.data)
-        for mode in ("stand_by", "engage")
+def worker_and_caller(workers):
+    """Jobs of some workers that stand by, the words of each, and the job of a caller that knows of them."""
+    words = np.zeros((workers, records.STANDBY_WORDS), np.int64)
+    words[:, records.STATE] = records.GONE
+    own = [job(run__mode=records.STAND_BY, run__synchronisation=row.ctypes.data, run__waits=20_000) for row in words]
+    places = np.array([row.ctypes.data for row in words])
+    meeting = np.zeros(records.SYNCHRONISATION_WORDS, np.int64)
+    caller = job(
+        run__threads=1 + workers,
+        run__synchronisation=meeting.ctypes.data,
+        run__workers=places.ctypes.data,
+        run__worker_count=workers,
     )
-    accepted = 0
-    for turn in range(60):
-        words[:] = 0
-        helper = threading.Thread(target=kernels["run"], args=(0, waits, 0))
-        if turn % 2:
-            helper.start()
-            came = kernels["run"](0, calls, 0)  # to a job that is 0: go
-            helper.join(60)
-        else:  # nobody comes: it goes by itself
-            helper.start()
-            helper.join(60)
-            came = kernels["run"](0, calls, 0)
-            assert came == 0
-        assert not helper.is_alive()
-        accepted += came
-        gone = words[records.CALLED] & records.GONE
-        assert bool(gone) != bool(came)
-    assert accepted <= 30
+    return own, words, caller, (places, meeting)
+
+
+def test_workers_that_stand_by_are_taken_together_or_not_at_all(kernels):
+    """Whichever came first, both sides agree; who was taken waits, and goes when it is let go and nobody comes."""
+    own, words, (record, caller), kept = worker_and_caller(2)
+    threads = [threading.Thread(target=kernels["run"], args=(0, place, 0), daemon=True) for _, place in own]
+    threads[0].start()
+    record.run.waits = 3
+    assert kernels["gather_workers"](caller) == 0  # one is not enough
+    assert (words[:, records.CALLER] == 0).all()
+    threads[1].start()
+    record.run.waits = 10**6
+    assert kernels["gather_workers"](caller) == 1
+    assert (words[:, records.CALLER] == kept[1].ctypes.data).all()
+    assert (words[:, records.STATE] & records.TAKEN).all()
+    for row in words:
+        kernels["let_go"](row.ctypes.data)
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert (words[:, records.STATE] == records.GONE).all()
+
+
+def test_who_has_gone_is_not_taken(kernels):
+    _, words, (_, caller), _ = worker_and_caller(1)
+    assert kernels["gather_workers"](caller) == 0
+    assert words[0, records.STATE] == records.GONE

@@ -40,7 +40,19 @@ ORDER = [
     ["kernels.records", "kernels.tuning", "kernels.values", "kernels.vocabulary"],
     ["kernels.language"],
     ["files"],
-    ["absent", "errors", "extras", "heeding", "locks", "names", "notebook", "turns", "typing", "version"],
+    [
+        "absent",
+        "errors",
+        "extras",
+        "heeding",
+        "locks",
+        "names",
+        "notebook",
+        "turns",
+        "typing",
+        "undisturbed",
+        "version",
+    ],
 ]
 FOLDERS = {"fastnn": ["fastnn"], "kernels": ["fastnn", "kernels"]}
 FRONT = "fastnn"  # fastnn/__init__.py imports lazily what its users ask for, and no module imports from it

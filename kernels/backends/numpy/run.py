@@ -16,19 +16,19 @@ from .optimizer import penalize, step_of
 from .shuffle import mixed
 
 
-def load(dtype: str) -> Callable[[int, int, int], int]:
-    """The kernels' entry for "float32" or "float64"."""
+def load(
+    dtype: str, called: Callable[[Callable[[], int]], int] = lambda function: function()
+) -> Callable[[int, int, int], int]:
+    """The kernels' entry for "float32" or "float64".
+
+    ``called`` has a function called; but functions of the user's own are called where the entry is.
+    """
 
     def run(layers: int, job: int, thread: int) -> int:
-        if thread == 0:
-            with np.errstate(all="ignore"):  # divergence shows in the loss
-                called = Run(layers, job, np.dtype(dtype))
-                try:
-                    return called.run()
-                except FailedError:
-                    called.synchronisation[records.ABORTED] = 1
-                    return 1
-        return 0
+        if thread:
+            return 0
+        work = Run(layers, job, np.dtype(dtype))
+        return work.quietly() if work.calls_functions else called(work.quietly)
 
     return run
 
@@ -44,8 +44,28 @@ class Run:
         self.data = Data(self.job, self.layers[0].record.inputs, self.layers[-1].record.outputs, dtype)
 
     @property
+    def calls_functions(self) -> bool:
+        """Whether functions of the user's own are called."""
+        return bool(self.job.loss.function) or any(layer.record.function for layer in self.layers)
+
+    def quietly(self) -> int:
+        """`run` without warnings: divergence shows in the loss."""
+        self.synchronisation[[records.ABORTED, records.DIVERGED]] = 0
+        with np.errstate(all="ignore"):
+            try:
+                return self.run()
+            except FailedError:
+                self.synchronisation[records.ABORTED] = 1
+                return 1
+
+    @property
     def synchronisation(self) -> Array:
         return array_at(self.job.run.synchronisation, (records.SYNCHRONISATION_WORDS,), np.int64)
+
+    @property
+    def updates(self) -> Array:
+        """The count of updates, one word."""
+        return array_at(self.job.network.updates, (1,), np.int64)
 
     def run(self) -> int:
         """Do what the job's mode says; 1 if training has ended early."""
@@ -55,6 +75,7 @@ class Run:
         if mode == records.UPDATE:
             gradient = self.network.vector(self.job.memory.gradients)
             step_of(self.network, gradient, 0)
+            self.updates[0] = self.job.optimizer.iterations + 1
             return 0
         return self.train()
 
@@ -85,6 +106,8 @@ class Run:
         """Steps over batches; without an update where only the gradient is wanted."""
         job = self.job
         gradient = self.network.vector(job.memory.gradients)
+        if job.run.first_step % job.run.steps_per_epoch == 0:
+            self.keep_count(job.run.first_step, job.optimizer.iterations)
         for step in range(job.run.first_step, job.run.last_step):
             epoch, number = divmod(step, job.run.steps_per_epoch)
             position = number * job.data.batch_size
@@ -96,6 +119,7 @@ class Run:
                 for layer in self.layers:
                     layer.end_step()
                 self.synchronisation[records.DONE] = step + 1
+                self.updates[0] = job.optimizer.iterations + step - job.run.first_step + 1
                 if position + count == job.data.rows and self.end_epoch(epoch, results[0]):
                     return 1
         return 0
@@ -127,18 +151,26 @@ class Run:
             array_at(start, output.shape, self.dtype, (memory.output_row * size, size))[:] = output
 
     def end_epoch(self, epoch: int, loss: float) -> bool:
-        """Keep the parameters, slots and state if all is finite; else say so."""
+        """Keep the parameters, slots and state if all is finite; else say so, and bring the last good ones back."""
         network = self.network
         vectors = [network.parameters, *network.slots(self.job.network.slot_count)]
-        if not (np.isfinite(loss) and all(np.isfinite(vector).all() for vector in [*vectors, network.state])):
-            self.synchronisation[records.DIVERGED] = epoch + 1
-            return True
         backup = self.job.network.backup
-        for i, vector in enumerate(vectors):
-            network.vector(backup, i)[:] = vector
         behind = backup + len(vectors) * network.parameters.nbytes
-        array_at(behind, network.state.shape, self.dtype)[:] = network.state
-        return False
+        kept = [network.vector(backup, i) for i in range(len(vectors))]
+        kept.append(array_at(behind, network.state.shape, self.dtype))
+        good = bool(np.isfinite(loss)) and all(np.isfinite(vector).all() for vector in [*vectors, network.state])
+        for live, copy in zip([*vectors, network.state], kept, strict=True):
+            (copy if good else live)[:] = live if good else copy
+        if good:
+            self.keep_count(self.synchronisation[records.DONE], self.updates[0])
+        else:
+            self.synchronisation[records.DIVERGED] = epoch + 1
+            self.updates[0] = self.synchronisation[records.GOOD_UPDATES]
+        return not good
+
+    def keep_count(self, steps: int, updates: int) -> None:
+        """Note which steps and updates the backup is of."""
+        self.synchronisation[[records.GOOD_STEP, records.GOOD_UPDATES]] = steps, updates
 
     def infer(self) -> int:
         """Outputs, or the sums of the loss and of each metric, a block of rows after another."""
