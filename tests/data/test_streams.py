@@ -1,5 +1,6 @@
 """Rows that are not in memory: the same numbers as in memory, whatever the blocks, the threads and the pace."""
 
+import gc
 import gzip
 import os
 import signal
@@ -559,7 +560,9 @@ def test_lbfgs_takes_a_stream_to_validate_with_but_not_to_train_on(model, rows):
 
 
 def threads():
-    return [thread for thread in threading.enumerate() if thread.name == "fastnn reader"]
+    """Readers whose threads have not ended."""
+    readers = [each for each in gc.get_objects() if isinstance(each, prefetch.Reader)]
+    return [reader for reader in readers if reader._thread is not None and not reader._over]
 
 
 def test_nan_in_the_midst_ends_training_with_the_weights_of_the_blocks_before(model, rows):

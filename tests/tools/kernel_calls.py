@@ -42,6 +42,7 @@ INTEGERS = {
     "first_score": (0, 2),
     "key": (LONG, 3),
     "mask": (63, 63),
+    "most": (0, 1),
     "narrow": (0, 0),
     "number": (0, 1),
     "outputs": (3, 21),
@@ -61,7 +62,9 @@ INTEGERS = {
     "thread": (0, 0),
     "unit": (0, 1),
     "training": (1, 0),
+    "turns": (0, 3),
     "update_follows": (1, 2),
+    "updates": (0, 5),
     "value": (17, LONG),
     "values": (20, 3000),
     "vectors": (1, 3),
@@ -142,7 +145,7 @@ OF_KINDS = {
 }
 """Layers that a kernel is called for, where it is not for those that have weights."""
 
-TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE, STAND_BY, ENGAGE = ({"run.mode": mode} for mode in range(7))
+TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE = ({"run.mode": mode} for mode in range(5))
 ONE_BLOCK = {"run.first_step": 0, "run.last_step": 1}
 IN_ORDER = {"order.shuffle": 0}
 WRITTEN_DOWN = {"order.rows": "order"}
@@ -160,7 +163,7 @@ INFERENCE = [{**EVALUATE, **ONE_BLOCK}, {**PREDICT, **ONE_BLOCK}]
 
 # kernel: settings of the job to call it with
 TWEAKS = {
-    "run": [*WHOLE_RUNS, *INFERENCE, STAND_BY, ENGAGE],
+    "run": [*WHOLE_RUNS, *INFERENCE],
     "work": [*WHOLE_RUNS, *INFERENCE],
     "train": [TRAIN, {**TRAIN, **NAN_CHECK}, {**TRAIN, "network.keeps_transposed": 0}, {**TRAIN, **RATED}, GRADIENT],
     "infer": INFERENCE,

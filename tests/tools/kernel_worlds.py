@@ -109,6 +109,8 @@ class World:
         self.job.data.y_end = self.job.data.y + end_of["y"]
         if not job.optimizer.rates:
             self.job.optimizer.rates = 0
+        for name in ("workers", "worker_count", "waits", "layers", "jobs"):
+            setattr(self.job.run, name, 0)
         for name in ("rows", "row_weights"):
             setattr(self.job.order, name, 0)
         if not job.data.sample_weight:
@@ -173,6 +175,7 @@ def _extents(job, given, size):
         exact |= {("data", "row_starts"): (rows + 1) * 8, ("data", "columns"): 4 * entries}
     roomy = {
         ("network", "backup"): kept * size,
+        ("network", "updates"): 8,
         ("run", "synchronisation"): records.SYNCHRONISATION_WORDS * 8,
         ("memory", "workspace"): max(job.memory.workspace_size, job.memory.capacity * (job.memory.places * size + 8)),
         ("memory", "gradients"): 2 * job.memory.gradient_levels * count * size,
