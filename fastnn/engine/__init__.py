@@ -3,7 +3,7 @@
 `Engine` puts the others together: layer_plan (what it is told of a layer), layout (where a layer finds its memory),
 parameters (what training changes), optimizer (its constants), cost_model (how many threads, and how they share a
 step), jobs (what the kernels are told), run (training), inference (predicting), prepared (steps and predictions in
-microseconds), thread_pool and standby (threads beside the caller), backends (Numba, Cython, NumPy), functions (the
+microseconds), workers and thread_pool (threads beside the caller), backends (Numba, Cython, NumPy), functions (the
 user's own).
 """
 

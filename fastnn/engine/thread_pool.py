@@ -1,8 +1,8 @@
 """The pool of threads that work beside the caller, how Ctrl-C ends their work, and how many processors there are.
 
-They are Python threads that call a compiled function which holds no lock of Python's; in it they meet at a barrier of
-their own.  None is started before it is needed, an idle one waits for the next run, and each run borrows its own, so
-that any number of runs go on at once.  A forked child begins with none.
+They do what Python asks of them; those of the kernels are in workers.  None is started before it is needed, an idle one
+waits for the next run, and each run borrows its own, so that any number of runs go on at once.  A forked child begins
+with none.
 """
 
 from __future__ import annotations
@@ -10,32 +10,14 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 from collections.abc import Callable
 from functools import cache
 from queue import SimpleQueue
-from typing import Protocol
 
 from fastnn.errors import warn
 
 Work = Callable[[int], object]
 """A function of a thread's number that does that thread's part."""
-
-
-class Standby(Protocol):
-    """Where a worker waits in compiled code for a moment after its task, and can be called from without Python."""
-
-    def stand_by(self) -> None:
-        """Wait, and do what one is called for, until no call has come for a while."""
-
-    def call(self, work: Work, number: int) -> bool:
-        """Have the worker that stands by do work(number); whether one stands by."""
-
-    def dismiss(self) -> None:
-        """Send the worker that stands by, if one does, back to its queue of tasks."""
-
-    def works(self) -> bool:
-        """Whether the worker is still at what it was called for."""
 
 
 class _Task:
@@ -70,7 +52,6 @@ class _Worker(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="fastnn", daemon=True)
         self.tasks: SimpleQueue[_Task] = SimpleQueue()
-        self.standby: Standby | None = None
 
     def run(self) -> None:
         while True:
@@ -78,8 +59,6 @@ class _Worker(threading.Thread):
             if task.claim("worker"):
                 task.do()
             del task  # an idle worker keeps no data alive
-            if self.standby is not None and self.tasks.empty():
-                self.standby.stand_by()
 
 
 _idle: list[_Worker] = []
@@ -113,23 +92,14 @@ class ThreadPool:
         _idle.extend(self.workers)
         self.workers = []
 
-    def run(
-        self,
-        work: Work,
-        abort: Callable[[], None],
-        over: Callable[[], bool] = lambda: False,
-        standby: Callable[[Standby | None], Standby] | None = None,
-    ) -> None:
+    def run(self, work: Work, abort: Callable[[], None]) -> None:
         """work(0) here and work(1), work(2) ... in the workers, to the end of all.
 
-        ``over`` may know after work(0) that all others have done their work, which spares the wait for word of it.
-        ``standby`` says where a worker shall stand by after its task, given where it does: None, for one elsewhere.
         Where one does not come (Ctrl-C, an error), ``abort`` lets those out that wait for it.  Whatever is raised, and
         however often, no task is at work any more when this ends.
         """
         error: BaseException | None = None
         tasks: list[_Task] = []
-        called: list[Standby] = []
         begun = False
         while True:
             try:
@@ -138,30 +108,15 @@ class ThreadPool:
                         if not begun:
                             begun = True
                             for number, worker in enumerate(self.workers, 1):
-                                before = worker.standby
-                                if standby is not None:
-                                    worker.standby = standby(before)
-                                if before is not None and standby is not None and before is worker.standby:
-                                    called.append(before)
-                                    if before.call(work, number):
-                                        continue
-                                    called.pop()
-                                elif before is not None:
-                                    before.dismiss()
                                 tasks.append(_Task(work, number))
                                 worker.tasks.put(tasks[-1])
                             work(0)
-                        if error is None and over():
-                            return
                         if error is not None:
                             abort()
                         for task in tasks:
                             if error is None or not task.claim("caller"):  # after an error: has it begun?
                                 task.wait()
                                 error = error or task.error
-                        for place in called:
-                            while place.works():
-                                time.sleep(1e-5)
                         break
                     except BaseException as raised:  # the others still have to come home
                         error = raised
