@@ -561,7 +561,7 @@ def test_lbfgs_takes_a_stream_to_validate_with_but_not_to_train_on(model, rows):
 
 def threads():
     """Readers whose threads have not ended."""
-    readers = [each for each in gc.get_objects() if isinstance(each, prefetch.Reader)]
+    readers = [each for each in gc.get_objects() if type(each) is prefetch.Reader]
     return [reader for reader in readers if reader._thread is not None and not reader._over]
 
 
