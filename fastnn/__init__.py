@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         activations,
         backend,
         callbacks,
+        constraints,
         data,
         datasets,
         initializers,
@@ -52,7 +53,8 @@ _MODULES |= {"Callback": "callbacks", "Initializer": "initializers", "Layer": "l
 _MODULES |= {"Metric": "metrics", "Optimizer": "optimizers", "Regularizer": "regularizers"}
 
 __all__ = ["DivergenceWarning", "Input", "ModelFileError", "Sequential", "__version__", "activations", "backend"]
-__all__ += ["callbacks", "data", "datasets", "gradient_descent", "initializers", "layers", "load_model", "losses"]
+__all__ += ["callbacks", "constraints", "data", "datasets", "gradient_descent", "initializers", "layers", "load_model"]
+__all__ += ["losses"]
 __all__ += ["metrics", "models", "optimizers", "plot", "regularizers", "schedules", "utils"]
 __all__ += ["Callback", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "Regularizer"]
 

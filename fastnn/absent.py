@@ -59,10 +59,7 @@ ADVICE: dict[str, dict[str, str]] = {
         "SpectralNormalization UnitNormalization Identity": _RARE,
     },
     "activations": {
-        "celu exponential glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh log_sigmoid log_softmax relu6 "
-        "soft_shrink softsign sparse_plus sparse_sigmoid sparsemax squareplus tanh_shrink threshold": (
-            "fastnn.activations.Custom(value, slope) makes it, compiled"
-        )
+        "glu log_softmax sparsemax tanh_shrink threshold": "fastnn.activations.Custom(value, slope) makes it, compiled"
     },
     "losses": {
         "CTC CategoricalGeneralizedCrossEntropy Circle Dice Tversky ctc categorical_generalized_cross_entropy circle "

@@ -1,21 +1,34 @@
 """Activations: the functions that layers apply to the product of inputs and weights, value by value or row by row.
 
-=============  ==========================================================
-name           f(x)
-=============  ==========================================================
-``linear``     x
-``relu``       max(x, 0)
-``leaky_relu`` x where x > 0, else negative_slope x
-``sigmoid``    1 / (1 + exp(-x))
-``tanh``       tanh(x)
-``elu``        x where x > 0, else alpha (exp(x) - 1)
-``selu``       1.0507 elu(x) with alpha = 1.6733 (Klambauer et al., 2017)
-``softplus``   log(1 + exp(x))
-``gelu``       x Phi(x), with the normal distribution Phi itself, not its approximation
-``silu``       x sigmoid(x); also ``swish``
-``mish``       x tanh(softplus(x))
-``softmax``    exp(x_i) / sum_j exp(x_j), over each row; for the last layer only
-=============  ==========================================================
+================== ==========================================================
+name               f(x)
+================== ==========================================================
+``linear``         x
+``relu``           max(x, 0)
+``leaky_relu``     x where x > 0, else negative_slope x
+``sigmoid``        1 / (1 + exp(-x))
+``tanh``           tanh(x)
+``elu``            x where x > 0, else alpha (exp(x) - 1)
+``selu``           1.0507 elu(x) with alpha = 1.6733 (Klambauer et al., 2017)
+``softplus``       log(1 + exp(x))
+``gelu``           x Phi(x), with the normal distribution Phi itself, not its approximation
+``silu``           x sigmoid(x); also ``swish``
+``mish``           x tanh(softplus(x))
+``softmax``        exp(x_i) / sum_j exp(x_j), over each row; for the last layer only
+``relu6``          min(max(x, 0), 6)
+``celu``           x where x > 0, else alpha (exp(x / alpha) - 1)
+``exponential``    exp(x)
+``softsign``       x / (1 + abs(x))
+``hard_sigmoid``   relu6(x + 3) / 6
+``hard_silu``      x hard_sigmoid(x); also ``hard_swish``
+``hard_tanh``      -1 below -1, 1 above 1, x between
+``log_sigmoid``    log(sigmoid(x))
+``squareplus``     (x + sqrt(x^2 + b)) / 2, with b = 4
+``soft_shrink``    x - threshold above threshold, x + threshold below -threshold, else 0; threshold = 0.5
+``hard_shrink``    x where abs(x) > threshold, else 0; threshold = 0.5
+``sparse_plus``    0 below -1, x above 1, (x + 1)^2 / 4 between
+``sparse_sigmoid`` 0 below -1, 1 above 1, (x + 1) / 2 between
+================== ==========================================================
 
 Each is also an attribute of this module: ``activations.relu``.
 """
@@ -152,7 +165,7 @@ class Custom(CustomObject, Activation):
 
 
 _NAMES = {name: partial(Activation, name) for name in ACTIVATIONS}
-_NAMES["swish"] = _NAMES["silu"]
+_NAMES |= {"swish": _NAMES["silu"], "hard_swish": _NAMES["hard_silu"]}
 
 
 def get(identifier: object, argument: str = "activation") -> Activation:

@@ -186,9 +186,48 @@ class LecunNormal(_Scaled):
     options = (1.0, "fan_in", "truncated_normal")
 
 
+class Orthogonal(_Random):
+    """A matrix whose columns, or rows where they are fewer, have norm 1 and are orthogonal; Saxe et al., 2014.
+
+    Parameters
+    ----------
+    gain : float
+        What it is multiplied by.
+    seed : int, optional
+    """
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        self.gain = real_number(gain, "gain")
+        self.seed = _seed(seed)
+
+    def _draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        rows, columns = _matrix(shape, self)
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q *= np.sign(np.diag(r))  # which makes it uniform
+        return self.gain * (q.T if rows < columns else q)
+
+
+class Identity(Initializer):
+    """1 on the diagonal and 0 elsewhere, times a gain: a layer gives on what comes in.
+
+    Parameters
+    ----------
+    gain : float
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = real_number(gain, "gain")
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
+        return self.gain * np.eye(*_matrix(shape, self))
+
+
 _CLASSES: list[type[Initializer]] = [GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal]
-_CLASSES += [Zeros, Ones, Constant, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling]
+_CLASSES += [Zeros, Ones, Constant, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling, Orthogonal, Identity]
 _NAMES: dict[str, type[Initializer]] = {snake_case(found.__name__): found for found in _CLASSES}
+_NAMES |= {"normal": RandomNormal, "uniform": RandomUniform, "zero": Zeros, "one": Ones}  # Keras's other names
+_NAMES |= {"orthogonal_initializer": Orthogonal, "identity_initializer": Identity}
+OrthogonalInitializer, IdentityInitializer = Orthogonal, Identity
 
 
 def get(identifier: object, argument: str = "initializer") -> Initializer:
@@ -209,6 +248,15 @@ def _truncated(shape: tuple[int, ...], rng: np.random.Generator) -> Values:
     while (beyond := np.abs(values) > 2).any():
         values[beyond] = rng.standard_normal(np.count_nonzero(beyond))
     return values
+
+
+def _matrix(shape: tuple[int, ...], initializer: Initializer) -> tuple[int, int]:
+    """The shape of a kernel, which these are for."""
+    if len(shape) != 2:
+        raise ValueError(
+            f"{type(initializer).__name__} got the shape {shape}; wants (inputs, units): it is for kernels"
+        )
+    return shape[0], shape[1]
 
 
 def _seed(seed: Any) -> int | None:

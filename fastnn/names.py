@@ -232,21 +232,35 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def unique(names: Iterable[str], taken: Collection[str] = ()) -> list[str]:
-    """Make names differ by appending numbers, as in dense, dense_1, dense_2; none is among those taken."""
-    used, result = set(taken), []
-    last: dict[str, int] = {}  # of each name: those before are used, too
-    for name in names:
-        number, candidate = last.get(name, 0), name
-        if number:
-            candidate = f"{name}_{number}"
-        while candidate in used:
+class UniqueNames:
+    """Names that differ by the numbers that are appended, as dense, dense_1, dense_2; none is among those taken."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._used = set(taken)
+        self._numbers: dict[str, int] = {}  # of each name, the last one that was tried: what is used stays so
+
+    def new(self, name: str) -> str:
+        """The next one of this name."""
+        number = self._numbers.get(name, 0)
+        candidate = f"{name}_{number}" if number else name
+        while candidate in self._used:
             number += 1
             candidate = f"{name}_{number}"
-        last[name] = number
-        used.add(candidate)
-        result.append(candidate)
-    return result
+        self._numbers[name] = number
+        self._used.add(candidate)
+        return candidate
+
+    def take(self, name: str) -> bool:
+        """Take a name as it is; whether it had been taken before."""
+        before = name in self._used
+        self._used.add(name)
+        return before
+
+
+def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """Make names differ by appending numbers, as in dense, dense_1, dense_2; none is among those taken."""
+    found = UniqueNames(taken)
+    return [found.new(name) for name in names]
 
 
 def publish(package: str) -> None:

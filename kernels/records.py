@@ -35,6 +35,7 @@ class Layer(Record):
     slope: Integer  # where the kept slopes start, or -1: the slope follows from the output
     delta: Integer  # where the gradient of the loss by this layer's product starts
     parameter: Double  # the activation's constant
+    frozen: Integer  # 1: its parameters stay as they are; a batch normalisation goes by its moving statistics
     # noise, in place: a value is dropped where a uniform number is below the threshold, else scaled and shifted
     seed: Integer
     threshold: Double
@@ -42,10 +43,12 @@ class Layer(Record):
     shift: Double
     dropped: Double  # what a dropped value becomes
     deviation: Double  # of Gaussian noise
+    # a rectifier: above the threshold x, up to the limit; else (x - threshold) times the scale, or a weight of the unit
+    limit: Double
     # normalisation
     epsilon: Double
     momentum: Double  # of the moving statistics
-    state: Integer  # where the moving mean starts in the state; the moving variance is a stride behind
+    state: Integer  # where the moving mean starts in the state, a stride before the variance; or center, factor, offset
     partials: Integer  # where its sums start in those of a block of rows
     statistics: Integer  # where its statistics start in those of a thread
     kept: Integer  # where each row's mean and inverse deviation start in a workspace, for a capacity of one row
@@ -59,6 +62,16 @@ class Layer(Record):
     bias_l1: Double
     bias_l2: Double
     sums: Integer  # where the sums over its rows start, see PENALTY
+    # constraints on the weights, which each update is followed by: a norm is brought to between least and most, or a
+    # part, the pull, of the way there
+    kernel_constraint: Integer  # code: place in CONSTRAINTS
+    kernel_least: Double
+    kernel_most: Double
+    kernel_pull: Double
+    bias_constraint: Integer
+    bias_least: Double
+    bias_most: Double
+    bias_pull: Double
     function: Address  # of the activation, where it is the user's own
 
 
@@ -84,7 +97,7 @@ class Network(Record):
 
     layer_count: Integer
     parameter_count: Integer
-    first_trained: Integer  # the first layer that has parameters: no gradient is needed before it
+    first_trained: Integer  # the first layer whose parameters change: no gradient is needed before it
     parameters: Address
     transposed: Address  # transposed copies of the matrices
     keeps_transposed: Integer  # 1: the copies follow the matrices; 0: the way back transposes the matrices itself
@@ -96,6 +109,7 @@ class Network(Record):
     updates: Address  # a word: updates that have been made, counted by the kernels
     noisy: Integer  # 1: some layer adds noise
     penalized: Integer  # 1: some layer is
+    constrained: Integer  # 1: some layer is
     penalty_by_row: Integer  # 1: penalties are divided by the sum of the weights of a step's rows
 
 
@@ -239,8 +253,8 @@ def as_job(address: Address) -> Job:
     raise NotImplementedError
 
 
-MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by")
-TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE, STAND_BY = range(6)
+MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by", "sample")
+TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE, STAND_BY, SAMPLE = range(7)
 
 LAYER_KINDS = (
     "dense",
@@ -250,8 +264,14 @@ LAYER_KINDS = (
     "batch_normalization",
     "layer_normalization",
     "scaling",
+    "affine",
+    "rectifier",
 )
 DENSE, ACTIVATION, DROPOUT, GAUSSIAN_NOISE, BATCH_NORMALIZATION, LAYER_NORMALIZATION, SCALING = range(7)
+AFFINE, RECTIFIER = 7, 8
+
+CONSTRAINTS = ("", "non_negative", "norm")
+NON_NEGATIVE, NORM = 1, 2
 
 CLIPS = ("", "clipvalue", "clipnorm", "global_clipnorm")
 CLIPVALUE, CLIPNORM, GLOBAL_CLIPNORM = range(1, 4)

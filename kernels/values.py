@@ -105,3 +105,12 @@ class Update(NamedTuple):
     handed: Integer  # 1: see split.hands_over
     follows: Integer  # 1: weights are updated right after their gradient; 2: and other cores have read them
     gradients: Address
+
+
+class Bounds(NamedTuple):
+    """A constraint on weights."""
+
+    constraint: Integer  # code: place in records.CONSTRAINTS
+    least: Double  # norm
+    most: Double
+    pull: Double  # the part of the way that a norm goes there

@@ -50,6 +50,8 @@ class Engine:
         Of updates that have been made, `iterations`; whoever has it sees it grow.
     metrics : array of int
         Codes of the metrics.
+    frozen : frozenset of int
+        The layers whose parameters stay as they are, by their numbers; see `freeze`.
     prepared : dict
         Jobs for few rows, see prepared.py.
     """
@@ -76,6 +78,8 @@ class Engine:
         network.layer_count, network.first_trained = len(self.plans), layout.first_trained
         network.noisy = any(plan.noise for plan in self.plans)
         network.penalized = any(record.penalized for record in self.layers)
+        network.constrained = any(record.kernel_constraint or record.bias_constraint for record in self.layers)
+        self.frozen: frozenset[int] = frozenset()
         self.parameters = Parameters(layout, network, self.dtype)
         self.optimizer = OptimizerSettings(self.job.optimizer, self.parameters)
 
@@ -166,6 +170,27 @@ class Engine:
             record.penalized = int(layer.dense and kernel_l2 > 0)
         self.job.network.penalized, self.job.network.penalty_by_row = int(kernel_l2 > 0), int(by_row)
 
+    def freeze(self, frozen: frozenset[int]) -> None:
+        """Let the parameters of these layers stay as they are, and those of the others be trained.
+
+        What stays costs no gradient and no update, has no penalty, and is no part of norms to clip by; a batch
+        normalisation of them goes by its moving statistics.
+        """
+        if frozen == self.frozen:
+            return
+        with self.busy:
+            before, self.frozen = self.frozen, frozen
+            for number, (record, plan) in enumerate(zip(self.layers, self.plans, strict=True)):
+                record.frozen = number in frozen
+                record.penalized = int(plan.constants.get("penalized", 0)) * (number not in frozen)
+            trained = [n for n, plan in enumerate(self.plans) if plan.trained and n not in frozen]
+            network = self.job.network
+            network.first_trained = min(trained, default=len(self.plans))
+            network.penalized = any(record.penalized for record in self.layers)
+            self.parameters.settle_average(self.job.optimizer.average, frozen | before)
+            self.buffers.pop("gradients", None)  # chunks add up whole vectors: what is not written there stays 0
+            self.prepared.clear()  # they hold what was set before
+
     def set_optimizer(
         self,
         optimizer: str,
@@ -198,7 +223,7 @@ class Engine:
         """Let the moving average of the parameters, where there is one, take their place."""
         if self.job.optimizer.average >= 0 and self.iterations:
             with self.busy:
-                self.parameters.set_values(self.parameters.slots[-self.parameter_count :])
+                self.parameters.take_average(self.job.optimizer.average, self.frozen)
 
     def schedule(self, steps: int) -> int:
         """Put the learning rates of the next steps in place; returns of how many, at most ``steps``."""
@@ -269,6 +294,11 @@ class Engine:
             inference.infer(self, data, output, "predict")
         return output
 
+    def sample(self, data: Data, seed: int) -> Array:
+        """The output for each row as in training: with noise by the seed, and moving statistics that follow."""
+        with self.busy:
+            return inference.sample(self, data, seed)
+
     def activations(self, data: Data) -> list[Array]:
         """Every layer's output, each (rows, units)."""
         with self.busy:
@@ -288,6 +318,8 @@ class Engine:
             job.memory.results = address(results)
             self.call(job, self.synchronisation, threads)
             gradient = self.buffers["gradients"][: self.parameter_count].copy()
+            for number in self.frozen:
+                self.parameters.matrix(number, gradient)[...] = 0
         return gradient, float(results[0]) / rows
 
     def update(self, gradient: Array) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .cost_model import ROW_BLOCK
 from .dataset import CONVERTED_BYTES, Data, point_at
 from .jobs import fill_inference
 from .memory import Array, address
@@ -61,3 +62,22 @@ def activations(engine: Engine, data: Data, capacity: int = 64) -> list[Array]:
             block = workspace[first : first + capacity * stride].reshape(capacity, stride)
             output[start : start + len(part)] = block[: len(part), : record.outputs]
     return outputs
+
+
+def sample(engine: Engine, data: Data, seed: int, capacity: int = 1024) -> Array:
+    """The output for each row as in training, (rows, outputs); all of one batch, where batches are normalised."""
+    output = np.empty((len(data), engine.outputs), engine.dtype)
+    job, layout = engine.job, engine.layout
+    if layout.partial_values:
+        capacity = -(-len(data) // ROW_BLOCK) * ROW_BLOCK
+    fill_inference(engine, "sample", capacity, 1)
+    blocks = -(-capacity // ROW_BLOCK)
+    job.memory.partials = engine.buffers.place("partials", blocks * layout.partial_values, engine.dtype)
+    for number, start in enumerate(range(0, len(data), capacity)):
+        part = data.block(slice(start, start + capacity), engine.dtype)
+        job.data, job.run.first_step, job.run.last_step = point_at(part), 0, 1
+        job.order.seed = seed + number
+        job.memory.output, job.memory.output_row = address(output[start:]), engine.outputs
+        engine.call(job, engine.synchronisation, 1)
+    engine.parameters.mark_written()
+    return output

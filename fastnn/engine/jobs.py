@@ -64,7 +64,9 @@ def fill_training(
     split.chunks, split.column_block = chunks, tuning.SUM_COLUMNS if job.network.penalized else WIDTH_MULTIPLE
     if mode == "train" and not chunks and costs.takes_data(batch_size):
         split.from_data = 1
-        split.by_columns = costs.columns_pay(batch_size, threads, split.column_block, job.optimizer.clip)
+        split.by_columns = not job.network.constrained and costs.columns_pay(
+            batch_size, threads, split.column_block, job.optimizer.clip
+        )
 
     memory, capacity = job.memory, -(-batch_size // (max(1, chunks) * ROW_BLOCK)) * ROW_BLOCK
     _place_workspace(engine, costs, capacity, threads if chunks else 1)

@@ -43,8 +43,8 @@ class LayerPlan(NamedTuple):
 
     @property
     def scales(self) -> bool:
-        """Whether it may have a gamma and a beta: a normalisation, or a scaling."""
-        return self.kind in ("batch_normalization", "layer_normalization", "scaling")
+        """Whether it may have a gamma and a beta: a normalisation, a scaling, or a rectifier."""
+        return self.kind in ("batch_normalization", "layer_normalization", "scaling", "rectifier")
 
     @property
     def trained(self) -> bool:

@@ -107,6 +107,14 @@ class Layout:
         record.kept = self.row_values
         self.row_values += tuning.KEPT_VALUES
 
+    _rectifier = _scaling
+
+    def _affine(self, record: Any, plan: LayerPlan, number: int) -> None:
+        """No parameters, but three numbers of each column."""
+        self._place_matrix(record, 0, plan.units)
+        record.state = self.state_count
+        self.state_count += 3 * record.stride
+
     def _activation(self, record: Any, plan: LayerPlan, number: int) -> None:
         """No parameters."""
         self._place_matrix(record, 0, plan.units)

@@ -5,7 +5,7 @@ changed.  Every method here that writes sees to both, by one count: the version.
 """
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from .memory import Array, address, aligned
 
 Count = ctypes.c_int64
 """How many updates an engine has made, its ``value``: the kernels count, and the optimizer shows the same count."""
+
+STATES = {"batch_normalization": ("moving_mean", "moving_variance"), "affine": ("center", "factor", "offset")}
+"""Vectors that some kinds of layers have among the state, a value a unit."""
 
 
 class Parameters:
@@ -70,7 +73,7 @@ class Parameters:
         """A layer's weights by name, in the order that `assign` wants: views that cannot be written.
 
         "kernel" (inputs, units) and "bias" (units,) of a dense layer, "gamma" and "beta" (units,) of another;
-        "moving_mean" and "moving_variance" (units,) of a batch normalisation, unless ``vector`` is given.
+        "moving_mean" and "moving_variance" (units,) of a batch normalisation and the like, unless ``vector`` is given.
         """
         plan, matrix = self._layout.plans[number], self.matrix(number, vector)
         views = {}
@@ -81,18 +84,19 @@ class Parameters:
         if plan.trained and plan.use_bias:
             views["bias" if plan.dense else "beta"] = matrix[-1]
         if vector is None:
-            views |= self._moving(number)
+            views |= self._state_of(number)
         for view in views.values():
             view.flags.writeable = False
         return views
 
-    def _moving(self, number: int) -> dict[str, Array]:
-        """The moving mean and variance of a batch normalisation; nothing of another layer."""
-        if self._layout.plans[number].kind != "batch_normalization":
+    def _state_of(self, number: int) -> dict[str, Array]:
+        """What a layer has beside parameters, by name: moving statistics, or fixed numbers."""
+        names = STATES.get(self._layout.plans[number].kind, ())
+        if not names:
             return {}
-        record = self._layout.records[number]
-        mean, variance = self.state[record.state :][: 2 * record.stride].reshape(2, -1)[:, : record.outputs]
-        return {"moving_mean": mean, "moving_variance": variance}
+        record, count = self._layout.records[number], len(names)
+        vectors = self.state[record.state :][: count * record.stride].reshape(count, -1)[:, : record.outputs]
+        return dict(zip(names, vectors, strict=True))
 
     def slot_matrices(self) -> dict[tuple[int, int], Array]:
         """The optimizer's state, by the numbers of a slot and a layer: a matrix as a view that cannot be written."""
@@ -136,7 +140,7 @@ class Parameters:
         for rows in (slice(0, record.bias), slice(record.bias, None)):
             if len(matrix[rows]):
                 matrix[rows] = rest.pop(0)
-        for view, array in zip(self._moving(number).values(), rest, strict=True):
+        for view, array in zip(self._state_of(number).values(), rest, strict=True):
             view[:] = array
         self.mark_written()
 
@@ -144,6 +148,20 @@ class Parameters:
         """Set all parameters: a vector laid out like them."""
         self.version += 1
         self.values[:] = values
+
+    def take_average(self, slot: int, but: Collection[int]) -> None:
+        """Set the parameters to their moving average, a slot; but not those of some layers, which it has not followed.
+
+        Theirs it is from then on.
+        """
+        self.settle_average(slot, but)
+        self.set_values(self.slots[slot * len(self.values) :][: len(self.values)])
+
+    def settle_average(self, slot: int, numbers: Collection[int]) -> None:
+        """Set the moving average of some layers' parameters to what these are."""
+        for number in numbers if slot >= 0 else ():
+            average = self.slots[slot * len(self.values) :][: len(self.values)]
+            self.matrix(number, average)[...] = self.matrix(number)
 
     def set_slots(self, matrices: Mapping[tuple[int, int], Array]) -> None:
         """Set the optimizer's state, given as `slot_matrices` returns it."""

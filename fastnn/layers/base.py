@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from numpy.typing import ArrayLike
 
 from fastnn import activations
-from fastnn.data import positive_integer
+from fastnn.data import boolean, positive_integer
 from fastnn.engine import Engine, LayerPlan
 from fastnn.names import Configurable, snake_case, unique
 from fastnn.names import deserialize as from_description
 from fastnn.typing import Array
 
-settings = {"plan": 0}
-"""How often what models heed has been set, of whichever layer: who has seen the number need not look."""
+if TYPE_CHECKING:
+    from .weight import Weight
+
+Shape = tuple[int, ...]
+
+
+class Named(Protocol):
+    """What has a name in a model: a layer, or a model that is one."""
+
+    name: str
+    _named: bool
+
+    @property
+    def _base_name(self) -> str: ...
+
+
+settings = {"plan": 0, "changes": 0}
+"""How often what models heed has been set, of whichever layer: who has seen the numbers need not look."""
 
 
 class Layer(Configurable):
@@ -26,12 +44,21 @@ class Layer(Configurable):
     ----------
     name : str
         Given, or the model's choice: dense, dense_1.
-    input_size : int or None
-        The inputs that the layer asks for; None takes whatever comes.
+    trainable : bool
+        Whether training changes the layer's weights.  It may be set at any time, and counts from the next call of the
+        model on.  What is not trained costs no gradient and no update, has no penalty, and is no part of the norm of
+        the gradient; a BatchNormalization goes by its moving statistics then, and leaves them as they are.
+    input_shape : tuple of int or None
+        That of the rows that the layer asks for; None takes whatever comes.
     """
 
-    input_size: int | None = None
+    input_shape: Shape | None = None
+    untrained: ClassVar[tuple[str, ...]] = ()  # weights that no training changes, but a step may
     _taken = False  # by a model
+    _shared = False  # by several models
+    _trainable = True
+    engine: Engine | None = None  # that has the layer's weights
+    _owner: weakref.ref[Any] | None = None  # to the model whose engine that is
     _uncalled: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(
             ("call", "__call__"),
@@ -53,11 +80,13 @@ class Layer(Configurable):
         ["units", "use_bias", "center", "scale", "shape", "input_shape", "input_dim", "target_shape", "layers", "name"]
     )  # arguments that count when a model takes the layer
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, trainable: bool = True) -> None:
         if name is not None and not (isinstance(name, str) and name):
             raise TypeError(f"name got {name!r}; wants a string")
-        self.name = snake_case(type(self).__name__) if name is None else name
+        self.name = self._base_name if name is None else name
         self._named = name is not None
+        if not boolean(trainable, "trainable"):
+            self.trainable = False
 
     def _unshown(self) -> list[str]:
         return [] if self._named else ["name"]
@@ -76,9 +105,37 @@ class Layer(Configurable):
     def _instead(self, name: str) -> str:
         return "; wants set_weights" if name in self.weight_shapes(1) else ""
 
-    def output_size(self, inputs: int | None) -> int | None:
-        """How many values of a row go out, where that many come in; None where that is not known."""
-        return inputs
+    @property
+    def owner(self) -> Any:
+        """The model whose engine has the layer's weights, if it lives."""
+        return None if self._owner is None else self._owner()
+
+    @property
+    def input_size(self) -> int | None:
+        """The number of values in a row that the layer asks for."""
+        return None if self.input_shape is None else math.prod(self.input_shape)
+
+    @property
+    def _base_name(self) -> str:
+        """What a layer of this kind is called where nobody says, before it is numbered."""
+        return snake_case(type(self).__name__)
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        """The shape of a row that goes out, where rows of that shape come in; None where that is not known."""
+        return shape
+
+    def flat(self, shape: Shape | None) -> None:
+        """Refuse rows that have more than one dimension."""
+        if shape is not None and len(shape) != 1:
+            raise ValueError(
+                f"the layer {self.name!r} got rows of the shape {shape}; wants (inputs,): put a Flatten() before it"
+            )
+
+    def attach(self, engine: Engine, place: int, owner: object) -> None:
+        """Let the layer's weights be those of a model's engine, at the place of its plan."""
+
+    def settle(self, engine: Engine, place: int) -> None:
+        """Write to an engine that runs the layer what the layer itself keeps: fixed numbers."""
 
     def plan(self, inputs: int, number: int) -> LayerPlan:
         """What the engine is to run, for that many inputs, as layer ``number`` of the model, counted from 0."""
@@ -93,16 +150,13 @@ class Layer(Configurable):
 
     @property
     def trainable(self) -> bool:
-        """True."""
-        return True
+        """Whether training changes the layer's weights."""
+        return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        if not value:
-            raise ValueError(
-                f"trainable got {value!r} for {self.name!r}; wants True: a layer that is to stay as it is is a "
-                "Dense(..., kernel_rate=0, bias_rate=0)"
-            )
+        self._trainable = boolean(value, "trainable")
+        settings["changes"] += 1
 
     def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """The names and shapes of what `get_weights` returns, for that many inputs."""
@@ -117,30 +171,76 @@ class Layer(Configurable):
         if len(weights):
             raise ValueError(f"weights got {len(weights)} arrays; the layer {self.name!r} has none")
 
+    @property
+    def weights(self) -> list[Weight]:
+        """The weights, in the order of get_weights: views that cannot be written."""
+        return []
+
+    @property
+    def trainable_weights(self) -> list[Weight]:
+        """Those that training changes."""
+        return [weight for weight in self.weights if weight.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Weight]:
+        """Those that it does not."""
+        return [weight for weight in self.weights if not weight.trainable]
+
+    @property
+    def output(self) -> Any:
+        """There is none: an AttributeError says what to do instead."""
+        raise AttributeError(
+            "a layer has no symbolic input and output: model.forward(x) gives every layer's values, and "
+            "fastnn.Sequential(model.layers[:-1]) is a model up to a layer, of the same weights"
+        )
+
+    input = output
+
     def count_params(self) -> int:
         """How many numbers the layer learns."""
         return 0
 
 
 class Input(Layer):
-    """How many inputs the model has; may stand first in a model.
+    """The shape of the rows that a model takes; may stand first in a model.
 
     Parameters
     ----------
     shape : tuple of int
-        (inputs,).
+        (inputs,); or more, as (28, 28), for a model that begins with Flatten or the like.
+    batch_size : int, optional
+        Taken for Keras's sake, as the next: fit and the others have rows of any number and real dtype.
+    dtype : str, optional
+    batch_shape : tuple, optional
+        (None, inputs), in place of shape.
     name : str, optional
     """
 
-    def __init__(self, shape: Sequence[int], name: str | None = None) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int] | None = None,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name)
-        self.input_size = only_size(shape, "shape")
+        if shape is None and batch_shape is not None:
+            shape = [size for size in batch_shape[1:] if size is not None]
+        self.input_shape = row_shape(shape, "shape")
 
     @property
-    def shape(self) -> tuple[int]:
-        """(inputs,)."""
-        assert self.input_size is not None
-        return (self.input_size,)
+    def shape(self) -> Shape:
+        """(inputs,), or more."""
+        assert self.input_shape is not None
+        return self.input_shape
+
+    @classmethod
+    def _arguments(cls) -> list[str]:
+        return ["shape", "name"]
+
+
+InputLayer = Input
 
 
 class Activation(Layer):
@@ -152,8 +252,10 @@ class Activation(Layer):
     name : str, optional
     """
 
-    def __init__(self, activation: str | activations.Activation, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self, activation: str | activations.Activation, name: str | None = None, trainable: bool = True
+    ) -> None:
+        super().__init__(name, trainable)
         self.activation = activations.get(activation)
 
     def plan(self, inputs: int, number: int) -> LayerPlan:
@@ -165,20 +267,17 @@ def deserialize(description: Mapping[str, Any]) -> Layer:
     return from_description(description, Layer, "layers")
 
 
-def unique_names(layers: Sequence[Layer]) -> list[str]:
+def unique_names(layers: Sequence[Named]) -> list[str]:
     """A name for each layer: the given ones, of which no two may be the same, and for the others dense, dense_1, ..."""
     given = [layer.name for layer in layers if layer._named]
     if twice := [name for name, count in Counter(given).items() if count > 1]:
         raise ValueError(f"layers got two of the name {twice[0]!r}; wants names that differ")
-    bases = [snake_case(type(layer).__name__) for layer in layers if not layer._named]
-    chosen = iter(unique(bases, taken=given))
+    chosen = iter(unique([layer._base_name for layer in layers if not layer._named], taken=given))
     return [layer.name if layer._named else next(chosen) for layer in layers]
 
 
-def only_size(shape: Sequence[int], name: str) -> int:
-    """The number in a shape of one, (inputs,)."""
-    if isinstance(shape, str) or not isinstance(shape, Sequence):
-        raise TypeError(f"{name} got {shape!r}; wants a tuple of one integer, (inputs,)")
-    if len(shape) != 1:
-        raise ValueError(f"{name} got {tuple(shape)!r}; wants a tuple of one integer, (inputs,)")
-    return positive_integer(shape[0], f"{name}[0]")
+def row_shape(shape: object, name: str) -> Shape:
+    """The shape of a row of the data, (inputs,) or more."""
+    if isinstance(shape, str) or not isinstance(shape, Sequence) or not shape:
+        raise TypeError(f"{name} got {shape!r}; wants a tuple of integers, (inputs,)")
+    return tuple(positive_integer(size, f"{name}[{place}]") for place, size in enumerate(shape))

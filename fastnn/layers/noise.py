@@ -20,12 +20,14 @@ class Noise(Layer):
     seed : int, optional
         Default: the layer's place in the model.  Layers of the same seed draw the same numbers.
     name : str, optional
+    trainable : bool
+        Taken for Keras's sake: there is nothing to train.
     """
 
     _kind = "dropout"
 
-    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, seed: int | None = None, name: str | None = None, trainable: bool = True) -> None:
+        super().__init__(name, trainable)
         self.seed = None if seed is None else positive_integer(seed, "seed", least=0)
 
     def plan(self, inputs: int, number: int) -> LayerPlan:
@@ -41,8 +43,8 @@ class Noise(Layer):
 class _Dropping(Noise):
     """Base of the two kinds of dropout."""
 
-    def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
-        super().__init__(seed, name)
+    def __init__(self, rate: float, seed: int | None = None, name: str | None = None, trainable: bool = True) -> None:
+        super().__init__(seed, name, trainable)
         self.rate = real_number(rate, "rate", least=0, below=1)
 
 
@@ -55,6 +57,8 @@ class Dropout(_Dropping):
         How many; from 0 to below 1.
     seed : int, optional
     name : str, optional
+    trainable : bool
+        Taken for Keras's sake: there is nothing to train.
     """
 
     def _constants(self) -> dict[str, float]:
@@ -70,6 +74,8 @@ class AlphaDropout(_Dropping):
         How many; from 0 to below 1.
     seed : int, optional
     name : str, optional
+    trainable : bool
+        Taken for Keras's sake: there is nothing to train.
     """
 
     def _constants(self) -> dict[str, float]:
@@ -89,12 +95,14 @@ class GaussianNoise(Noise):
         Their standard deviation; at least 0.
     seed : int, optional
     name : str, optional
+    trainable : bool
+        Taken for Keras's sake: there is nothing to train.
     """
 
     _kind = "gaussian_noise"
 
-    def __init__(self, stddev: float, seed: int | None = None, name: str | None = None) -> None:
-        super().__init__(seed, name)
+    def __init__(self, stddev: float, seed: int | None = None, name: str | None = None, trainable: bool = True) -> None:
+        super().__init__(seed, name, trainable)
         self.stddev = real_number(stddev, "stddev", least=0)
 
     def _constants(self) -> dict[str, float]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from numpy.typing import ArrayLike
 
-from fastnn import initializers
+from fastnn import constraints, initializers
 from fastnn.data import boolean, real_number
 from fastnn.engine import LayerPlan
 from fastnn.typing import Array
@@ -15,7 +15,7 @@ from .weighted import Weighted
 MOVING = ("moving_mean", "moving_variance")
 
 
-class Normalization(Weighted):
+class Normalizing(Weighted):
     """Base of the layers that shift and scale: output = (input - mean) / sqrt(variance + epsilon) * gamma + beta."""
 
     _kind: str
@@ -28,9 +28,12 @@ class Normalization(Weighted):
         scale: bool = True,
         beta_initializer: str | initializers.Initializer = "zeros",
         gamma_initializer: str | initializers.Initializer = "ones",
+        beta_constraint: str | constraints.Constraint | None = None,
+        gamma_constraint: str | constraints.Constraint | None = None,
         name: str | None = None,
+        trainable: bool = True,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, trainable)
         if axis not in (-1, 1):
             raise ValueError(f"axis got {axis!r}; wants -1, the units: rows are the other axis")
         self.axis = axis
@@ -38,6 +41,8 @@ class Normalization(Weighted):
         self.center, self.scale = boolean(center, "center"), boolean(scale, "scale")
         self.beta_initializer = initializers.get(beta_initializer, "beta_initializer")
         self.gamma_initializer = initializers.get(gamma_initializer, "gamma_initializer")
+        self.beta_constraint = constraints.get(beta_constraint, "beta_constraint")
+        self.gamma_constraint = constraints.get(gamma_constraint, "gamma_constraint")
 
     @property
     def gamma(self) -> Array | None:
@@ -55,14 +60,17 @@ class Normalization(Weighted):
 
     def _constants(self) -> dict[str, float]:
         """Fields of the layer's record."""
-        return {"epsilon": self.epsilon}
+        held = self.constraints(
+            kernel=self.gamma_constraint if self.scale else None, bias=self.beta_constraint if self.center else None
+        )
+        return {"epsilon": self.epsilon} | held
 
     def weight_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """Those of gamma and beta, where there are such."""
         return {name: (inputs,) for name, there in (("gamma", self.scale), ("beta", self.center)) if there}
 
 
-class BatchNormalization(Normalization):
+class BatchNormalization(Normalizing):
     """Normalises each unit over the batch, in training; by moving statistics of the batches otherwise.
 
     moving <- momentum moving + (1 - momentum) batch, for mean and variance; the variance is the biased one, as in
@@ -79,8 +87,12 @@ class BatchNormalization(Normalization):
     center, scale : bool
         Whether there is a beta, and a gamma.
     beta_initializer, gamma_initializer : str or initializers.Initializer
+    beta_constraint, gamma_constraint : str or constraints.Constraint, optional
+        What they are brought to after each update.
     moving_mean_initializer, moving_variance_initializer : str or initializers.Initializer
     name : str, optional
+    trainable : bool
+        Whether training changes the weights; an attribute too, which may be set.
 
     Attributes
     ----------
@@ -90,6 +102,7 @@ class BatchNormalization(Normalization):
     """
 
     _kind = "batch_normalization"
+    untrained = MOVING
 
     def __init__(
         self,
@@ -102,9 +115,13 @@ class BatchNormalization(Normalization):
         gamma_initializer: str | initializers.Initializer = "ones",
         moving_mean_initializer: str | initializers.Initializer = "zeros",
         moving_variance_initializer: str | initializers.Initializer = "ones",
+        beta_constraint: str | constraints.Constraint | None = None,
+        gamma_constraint: str | constraints.Constraint | None = None,
         name: str | None = None,
+        trainable: bool = True,
     ) -> None:
-        super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, name)
+        drawn, held = (beta_initializer, gamma_initializer), (beta_constraint, gamma_constraint)
+        super().__init__(axis, epsilon, center, scale, *drawn, *held, name, trainable)
         self.momentum = real_number(momentum, "momentum", least=0, most=1)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer, "moving_mean_initializer")
         self.moving_variance_initializer = initializers.get(moving_variance_initializer, "moving_variance_initializer")
@@ -134,7 +151,7 @@ class BatchNormalization(Normalization):
         return arrays
 
 
-class LayerNormalization(Normalization):
+class LayerNormalization(Normalizing):
     """Normalises each row over its units.  Ba, Kiros and Hinton, 2016.
 
     Parameters
@@ -146,7 +163,11 @@ class LayerNormalization(Normalization):
     center, scale : bool
         Whether there is a beta, and a gamma.
     beta_initializer, gamma_initializer : str or initializers.Initializer
+    beta_constraint, gamma_constraint : str or constraints.Constraint, optional
+        What they are brought to after each update.
     name : str, optional
+    trainable : bool
+        Whether training changes the weights; an attribute too, which may be set.
 
     Attributes
     ----------

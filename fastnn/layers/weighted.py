@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import weakref
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastnn.constraints import Constraint
 from fastnn.data import as_array, check_finite
 from fastnn.engine import Engine
 from fastnn.typing import Array
-from .base import Layer
+from .base import Layer, Shape
+from .weight import Weight
 
 
 class Weighted(Layer):
@@ -19,27 +22,35 @@ class Weighted(Layer):
     A derived class says in `weight_shapes` what they are, and in `plan` what the engine is to lay out for them.
     """
 
-    _views: dict[str, Array] | None = None
-    _assign: Callable[[Sequence[Array]], None]  # there with the views
-    _copies: Callable[[], list[Array]]
+    _views: dict[str, Weight] | None = None
+    _place: int
 
-    def attach(self, engine: Engine, place: int) -> None:
-        """Let the layer's weights be those of an engine, at the place of its plan."""
-        views = self.views(engine, place)
-
-        def assign(weights: Sequence[Array]) -> None:
-            engine.assign(place, weights)
-
-        def copies() -> list[Array]:
-            with engine.still:
-                return [view.copy() for view in views.values()]
-
-        vars(self).update(_views=views, _assign=assign, _copies=copies)  # functions, which copies of the layer share
+    def attach(self, engine: Engine, place: int, owner: object) -> None:
+        """Let the layer's weights be those of a model's engine, at the place of its plan."""
+        views = {name: Weight.of(self, name, view) for name, view in self.views(engine, place).items()}
+        vars(self).update(engine=engine, _place=place, _owner=weakref.ref(owner), _views=views)
 
     def detach(self) -> None:
         """Have no weights again."""
-        for name in ("_views", "_assign", "_copies"):
+        for name in ("engine", "_place", "_owner", "_views"):
             vars(self).pop(name, None)
+
+    def put(self, engine: Engine, place: int, weights: Sequence[Array]) -> None:
+        """Write checked weights to an engine that runs the layer."""
+        engine.parameters.assign(place, weights)
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        self.flat(shape)
+        return shape
+
+    @staticmethod
+    def constraints(**parts: Constraint | None) -> dict[str, float]:
+        """Fields of the layer's record, of the constraints on its "kernel" (or gamma) and "bias" (or beta)."""
+        fields: dict[str, float] = {}
+        for part, constraint in parts.items():
+            if constraint is not None:
+                fields |= constraint.constants(part)
+        return fields
 
     def views(self, engine: Engine, place: int, vector: Array | None = None) -> dict[str, Array]:
         return engine.parameters.views(place, vector)
@@ -65,21 +76,30 @@ class Weighted(Layer):
 
     def get_weights(self) -> list[Array]:
         """Copies of the layer's weights, in order."""
-        self._built()
-        return self._copies()
+        views = self._built()
+        assert self.engine is not None
+        with self.engine.still:
+            return [view.numpy() for view in views.values()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Replace the layer's weights, in the order of get_weights; all or none."""
         arrays = self.checked(weights)  # first, for it says where the model is not built
-        self._assign(arrays)
+        assert self.engine is not None
+        with self.engine.busy:
+            self.put(self.engine, self._place, arrays)
 
     def count_params(self) -> int:
         return sum(view.size for view in self._built().values())
 
+    @property
+    def weights(self) -> list[Weight]:
+        """The weights, in the order of get_weights: views that cannot be written."""
+        return list(self._built().values())
+
     def _view(self, name: str) -> Array | None:
         return self._built().get(name)
 
-    def _built(self) -> dict[str, Array]:
+    def _built(self) -> dict[str, Weight]:
         """The views, once the model is built."""
         if self._views is None:
             raise RuntimeError(

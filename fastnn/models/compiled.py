@@ -13,20 +13,28 @@ from fastnn.errors import warn
 from fastnn.layers import Layer
 from fastnn.names import lookup
 from fastnn.turns import exclusive
-from .structure import Structure, layer_plans
+from .describing import Described
+from .plans import layer_plans
+from .structure import Structure
 
 
-class Compiled(Structure):
+class Compiled(Described):
     """Layers, with an optimizer, a loss and metrics once they are compiled."""
 
-    def __init__(self, layers: Sequence[Layer] | None, name: str, seed: int | None) -> None:
-        super().__init__(layers, name, seed)
+    def __init__(
+        self, layers: Sequence[Layer | Structure] | None, name: str | None, seed: int | None, trainable: bool = True
+    ) -> None:
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self._loss_plan: losses.LossPlan | None = None
         self._metrics_asked: tuple[Any, Any] = None, None  # without and with weights
         self._metrics: list[metrics.Watched] = []
         self._unfit: ValueError | None = None  # why the loss does not fit a layer that was changed
+        super().__init__(layers, name, seed, trainable)
+
+    def _uncompile(self) -> None:
+        vars(self).update(optimizer=None, loss=None, _loss_plan=None, _metrics_asked=(None, None), _metrics=[])
+        self._unfit = None
 
     @exclusive(nests=False)
     def compile(

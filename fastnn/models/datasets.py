@@ -8,6 +8,7 @@ from fastnn import data
 from fastnn.data import Chunk, Feed, Requirements, streams
 from fastnn.engine import Data
 from fastnn.errors import warn
+from . import shapes
 
 if TYPE_CHECKING:
     from .sequential import Sequential
@@ -26,9 +27,16 @@ def rows(
     model: Sequential, chunk: Chunk, batch_size: int | None = None, steps: int | None = None, x_finite: bool = False
 ) -> Data | Feed:
     """x, y and weights, in memory and checked, or to be streamed; ``x_finite``: take x for finite, without a look."""
-    asked = wanted(model)
+    chunk, asked = flat(model, chunk), wanted(model)
     stream = feed(chunk, asked, batch_size, steps)
     return asked.data(chunk, x_finite=x_finite) if stream is None else stream
+
+
+def flat(model: Sequential, chunk: Chunk) -> Chunk:
+    """Rows of one dimension."""
+    if not (model._takes_shapes or model._gives_shapes):
+        return chunk
+    return chunk._replace(x=shapes.flat(model, chunk.x), y=shapes.flat_targets(model, chunk.y))
 
 
 def weighed(rows: Data | Feed, class_weight: Any) -> Data | Feed:

@@ -16,7 +16,7 @@ from fastnn.metrics import Watch
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.training import Held, Loop, Minimizer, Reporter, Steps, StreamTraining, named
 from fastnn.typing import Array
-from . import datasets
+from . import datasets, sharing
 
 if TYPE_CHECKING:
     from .sequential import Sequential
@@ -125,6 +125,7 @@ class Fit:
         model, train, history = self.model, self.train, History()
         callbacks = self._callbacks(history)
         engine = model._built(train.width)
+        sharing.own_shared(model, engine)
         assert model.optimizer is not None
         model.optimizer.configure(engine)
         check_x = self._check_of_x() if self.lazy_nan_check else None
@@ -217,8 +218,12 @@ def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: An
     if model.optimizer.full_batch:
         raise RuntimeError("train_on_batch takes a single step, which LBFGS cannot; wants fit, or another optimizer")
     batch = _plain_batch(model, x, y) if sample_weight is None and class_weight is None else None
-    batch = batch or data.weighed(datasets.wanted(model).data(Chunk(x, y, sample_weight)), class_weight)
+    batch = batch or data.weighed(
+        datasets.wanted(model).data(datasets.flat(model, Chunk(x, y, sample_weight))), class_weight
+    )
     engine, optimizer = model._built(batch.width), model.optimizer
+    if model._shares:
+        sharing.own_shared(model, engine)
     optimizer.configure(engine)
     watch = Watch(model._metrics)
     values = _step(engine, batch, watch)

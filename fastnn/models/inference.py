@@ -13,7 +13,7 @@ from fastnn.data import Chunk, Feed, Requirements, batches
 from fastnn.engine import Data, Engine, prepared
 from fastnn.training import Held
 from fastnn.typing import Array
-from . import datasets
+from . import datasets, shapes, sharing
 
 if TYPE_CHECKING:
     from .sequential import Sequential
@@ -23,6 +23,8 @@ def predict(
     model: Sequential, x: Any, steps: int | None, batch_size: int = 32, callbacks: CallbackList | None = None
 ) -> Array:
     """The network's output for each row of x; an error where that is not finite because x is not."""
+    if model._takes_shapes:
+        x = shapes.flat(model, x)
     engine = model._engine if model._engine is None else model._built()
     output: Array | None = None
     if engine is not None and steps is None and callbacks is None and prepared.fits(x, engine.inputs, engine.dtype):
@@ -43,10 +45,18 @@ def predict(
         else:
             output = rows.predict(engine) if isinstance(rows, Feed) else engine.predict(rows)
         if feed is not None:
-            return output
+            return shapes.shaped(model, output)
     if not prepared.finite(output) and not np.isfinite(output).all():  # then look for what did it
         data.features(x, model._inputs, "x", model.dtype)
-    return output
+    return shapes.shaped(model, output) if model._gives_shapes else output
+
+
+def sample(model: Sequential, x: Any) -> Array:
+    """Predict as it is done in training."""
+    features = data.features(shapes.flat(model, x), model._inputs, "x", model.dtype)
+    engine = model._built(features.shape[1])
+    sharing.own_shared(model, engine)  # moving statistics may change
+    return shapes.shaped(model, engine.sample(Data(features), int(model._rng.integers(2**61))))
 
 
 def by_batches(engine: Engine, rows: Data | Feed, batch_size: int, callbacks: CallbackList) -> Array:

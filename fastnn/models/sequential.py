@@ -12,13 +12,14 @@ from fastnn.callbacks import History, format_logs, verbosity
 from fastnn.data import Chunk
 from fastnn.engine import prepared
 from fastnn.files import model_file
-from fastnn.layers import Layer
+from fastnn.layers import Layer, Values
 from fastnn.names import custom_object_scope
 from fastnn.training import Held, tested
 from fastnn.turns import exclusive
 from fastnn.typing import Array
 from . import datasets, fitting, inference, saving
 from .compiled import Compiled
+from .structure import Structure
 
 
 class Sequential(Compiled):
@@ -26,11 +27,14 @@ class Sequential(Compiled):
 
     Parameters
     ----------
-    layers : sequence of Layer, optional
-        Dense and Activation, and Input first where the width of the data should be known before it is seen.
-    name : str
+    layers : sequence of Layer or Sequential, optional
+        Dense and Activation, and Input first where the width of the data should be known before it is seen.  Layers may
+        be another model's too, and a model may be a layer: the weights are the same then.
+    name : str, optional
     seed : int, optional
         Of initial weights and of shuffling; otherwise fastnn.utils.set_random_seed's, otherwise the system's.
+    trainable : bool
+        Whether training changes the weights; an attribute too, which may be set.
 
     Attributes
     ----------
@@ -82,9 +86,13 @@ class Sequential(Compiled):
     }
 
     def __init__(
-        self, layers: Sequence[Layer] | None = None, name: str = "sequential", seed: int | None = None
+        self,
+        layers: Sequence[Layer | Structure] | None = None,
+        name: str | None = None,
+        seed: int | None = None,
+        trainable: bool = True,
     ) -> None:
-        super().__init__(layers, name, seed)
+        super().__init__(layers, name, seed, trainable)
         self.history: History | None = None
         self.metadata: dict[str, Any] = {}
         self.saved_by: str | None = None
@@ -296,9 +304,13 @@ class Sequential(Compiled):
         """Predict: another name for it."""
         return self.predict(x)
 
-    def __call__(self, x: Any) -> Array:
-        """Predict."""
-        return self.predict(x)
+    def __call__(self, x: Any, training: bool | None = False) -> Values:
+        """Predict; as it is done in training, with dropout and other noise, where ``training`` is true.
+
+        Then batches are normalised by their own statistics, and the moving ones follow, unless they are frozen.  Each
+        call draws other numbers, which follow from the seed of the model.
+        """
+        return (inference.sample(self, x) if training else self.predict(x)).view(Values)
 
     def gradients(self, x: Any, y: Any, sample_weight: Any = None) -> list[dict[str, Array]]:
         """What backpropagation yields: the derivative of the mean loss over the rows of x by each weight.
@@ -311,7 +323,7 @@ class Sequential(Compiled):
             statistics; dropout and other noise is left out.
         """
         self._check_compiled("gradients")
-        rows = datasets.wanted(self).data(Chunk(x, y, sample_weight))
+        rows = datasets.wanted(self).data(datasets.flat(self, Chunk(x, y, sample_weight)))
         engine = self._built(rows.width)
         vector, _ = engine.gradient(rows)
         views = [layer.views(engine, place, vector) for layer, place in zip(self._layers, self._places, strict=True)]

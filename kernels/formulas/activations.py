@@ -8,7 +8,21 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .arrays import Array, absolute, exp, expm1, fma, log1p, maximum, minimum, normal_tail, reciprocal, tanh, where
+from .arrays import (
+    Array,
+    absolute,
+    exp,
+    expm1,
+    fma,
+    log1p,
+    maximum,
+    minimum,
+    normal_tail,
+    reciprocal,
+    sqrt,
+    tanh,
+    where,
+)
 
 
 def linear_value(x: Array) -> Array:
@@ -121,6 +135,117 @@ def mish_slope(x: Array) -> Array:
     return n * inverse + near * (4.0 * e * (e + 1.0) * inverse * inverse)
 
 
+def relu6_value(x: Array) -> Array:
+    return minimum(maximum(x, 0.0), 6.0)
+
+
+def relu6_slope(y: Array) -> Array:
+    return where(y > 0.0, where(y < 6.0, 1.0, 0.0), 0.0)
+
+
+def celu_value(x: Array, parameter: float) -> Array:
+    return where(x > 0.0, x, parameter * expm1(minimum(x, 0.0) * reciprocal(parameter)))
+
+
+def celu_slope(x: Array, parameter: float) -> Array:
+    return where(x > 0.0, 1.0, exp(minimum(x, 0.0) * reciprocal(parameter)))
+
+
+def exponential_value(x: Array) -> Array:
+    return exp(x)
+
+
+def exponential_slope(y: Array) -> Array:
+    return y
+
+
+def softsign_value(x: Array) -> Array:
+    return x * reciprocal(1.0 + absolute(x))
+
+
+def softsign_slope(x: Array) -> Array:
+    inverse = reciprocal(1.0 + absolute(x))
+    return inverse * inverse
+
+
+ONE_SIXTH = 0.16666666666666666667
+
+
+def hard_sigmoid_value(x: Array) -> Array:
+    return minimum(maximum(x + 3.0, 0.0), 6.0) * ONE_SIXTH
+
+
+def hard_sigmoid_slope(x: Array) -> Array:
+    return where(absolute(x) < 3.0, ONE_SIXTH, 0.0)
+
+
+def hard_silu_value(x: Array) -> Array:
+    return x * hard_sigmoid_value(x)
+
+
+def hard_silu_slope(x: Array) -> Array:
+    return hard_sigmoid_value(x) + x * hard_sigmoid_slope(x)
+
+
+def hard_tanh_value(x: Array) -> Array:
+    return minimum(maximum(x, -1.0), 1.0)
+
+
+def hard_tanh_slope(y: Array) -> Array:
+    return where(absolute(y) < 1.0, 1.0, 0.0)
+
+
+def log_sigmoid_value(x: Array) -> Array:
+    return minimum(x, 0.0) - log1p(exp(-absolute(x)))
+
+
+def log_sigmoid_slope(x: Array) -> Array:
+    return sigmoid_value(-x)
+
+
+def squareplus_value(x: Array, parameter: float) -> Array:
+    root = sqrt(x * x + parameter)
+    below = 0.5 * parameter * reciprocal(absolute(x) + root)  # where the sum would cancel
+    return where(x > 0.0, 0.5 * (x + root), below)
+
+
+def squareplus_slope(x: Array, parameter: float) -> Array:
+    return squareplus_value(x, parameter) * reciprocal(sqrt(x * x + parameter))
+
+
+def soft_shrink_value(x: Array, parameter: float) -> Array:
+    return where(x > parameter, x - parameter, minimum(x + parameter, 0.0))
+
+
+def soft_shrink_slope(y: Array) -> Array:
+    return where(absolute(y) > 0.0, 1.0, 0.0)
+
+
+def hard_shrink_value(x: Array, parameter: float) -> Array:
+    return where(absolute(x) > parameter, x, x * 0.0)
+
+
+def hard_shrink_slope(y: Array) -> Array:
+    return where(absolute(y) > 0.0, 1.0, 0.0)
+
+
+def sparse_plus_value(x: Array) -> Array:
+    raised = maximum(x + 1.0, 0.0)
+    return where(x < 1.0, 0.25 * raised * raised, x)
+
+
+def sparse_plus_slope(x: Array) -> Array:
+    return minimum(maximum(0.5 * (x + 1.0), 0.0), 1.0)
+
+
+def sparse_sigmoid_value(x: Array) -> Array:
+    return minimum(maximum(0.5 * (x + 1.0), 0.0), 1.0)
+
+
+def sparse_sigmoid_slope(x: Array) -> Array:
+    return where(absolute(x) < 1.0, 0.5, 0.0)
+
+
 @dataclass(frozen=True)
 class Activation:
     """A row of the table.  ``parameter`` is its name and default; ``value`` is None where a whole row is needed."""
@@ -148,6 +273,19 @@ ACTIVATIONS: dict[str, Activation] = {
     "silu": Activation(silu_value, silu_slope),
     "mish": Activation(mish_value, mish_slope),
     "softmax": Activation(None, None),
+    "relu6": Activation(relu6_value, relu6_slope),
+    "celu": Activation(celu_value, celu_slope, ("alpha", 1.0)),
+    "exponential": Activation(exponential_value, exponential_slope),
+    "softsign": Activation(softsign_value, softsign_slope),
+    "hard_sigmoid": Activation(hard_sigmoid_value, hard_sigmoid_slope),
+    "hard_silu": Activation(hard_silu_value, hard_silu_slope),
+    "hard_tanh": Activation(hard_tanh_value, hard_tanh_slope),
+    "log_sigmoid": Activation(log_sigmoid_value, log_sigmoid_slope),
+    "squareplus": Activation(squareplus_value, squareplus_slope, ("b", 4.0)),
+    "soft_shrink": Activation(soft_shrink_value, soft_shrink_slope, ("threshold", 0.5)),
+    "hard_shrink": Activation(hard_shrink_value, hard_shrink_slope, ("threshold", 0.5)),
+    "sparse_plus": Activation(sparse_plus_value, sparse_plus_slope),
+    "sparse_sigmoid": Activation(sparse_sigmoid_value, sparse_sigmoid_slope),
 }
 
 VALUES = {name: row for name, row in ACTIVATIONS.items() if row.value}

@@ -50,8 +50,11 @@ def chunk_gradient(layers: Layers, job: Job, base: Address, rows: Integer, scrat
     """The gradient by every matrix, of a chunk of rows in a workspace of its own."""
     for number in range(job.network.layer_count):
         layer = layer_at(layers, number)
-        for row in range(0, layer.height, CHUNK_ROWS):
-            count = layer.height - row
+        height = layer.height
+        if layer.frozen:
+            height = 0
+        for row in range(0, height, CHUNK_ROWS):
+            count = height - row
             if count > CHUNK_ROWS:
                 count = CHUNK_ROWS
             panel = Panel(row, count, 0, vectors_for(layer.width))

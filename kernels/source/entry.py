@@ -12,6 +12,7 @@ from ..records import (
     GONE,
     LACKING,
     PREDICT,
+    SAMPLE,
     STAND_BY,
     STATE,
     TRAIN,
@@ -24,9 +25,10 @@ from ..records import (
 from ..values import Batch
 from ..vocabulary import atomic_add, atomic_get, flush_denormals, get_integer, put_integer, restore_denormals
 from .barrier import barrier_leave
+from .constraints import constrain
 from .optimizer import prepare_step
 from .own_columns import copy_columns
-from .predict import infer
+from .predict import infer, sample
 from .train import train, undo
 from .update import update_all
 from .workers import begin_call, call_workers, called, gather_workers, let_go
@@ -74,7 +76,11 @@ def work(layers: Layers, job: Job, thread: Integer) -> Integer:
     elif job.run.mode == UPDATE:
         prepare_step(job, 0, job.memory.scratch)
         ended = update_all(layers, job, thread, Batch(0, 0, 1, 1.0, 0, 0), 1, job.memory.gradients)
+        if job.network.constrained:
+            constrain(layers, job, thread)
         put_integer(job.network.updates, 0, job.optimizer.iterations + 1)
+    elif job.run.mode == SAMPLE:
+        ended = sample(layers, job)
     elif job.split.by_columns:
         copy_columns(layers, job, thread, 0)
         ended = train(layers, job, thread)

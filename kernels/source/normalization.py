@@ -12,6 +12,7 @@ from ..records import (
     INVERSE,
     MEAN,
     OFFSET,
+    RECTIFIER,
     SCALING,
     VARIANCE,
     Job,
@@ -27,6 +28,7 @@ from ..vocabulary import (
     fma,
     lanes_below,
     load,
+    minimum,
     put,
     reciprocal,
     splat,
@@ -191,11 +193,21 @@ def normalize_columns_backward(
 
 
 @kernel(apart=True)
+def factor_columns(layer: Layer, rows: Integer, delta: Address, target: Address, scratch: Address) -> None:
+    """factor * delta: the way back where the statistics are the moving ones, which do not follow from the inputs."""
+    factors = statistic_of(layer, scratch, FACTOR)
+    for row in range(rows):
+        for at in range(0, layer.outputs, LANES):
+            d = load(delta, row * layer.output_stride + at)
+            store(target, row * layer.input_stride + at, load(factors, at) * d)
+
+
+@kernel(apart=True)
 def move_statistics(layers: Layers, job: Job, scratch: Address) -> None:
     """Moving mean and variance of every batch normalisation, a step nearer to the batch's."""
     for number in range(job.network.layer_count):
         layer = layer_at(layers, number)
-        if layer.kind == BATCH_NORMALIZATION:
+        if layer.kind == BATCH_NORMALIZATION and layer.frozen == 0:
             remainder = splat(1.0 - layer.momentum)
             for moved in range(2):
                 moving = job.network.state + (layer.state + moved * layer.stride) * SIZE
@@ -267,7 +279,7 @@ def scale_columns(layer: Layer, job: Job, rows: Integer, source: Rows, target: R
 def normalization_gradient(
     layer: Layer, job: Job, base: Address, batch_rows: Integer, panel: Panel, scratch: Address, gradient: Rows
 ) -> None:
-    """The gradient by gamma, beta, or both; of a scaling too."""
+    """The gradient by gamma, beta, or both; of a scaling and a rectifier too."""
     source = base + layer.input * job.memory.capacity * SIZE
     delta = base + layer.delta * job.memory.capacity * SIZE
     kept = base + layer.kept * job.memory.capacity * SIZE
@@ -283,9 +295,11 @@ def normalization_gradient(
             elif is_beta:
                 for row in range(batch_rows):
                     total = total + load(delta, row * layer.output_stride + at)
-            elif layer.kind == SCALING:
+            elif layer.kind == SCALING or layer.kind == RECTIFIER:
                 for row in range(batch_rows):
                     x = load(source, row * layer.input_stride + at)
+                    if layer.kind == RECTIFIER:
+                        x = minimum(x, splat(0.0))
                     total = fma(x, load(delta, row * layer.output_stride + at), total)
             else:
                 for row in range(batch_rows):

@@ -64,6 +64,8 @@ def update_columns(layer: Layer, job: Job, thread: Integer, batch: Batch, scratc
     width = panel_vectors(layer) * LANES
     height = panel_rows(layer, layer.height, batch.rows)
     row = 0
+    if layer.frozen:
+        row = layer.height
     while row < layer.height:
         rows = layer.height - row
         if rows > height:

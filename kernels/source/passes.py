@@ -7,14 +7,18 @@ from ..formulas.losses import CATEGORICAL_CROSSENTROPY_FROM_LOGITS
 from ..language import Address, Integer, kernel
 from ..program import LANES, PACK, SIZE
 from ..records import (
+    AFFINE,
     BATCH_NORMALIZATION,
     CUSTOM,
     DENSE,
     DROPOUT,
     GAUSSIAN_NOISE,
+    GRADIENT,
     LAYER_NORMALIZATION,
     MEAN,
     PREDICT,
+    RECTIFIER,
+    SAMPLE,
     SCALING,
     TRAIN,
     VARIANCE,
@@ -27,12 +31,14 @@ from ..tuning import KEPT_VALUES
 from ..values import Batch, Block, Left, Right, Rows
 from ..vocabulary import put
 from .activation import activate, activate_keeping, through_activation
+from .columns import map_columns, map_columns_backward, rectify_columns, rectify_columns_backward
 from .custom import call_custom
 from .dense import add_bias, dot_rows, layer_product
 from .noise import add_noise, through_noise
 from .normalization import (
     batch_statistics,
     batch_sums,
+    factor_columns,
     normalize_columns,
     normalize_columns_backward,
     normalize_rows,
@@ -66,7 +72,7 @@ def forward(
         layer = layer_at(layers, number)
         output = block.base + (layer.output * job.memory.capacity + block.first * layer.output_stride) * SIZE
         if layer.kind == DROPOUT or layer.kind == GAUSSIAN_NOISE:
-            if training and job.run.mode == TRAIN:
+            if training and job.run.mode != GRADIENT:
                 add_noise(layer, block.rows, block.batch_row, batch.key, output)
         else:
             target = output
@@ -113,7 +119,7 @@ def transform(
         if depth < layer.rows:
             add_bias(layer, rows, vectors_for(layer.outputs) * LANES, weights, target)
     elif layer.kind == BATCH_NORMALIZATION:
-        if training:
+        if training and layer.frozen == 0:
             if batch_statistics(layer, job, block, batch_rows, source, scratch):
                 return 0
         else:
@@ -127,6 +133,10 @@ def transform(
         normalize_rows(layer, job, rows, source, Rows(target, stride), kept)
     elif layer.kind == SCALING:
         scale_columns(layer, job, rows, Rows(source, layer.input_stride), Rows(target, stride))
+    elif layer.kind == AFFINE:
+        map_columns(layer, job, rows, Rows(source, layer.input_stride), Rows(target, stride))
+    elif layer.kind == RECTIFIER:
+        rectify_columns(layer, job, rows, Rows(source, layer.input_stride), Rows(target, stride))
     elif number == job.network.layer_count - 1:
         activate(LINEAR, rows, vectors_for(layer.outputs) * LANES, stride, 0.0, source, target)
     else:
@@ -143,7 +153,8 @@ def apply_activation(
     stride = layer.output_stride
     columns = vectors_for(layer.outputs) * LANES
     if layer.activation == SOFTMAX:
-        if job.run.mode == PREDICT or job.loss.code != CATEGORICAL_CROSSENTROPY_FROM_LOGITS:  # else score_rows does it
+        predicts = job.run.mode == PREDICT or job.run.mode == SAMPLE
+        if predicts or job.loss.code != CATEGORICAL_CROSSENTROPY_FROM_LOGITS:  # else score_rows does it
             softmax(job, rows, layer.outputs, stride, source, output, scratch + PACK)
     elif layer.activation == CUSTOM:
         slopes = 0
@@ -176,7 +187,7 @@ def backward(layers: Layers, job: Job, block: Block, batch: Batch, scratch: Addr
     while number >= job.network.first_trained:
         layer = layer_at(layers, number)
         source = block.base + (layer.delta * job.memory.capacity + block.first * layer.output_stride) * SIZE
-        if layer.kind == BATCH_NORMALIZATION:
+        if layer.kind == BATCH_NORMALIZATION and layer.frozen == 0:
             inputs = block.base + (layer.input * job.memory.capacity + block.first * layer.input_stride) * SIZE
             if batch_sums(layer, job, block, batch.rows, inputs, source, scratch):
                 return 1
@@ -213,6 +224,8 @@ def input_gradient(
         product(rows, layer.inputs, layer.outputs, left, matrix, 0, scratch + PACK, Rows(delta, stride))
         if layer.stored_transposed:  # the bias stands behind the weights
             clear_behind(rows, layer.inputs, Rows(delta, stride))
+    elif layer.kind == BATCH_NORMALIZATION and layer.frozen:
+        factor_columns(layer, rows, source, delta, scratch)
     elif layer.kind == BATCH_NORMALIZATION:
         normalize_columns_backward(layer, rows, batch_rows, inputs, source, delta, scratch)
     elif layer.kind == LAYER_NORMALIZATION:
@@ -220,6 +233,10 @@ def input_gradient(
         normalize_rows_backward(layer, job, rows, inputs, source, delta, kept)
     elif layer.kind == SCALING:
         scale_columns(layer, job, rows, Rows(source, layer.output_stride), Rows(delta, stride))
+    elif layer.kind == AFFINE:
+        map_columns_backward(layer, job, rows, Rows(source, layer.output_stride), Rows(delta, stride))
+    elif layer.kind == RECTIFIER:
+        rectify_columns_backward(layer, job, rows, inputs, Rows(source, layer.output_stride), Rows(delta, stride))
     else:
         return source
     return delta

@@ -13,9 +13,11 @@ from .barrier import barrier
 from .dense import dot_rows, layer_product
 from .gather import gather_rows, readable_in_place
 from .loss import score_rows
+from .normalization import move_statistics
 from .output import keep_output, put_output
 from .passes import forward
 from .scores import sum_of_scores
+from .shuffle import mixed
 from .softmax import softmax
 from .split import first_column_of
 from .vectors import vectors_for
@@ -118,4 +120,26 @@ def infer(layers: Layers, job: Job, thread: Integer) -> Integer:
             for column in range(columns):
                 scores = job.memory.scores + (first_score * columns + column) * 8
                 put_double(job.memory.results, number * columns + column, sum_of_scores(rows, columns, scores))
+    return 0
+
+
+@kernel(apart=True)
+def sample(layers: Layers, job: Job) -> Integer:
+    """Predictions as they are in training, of one batch: with noise, normalised by its own statistics, which move.
+
+    1 if the run was aborted.
+    """
+    base = job.memory.workspace
+    scratch = job.memory.scratch
+    rows = job.data.rows
+    gather_rows(layers, job, base, 0, rows, 0, 0, 0)
+    batch = Batch(0, 0, rows, 0.0, mixed(job.order.seed), 0)
+    block = Block(base, 0, rows, 0)
+    if forward(layers, job, 0, block, batch, 1, 0, scratch):
+        return 1
+    if atomic_get(job.run.synchronisation, ABORTED):
+        return 1
+    put_output(layer_at(layers, job.network.layer_count - 1), job, block, 0)
+    if job.memory.partial_values > 0:
+        move_statistics(layers, job, scratch)
     return 0

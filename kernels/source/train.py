@@ -9,6 +9,7 @@ from ..values import Batch, Block, Rows, Span
 from ..vocabulary import atomic_get, atomic_put, get_double, get_integer, is_finite, put_integer
 from .barrier import barrier
 from .chunks import train_chunks
+from .constraints import constrain
 from .first_layer import first_layer
 from .gather import check_finite, gather_rows, gather_targets, targets_of
 from .loss import score_rows
@@ -61,7 +62,7 @@ def train(layers: Layers, job: Job, thread: Integer) -> Integer:
             prepare_step(job, step - job.run.first_step, scratch)
         if job.split.by_columns:
             update_columns(own_layer(job, thread), own_job(job, thread), thread, batch, scratch)
-        if update_all(layers, job, thread, batch, parts, gradients):
+        if update_weights(layers, job, thread, batch, parts, gradients):
             return 1
         if thread == 0:
             add_scores(job, batch)
@@ -86,6 +87,21 @@ def train(layers: Layers, job: Job, thread: Integer) -> Integer:
         if position >= job.data.rows:
             position = 0
             epoch += 1
+    return 0
+
+
+@kernel(inline=True)
+def update_weights(
+    layers: Layers, job: Job, thread: Integer, batch: Batch, parts: Integer, gradients: Address
+) -> Integer:
+    """A thread's part of the update, and of the constraints, once all have updated; 1 if the run was aborted."""
+    if update_all(layers, job, thread, batch, parts, gradients):
+        return 1
+    if job.network.constrained and job.run.mode == TRAIN:
+        if job.split.replicated == 0:
+            if barrier(job):
+                return 1
+        constrain(layers, job, thread)
     return 0
 
 

@@ -80,11 +80,9 @@ def update_part(layers: Layers, job: Job, batch: Batch, how: Update) -> None:
     bias_scale = kernel_scale
     tall = 1
     first = 0
-    total = job.network.parameter_count
     if job.split.by_columns:  # update_columns has updated that one
         first = 1
-        layer = layer_at(layers, 0)
-        total -= layer.height * layer.stride
+    total = values_to_update(layers, job, first)
     if how.follows == 2 and rows_of_all(layers, job) < 512 * job.run.threads:  # too few to be split evenly
         tall = 0
     work = 0  # in values of the parameters
@@ -96,7 +94,9 @@ def update_part(layers: Layers, job: Job, batch: Batch, how: Update) -> None:
             bias_scale = scale_to(sum_of_rows(layer, job, BIAS_SQUARES), job.optimizer.clip_limit)
         row = 0
         end = layer.height
-        if tall:
+        if layer.frozen:
+            end = 0
+        elif tall:
             if how.follows == 2:
                 row = first_row_of_part(layer, job, total * how.thread // job.run.threads - work)
                 if how.thread + 1 < job.run.threads:
@@ -162,6 +162,17 @@ def vectors_of_panel(layer: Layer, job: Job) -> Integer:
 
 
 @kernel
+def values_to_update(layers: Layers, job: Job, first: Integer) -> Integer:
+    """How many parameters there are in matrices that are not frozen, from the first one of a layer on."""
+    total = job.network.parameter_count
+    for number in range(job.network.layer_count):
+        layer = layer_at(layers, number)
+        if number < first or layer.frozen:
+            total -= layer.height * layer.stride
+    return total
+
+
+@kernel
 def own_panel(job: Job, how: Update) -> Address:
     """Where a thread keeps the gradient of a panel that nobody else wants."""
     return job.memory.scratch + how.thread * job.memory.scratch_size + PANEL
@@ -223,7 +234,8 @@ def rows_of_all(layers: Layers, job: Job) -> Integer:
     rows = 0
     for number in range(job.network.layer_count):
         layer = layer_at(layers, number)
-        rows += layer.height
+        if layer.frozen == 0:
+            rows += layer.height
     return rows
 
 
@@ -233,5 +245,6 @@ def global_scale(layers: Layers, job: Job) -> Double:
     squares = 0.0
     for number in range(job.network.layer_count):
         layer = layer_at(layers, number)
-        squares = squares + (sum_of_rows(layer, job, KERNEL_SQUARES) + sum_of_rows(layer, job, BIAS_SQUARES))
+        if layer.frozen == 0:
+            squares = squares + (sum_of_rows(layer, job, KERNEL_SQUARES) + sum_of_rows(layer, job, BIAS_SQUARES))
     return scale_to(squares, job.optimizer.clip_limit)

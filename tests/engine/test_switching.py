@@ -28,14 +28,6 @@ def test_classes_have_kerass_other_names():
             module.nothing  # noqa: B018
 
 
-def test_a_layer_cannot_be_frozen_without_a_word():
-    layer = layers.Dense(2)
-    layer.trainable = True
-    with pytest.raises(ValueError, match="kernel_rate=0"):
-        layer.trainable = False
-    assert layer.trainable
-
-
 def test_the_state_of_a_model_is_plain():
     """As those who keep objects without pickle want it: skops among them."""
     model = fastnn.Sequential([layers.Input((3,)), layers.Dense(2)], seed=0)

@@ -278,8 +278,8 @@ def test_units_must_be_a_whole_number_of_at_least_one(units):
         Dense(units)
 
 
-@pytest.mark.parametrize("shape", [(0,), (-1,), (2, 3), (2.5,), "three"])
-def test_input_must_be_one_axis_of_at_least_one(shape):
+@pytest.mark.parametrize("shape", [(0,), (-1,), (2, 0), (2.5,), (), None, "three"])
+def test_input_must_have_axes_of_at_least_one(shape):
     with pytest.raises((ValueError, TypeError), match="shape"):
         Input(shape=shape)
 
@@ -289,16 +289,6 @@ def test_models_that_cannot_be_are_refused():
         fastnn.Sequential([3])
     with pytest.raises((ValueError, RuntimeError), match="layer"):
         fastnn.Sequential().build(3)
-
-
-def test_layer_of_one_model_is_refused_by_another():
-    layer = Dense(2)
-    first = fastnn.Sequential([Input(shape=(3,)), layer])
-    first.compile(loss="mse")
-    before = first.get_weights()
-    with pytest.raises((ValueError, RuntimeError), match="layer"):
-        fastnn.Sequential([Input(shape=(3,)), layer]).compile(loss="mse")
-    assert all(map(np.array_equal, first.get_weights(), before))
 
 
 def test_softmax_is_for_the_last_layer():

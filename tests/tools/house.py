@@ -27,7 +27,7 @@ ORDER = [
     ["callbacks"],
     ["plot"],  # below callbacks, because History.plot draws; it knows models by what they can do alone
     ["layers", "losses", "metrics", "optimizers"],
-    ["activations", "backend", "datasets", "initializers", "regularizers", "schedules", "utils"],
+    ["activations", "backend", "constraints", "datasets", "initializers", "regularizers", "schedules", "utils"],
     ["data"],
     ["engine"],
     ["kernels"],
@@ -87,6 +87,7 @@ EXCEPTIONS = {
     ("parameters", "layers.Dense.__init__"): "Keras's signature",
     ("parameters", "models.Compiled.compile"): "Keras's signature",
     ("parameters", "models.Sequential.evaluate"): "Keras's signature",
+    ("parameters", "layers.Normalizing.__init__"): "Keras's signature",
     ("parameters", "metrics.AUC.__init__"): "Keras's signature",
     ("parameters", "models.Sequential.fit"): "Keras's signature",
     ("parameters", "sklearn.LinearRegression.__init__"): "scikit-learn's way: an argument a setting",

@@ -72,6 +72,7 @@ INTEGERS = {
     "width": (5, 45),
     "with_targets": (1, 0),
     # fields of records of values
+    "bounds_constraint": (1, 2),
     "batch_epoch": (0, 1),
     "batch_position": (0, 3),
     "batch_key": (LONG, 5),
@@ -105,6 +106,9 @@ INTEGERS = {
 DOUBLES = {
     "batch_row_weight": (0.25, 0.04),
     "bias_scale": (0.5, 1.0),
+    "bounds_least": (0.0, 1.0),
+    "bounds_most": (1.0, 3.0),
+    "bounds_pull": (1.0, 0.3),
     "constant": (0.3, 1.0),
     "factor": (0.7, -3.0),
     "kernel_scale": (0.25, 0.5),
@@ -142,10 +146,18 @@ OF_KINDS = {
     "gamma_of": ("batch_normalization", "layer_normalization", "scaling"),
     "beta_of": ("batch_normalization", "layer_normalization", "scaling"),
     "scale_columns": ("scaling",),
+    "factor_columns": ("batch_normalization",),
+    "map_columns": ("affine",),
+    "map_columns_backward": ("affine",),
+    "slope_below": ("rectifier",),
+    "rectify_columns": ("rectifier",),
+    "rectify_columns_backward": ("rectifier",),
+    "constrain_columns": ("dense",),
 }
 """Layers that a kernel is called for, where it is not for those that have weights."""
 
 TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE = ({"run.mode": mode} for mode in range(5))
+SAMPLE = {"run.mode": 6}
 ONE_BLOCK = {"run.first_step": 0, "run.last_step": 1}
 IN_ORDER = {"order.shuffle": 0}
 WRITTEN_DOWN = {"order.rows": "order"}
@@ -160,11 +172,13 @@ CLIPS = [{"optimizer.clip": clip, "optimizer.clip_limit": 0.05} for clip in rang
 ORDERS = [{}, IN_ORDER, WRITTEN_DOWN]
 WHOLE_RUNS = [TRAIN, {**TRAIN, **IN_ORDER}, {**TRAIN, **WRITTEN_DOWN}, GRADIENT, UPDATE]
 INFERENCE = [{**EVALUATE, **ONE_BLOCK}, {**PREDICT, **ONE_BLOCK}]
+ONE_BATCH = {**SAMPLE, "data.rows": 24}
 
 # kernel: settings of the job to call it with
 TWEAKS = {
-    "run": [*WHOLE_RUNS, *INFERENCE],
-    "work": [*WHOLE_RUNS, *INFERENCE],
+    "run": [*WHOLE_RUNS, *INFERENCE, ONE_BATCH],
+    "work": [*WHOLE_RUNS, *INFERENCE, ONE_BATCH],
+    "sample": [ONE_BATCH],
     "train": [TRAIN, {**TRAIN, **NAN_CHECK}, {**TRAIN, "network.keeps_transposed": 0}, {**TRAIN, **RATED}, GRADIENT],
     "infer": INFERENCE,
     "predict_by_columns": [{**PREDICT, **BY_COLUMNS, **FEW_ROWS}],
@@ -214,7 +228,7 @@ ONLY_IN = {
     "begin_step": ("from_data",),
     "copy_columns": ("from_data",),
     "update_columns": ("from_data",),
-    "train_rows": ("rows", "normalised", "from_data", "of_log_softmax", *SPARSE),
+    "train_rows": ("rows", "normalised", "from_data", "of_log_softmax", "constrained", *SPARSE),
     **dict.fromkeys(("gather_places", "sparse_product", "sparse_gradient", "first_entry"), tuple(SPARSE)),
     **dict.fromkeys(("add_entries", "add_entries_transposed", "dot_entries"), tuple(SPARSE)),
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import fastnn
-from fastnn import layers, losses, optimizers, regularizers, schedules
+from fastnn import constraints, layers, losses, optimizers, regularizers, schedules
 from fastnn.engine import Data, SparseRows
 from fastnn.kernels import records, tuning
 from fastnn.kernels.backends import numpy as twin
@@ -245,7 +245,23 @@ def of_log_softmax():
     return 7, stack, optimizers.Adam(rate, clipnorm=0.1), "kl_divergence", [], 24
 
 
-NETWORKS = {build.__name__: build for build in (rows, normalised, chunks, from_data, of_log_softmax)}
+def constrained():
+    """Constraints on kernels and biases, stored either way; fixed numbers, rectifiers, and layers that are frozen."""
+    held = constraints.MinMaxNorm(0.5, 1.0, 0.3)
+    stack = [
+        layers.Rescaling(0.5, 0.1),
+        Dense(37, kernel_constraint=constraints.MaxNorm(0.5), bias_constraint="unit_norm"),
+        layers.BatchNormalization(trainable=False),
+        layers.PReLU("random_normal", alpha_constraint="non_neg"),
+        Dense(2, kernel_constraint=held, bias_constraint=held),
+        layers.ReLU(1.5, 0.1, 0.2),
+        Dense(20, "hard_silu", trainable=False),
+        Dense(5),
+    ]
+    return 13, stack, optimizers.SGD(0.1, 0.9, global_clipnorm=1.0), "mse", [], 24
+
+
+NETWORKS = {build.__name__: build for build in (rows, normalised, chunks, from_data, of_log_softmax, constrained)}
 
 
 def sparse():

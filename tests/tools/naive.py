@@ -44,6 +44,14 @@ def normal_density(z):
     return np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
 
 
+def hard_sigmoid(z):
+    return np.clip(z + 3, 0, 6) / 6
+
+
+def slope_of_hard_sigmoid(z):
+    return np.where(np.abs(z) < 3, 1 / 6, 0.0)
+
+
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
@@ -67,6 +75,25 @@ ACTIVATIONS = {
         lambda z: np.tanh(softplus(z)) + z * sigmoid(z) * (1 - np.tanh(softplus(z)) ** 2),
     ),
     "softmax": (softmax, None),
+    "relu6": (lambda z: np.clip(z, 0, 6), lambda z: np.where((z > 0) & (z < 6), 1.0, 0.0)),
+    "celu": (lambda z: np.where(z > 0, z, negative_expm1(z)), lambda z: np.where(z > 0, 1.0, np.exp(np.minimum(z, 0)))),
+    "exponential": (np.exp, np.exp),
+    "softsign": (lambda z: z / (1 + np.abs(z)), lambda z: (1 + np.abs(z)) ** -2.0),
+    "hard_sigmoid": (hard_sigmoid, slope_of_hard_sigmoid),
+    "hard_silu": (lambda z: z * hard_sigmoid(z), lambda z: hard_sigmoid(z) + z * slope_of_hard_sigmoid(z)),
+    "hard_tanh": (lambda z: np.clip(z, -1, 1), lambda z: np.where(np.abs(z) < 1, 1.0, 0.0)),
+    "log_sigmoid": (lambda z: -softplus(-z), lambda z: sigmoid(-z)),
+    "squareplus": (
+        lambda z: np.where(z > 0, z + np.sqrt(z**2 + 4), 4 / (np.abs(z) + np.sqrt(z**2 + 4))) / 2,
+        lambda z: np.where(z > 0, z + np.sqrt(z**2 + 4), 4 / (np.abs(z) + np.sqrt(z**2 + 4))) / 2 / np.sqrt(z**2 + 4),
+    ),
+    "soft_shrink": (
+        lambda z: np.sign(z) * np.maximum(np.abs(z) - 0.5, 0),
+        lambda z: np.where(np.abs(z) > 0.5, 1.0, 0.0),
+    ),
+    "hard_shrink": (lambda z: np.where(np.abs(z) > 0.5, z, 0.0), lambda z: np.where(np.abs(z) > 0.5, 1.0, 0.0)),
+    "sparse_plus": (lambda z: np.where(z < 1, np.maximum(z + 1, 0) ** 2 / 4, z), lambda z: np.clip((z + 1) / 2, 0, 1)),
+    "sparse_sigmoid": (lambda z: np.clip((z + 1) / 2, 0, 1), lambda z: np.where(np.abs(z) < 1, 0.5, 0.0)),
 }
 
 

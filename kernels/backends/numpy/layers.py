@@ -148,13 +148,19 @@ class BatchNormalization(Normalization):
         self.moving = moving.reshape(2, stride)[:, : record.outputs]  # mean and variance: a view
 
     def moments(self, x: Array, why: Pass) -> tuple[Array, Array]:
-        if not why.training:
+        if self.record.frozen or not why.training:
             return self.moving[0], self.moving[1]
         self.batch = super().moments(x, why)
         return self.batch
 
+    def input_gradient(self, delta: Array) -> Array:
+        if not self.record.frozen:
+            return super().input_gradient(delta)
+        return delta * (self.inverse * (self.kernel if len(self.kernel) else 1))
+
     def end_step(self) -> None:
-        self.moving += (1 - self.record.momentum) * (np.concatenate(self.batch) - self.moving)
+        if not self.record.frozen:
+            self.moving += (1 - self.record.momentum) * (np.concatenate(self.batch) - self.moving)
 
 
 class LayerNormalization(Normalization):
@@ -176,6 +182,39 @@ class Scaling(Layer):
         return delta * self.weights[0]
 
 
+class Affine(Layer):
+    """Each column less a number, times a number, plus a number: the state's, which nothing trains."""
+
+    def numbers(self) -> Array:
+        start, stride = self.record.state, self.record.stride
+        return self.network.state[start : start + 3 * stride].reshape(3, stride)[:, : self.record.outputs]
+
+    def forward(self, x: Array, why: Pass) -> Array:
+        center, factor, offset = self.numbers()
+        return (x - center) * factor + offset
+
+    def input_gradient(self, delta: Array) -> Array:
+        return delta * self.numbers()[1]
+
+
+class Rectifier(Layer):
+    """x above the threshold, up to the limit; a slope, which may be each column's own, times (x - threshold) below."""
+
+    def forward(self, x: Array, why: Pass) -> Array:
+        record = self.record
+        self.x, self.slope = x, self.weights[0] if len(self.weights) else self.network.dtype.type(record.scale)
+        kept = np.where(x > record.threshold, np.minimum(x, record.limit), self.slope * (x - record.threshold))
+        return kept.astype(self.network.dtype)
+
+    def weight_gradient(self, x: Array, delta: Array, gradient: Array) -> None:
+        if len(gradient):
+            gradient[0] = (np.minimum(x, 0) * delta).sum(axis=0)
+
+    def input_gradient(self, delta: Array) -> Array:
+        above = self.x < self.record.limit
+        return (delta * np.where(self.x > self.record.threshold, above, self.slope)).astype(self.network.dtype)
+
+
 KINDS: dict[str, type[Layer]] = {
     "dense": Dense,
     "activation": Layer,
@@ -184,6 +223,8 @@ KINDS: dict[str, type[Layer]] = {
     "batch_normalization": BatchNormalization,
     "layer_normalization": LayerNormalization,
     "scaling": Scaling,
+    "affine": Affine,
+    "rectifier": Rectifier,
 }
 
 

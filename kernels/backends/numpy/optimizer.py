@@ -56,11 +56,17 @@ def step_of(network: Network, gradient: Array, step: int) -> None:
     """What a step does to the parameters and slots, so many after the run's first."""
     optimizer = network.job.optimizer
     number = (optimizer.iterations + step) // max(1, optimizer.accumulated_steps) + 1
+    frozen = [layer for layer in network.layers if layer.frozen]
+    held = [network.parameters, *network.slots(network.job.network.slot_count)]
+    kept = [vector.copy() for vector in held] if frozen else []
     if accumulate(network, gradient, step):
         clip(network, gradient)
         update(network, gradient, step, number)
     if optimizer.average >= 0:
         move_average(network, number)
+    for layer in frozen:
+        for vector, old in zip(held, kept, strict=True):
+            network.matrix(vector, layer)[...] = network.matrix(old, layer)
 
 
 def update(network: Network, gradient: Array, step: int, number: int) -> None:
@@ -94,3 +100,23 @@ def move_average(network: Network, number: int) -> None:
     average[:] = momentum * (average - parameters) + parameters
     if optimizer.average_frequency and number % optimizer.average_frequency == 0:
         parameters[:] = average
+
+
+def constrain(network: Network) -> None:
+    """Bring the weights to what is asked of them: each column of a dense kernel, any other row as one vector."""
+    for layer in network.layers if network.job.network.constrained else ():
+        weights = network.matrix(network.parameters, layer)
+        dense = records.LAYER_KINDS[layer.kind] == "dense"
+        for part, which, axis in (
+            (weights[: layer.bias], "kernel", 0 if dense else None),
+            (weights[layer.bias :], "bias", None),
+        ):
+            how = getattr(layer, f"{which}_constraint")
+            if layer.frozen or not how:
+                continue
+            if how == records.NON_NEGATIVE:
+                np.maximum(part, 0, out=part)
+                continue
+            least, most, pull = (getattr(layer, f"{which}_{name}") for name in ("least", "most", "pull"))
+            norm = np.sqrt(np.square(part).sum(axis=axis, keepdims=True))
+            part *= (pull * np.clip(norm, least, most) + (1 - pull) * norm) / (norm + 1e-7)

@@ -12,7 +12,7 @@ from .data import Data
 from .layers import Pass, layers_of
 from .loss import Loss
 from .memory import FailedError, Network, array_at
-from .optimizer import penalize, step_of
+from .optimizer import constrain, penalize, step_of
 from .shuffle import mixed
 
 
@@ -70,11 +70,14 @@ class Run:
     def run(self) -> int:
         """Do what the job's mode says; 1 if training has ended early."""
         mode = self.job.run.mode
+        if mode == records.SAMPLE:
+            return self.sample()
         if mode in (records.EVALUATE, records.PREDICT):
             return self.infer()
         if mode == records.UPDATE:
             gradient = self.network.vector(self.job.memory.gradients)
             step_of(self.network, gradient, 0)
+            constrain(self.network)
             self.updates[0] = self.job.optimizer.iterations + 1
             return 0
         return self.train()
@@ -90,9 +93,15 @@ class Run:
     def backward(self, before: list[Array], after: list[Array], delta: Array, gradient: Array) -> None:
         """The gradient by each matrix, into a vector laid out like the parameters; delta is that by the last logits."""
         first = self.job.network.first_trained
+        for layer in self.layers[:first]:
+            self.network.matrix(gradient, layer.record)[...] = 0
         for i in reversed(range(first, len(self.layers))):
             layer = self.layers[i]
-            layer.weight_gradient(after[i], delta, self.network.matrix(gradient, layer.record))
+            matrix = self.network.matrix(gradient, layer.record)
+            if layer.record.frozen:
+                matrix[...] = 0
+            else:
+                layer.weight_gradient(after[i], delta, matrix)
             if i > first:
                 delta = layer.input_gradient(delta)
                 delta = through_activation(self.layers[i - 1].record, before[i - 1], after[i], delta)
@@ -116,6 +125,7 @@ class Run:
             results += self.gradient(epoch, position, count, step - job.run.first_step, gradient)
             if job.run.mode == records.TRAIN:
                 step_of(self.network, gradient, step - job.run.first_step)
+                constrain(self.network)
                 for layer in self.layers:
                     layer.end_step()
                 self.synchronisation[records.DONE] = step + 1
@@ -171,6 +181,17 @@ class Run:
     def keep_count(self, steps: int, updates: int) -> None:
         """Note which steps and updates the backup is of."""
         self.synchronisation[[records.GOOD_STEP, records.GOOD_UPDATES]] = steps, updates
+
+    def sample(self) -> int:
+        """Predictions as they are in training, of one batch: with noise, normalised by its own statistics."""
+        job = self.job
+        x = self.data.x(slice(0, job.data.rows))
+        _, after = self.forward(x, Pass(True, mixed(np.array([job.order.seed]))))
+        shape, strides = after[-1].shape, (job.memory.output_row * self.dtype.itemsize, self.dtype.itemsize)
+        array_at(job.memory.output, shape, self.dtype, strides)[:] = after[-1]
+        for layer in self.layers:
+            layer.end_step()
+        return 0
 
     def infer(self) -> int:
         """Outputs, or the sums of the loss and of each metric, a block of rows after another."""

@@ -1,0 +1,70 @@
+"""Layers that give on what comes in, with rows of another shape: Flatten and Reshape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from fastnn.engine import LayerPlan
+from .base import Layer, Shape, row_shape
+
+
+class _Shaping(Layer):
+    """Base of the two: the kernels see rows of numbers, whatever their shape is called."""
+
+    def plan(self, inputs: int, number: int) -> LayerPlan:
+        return LayerPlan(inputs, use_bias=False, kind="activation")
+
+
+class Flatten(_Shaping):
+    """Rows of any shape, as (28, 28), become rows of as many values, (784,).
+
+    Parameters
+    ----------
+    input_shape : tuple of int, optional
+        For the first layer of a model, which may leave it out: fit then takes what x has.
+    name : str, optional
+    trainable : bool
+        Taken for Keras's sake: there is nothing to train.
+    """
+
+    def __init__(
+        self, input_shape: Sequence[int] | None = None, name: str | None = None, trainable: bool = True
+    ) -> None:
+        super().__init__(name, trainable)
+        self.input_shape = None if input_shape is None else row_shape(input_shape, "input_shape")
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        return None if shape is None else (math.prod(shape),)
+
+
+class Reshape(_Shaping):
+    """Rows become rows of another shape, of as many values.
+
+    Parameters
+    ----------
+    target_shape : tuple of int
+        Of a row; one of its sizes may be -1, for what is left.
+    name : str, optional
+    trainable : bool
+        Taken for Keras's sake: there is nothing to train.
+    """
+
+    def __init__(self, target_shape: Sequence[int], name: str | None = None, trainable: bool = True) -> None:
+        super().__init__(name, trainable)
+        if isinstance(target_shape, str) or not isinstance(target_shape, Sequence) or not target_shape:
+            raise TypeError(f"target_shape got {target_shape!r}; wants a tuple of integers")
+        left = [place for place, size in enumerate(target_shape) if size == -1]
+        if len(left) > 1:
+            raise ValueError(f"target_shape got {tuple(target_shape)}; wants at most one -1")
+        sizes = row_shape([1 if size == -1 else size for size in target_shape], "target_shape")
+        self.target_shape = tuple(-1 if place in left else size for place, size in enumerate(sizes))
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        known = math.prod(size for size in self.target_shape if size != -1)
+        if shape is None:
+            return self.target_shape if -1 not in self.target_shape else None
+        values = math.prod(shape)
+        if values % known if -1 in self.target_shape else values != known:
+            raise ValueError(f"target_shape got {self.target_shape} for rows of {values} values: {shape}")
+        return tuple(values // known if size == -1 else size for size in self.target_shape)
