@@ -303,6 +303,7 @@ def batches(rows: Data | Feed, batch_size: int, dtype: np.dtype[Any]) -> Iterato
         return
     with Reader(lambda take: rows.blocks(take, 1, dtype)) as reader:
         while isinstance(block := reader.get(), Block):
+            reader.took()
             yield from batches(block.data, block.batch_size, dtype)
             reader.give(block.buffer)
 
