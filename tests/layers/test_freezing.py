@@ -70,11 +70,12 @@ def test_what_is_frozen_stays_and_the_rest_learns(backend, stack, options):
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_backends_and_threads_agree(extension, stack):
+@pytest.mark.usefixtures("extension")
+def test_backends_and_threads_agree(stack):
     x, y = data(300)
     outcomes = []
     for backend, threads, batch in [
-        (b, t, n) for n in (16, 128) for b, t in [("numba", 1), ("numba", 2), (extension, 3), ("numpy", 1)]
+        (b, t, n) for n in (16, 128) for b, t in [("numba", 1), ("numba", 2), ("cython", 3), ("numpy", 1)]
     ]:
         model = build(STACKS[stack](), backend, "float32", SGD(0.01, 0.9, global_clipnorm=1.0), threads)
         model.fit(x, y, batch, epochs=2, shuffle=False, verbose=0)
