@@ -707,6 +707,7 @@ def test_no_more_than_two_blocks_are_held(rows):
     count = 0
     with prefetch.Reader(lambda take: feed.blocks(take, 1, np.dtype("float32"))) as ahead:
         while isinstance(block := ahead.get(), prefetch.Block):
+            ahead.took()
             count += 1
             with lock:
                 held -= 1
