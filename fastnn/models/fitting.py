@@ -37,6 +37,11 @@ def training_data(
 ) -> tuple[Data | Feed, bool]:
     """What to train on, and whether steps still have to look for NaN in it, which ``lazy`` allows."""
     rows = datasets.rows(model, chunk, batch_size, steps, x_finite=lazy)
+    if model.optimizer is not None and model.optimizer.full_batch:
+        for layer, trained in zip(model._layers, sharing.trained_layers(model), strict=True):
+            held = [name for name in vars(layer) if name.endswith("_constraint") and vars(layer)[name] is not None]
+            if held and trained:
+                raise ValueError(f"{held[0]} of {layer.name!r} got one, but LBFGS keeps none; wants another optimizer")
     if isinstance(rows, Feed):
         if model.optimizer is not None and model.optimizer.full_batch:
             raise ValueError("x got a stream, but LBFGS takes all rows at once; wants arrays, or another optimizer")
