@@ -114,9 +114,9 @@ def machine_code(backend, dtype):
     run = load(backend, dtype)[1]
     if backend == "cython":
         return Path(sys.modules[run.__module__].__file__).read_bytes()
-    source = Path(run.py_func.__code__.co_filename)
-    cached = (source.parent / "__pycache__").glob(f"{source.stem}.run-*.nbc")
-    content = max(cached, key=lambda path: path.stat().st_mtime).read_bytes()
+    kernels = importlib.import_module("fastnn.kernels.backends.numba")
+    key = kernels._key(dtype)
+    content = kernels.cache.read(kernels._name(dtype, key), key)
     return content[content.index(b"\x7fELF") :]
 
 
