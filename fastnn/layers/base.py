@@ -8,14 +8,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnn import activations
-from fastnn.data import boolean, positive_integer
-from fastnn.engine import Engine, LayerPlan
+from fastnn.data import as_array, boolean, positive_integer
+from fastnn.engine import Data, Engine, LayerPlan
 from fastnn.names import Configurable, snake_case, unique
 from fastnn.names import deserialize as from_description
 from fastnn.typing import Array
+from .weight import Values
 
 if TYPE_CHECKING:
     from .weight import Weight
@@ -200,6 +202,37 @@ class Layer(Configurable):
         """How many numbers the layer learns."""
         return 0
 
+    def __call__(self, x: Any, training: bool | None = None) -> Values:
+        """Refuse to be called: only layers that have nothing to learn and nothing to draw compute by themselves."""
+        raise TypeError(
+            f"the layer {self.name!r} got called; wants Sequential([Input((n,)), {type(self).__name__}(...)]), a model "
+            "whose predict and forward give values. There is no functional API"
+        )
+
+
+class Plain(Layer):
+    """Base of the layers that have nothing to learn and nothing to draw: called with an array, they compute."""
+
+    def __call__(self, x: Any, training: bool | None = None) -> Values:
+        """What becomes of x, (rows, ...) array-like: an array in float32, as in Keras.
+
+        ``training`` is taken for Keras's sake.
+        """
+        values = self._values(x).astype("float32", copy=False)
+        width = math.prod(values.shape[values.ndim > 1 :])
+        if self.plan(width, 0).activation == "softmax":
+            width = values.shape[-1]
+        if not values.size:
+            return values.view(Values)
+        engine = Engine(width, [self.plan(width, 0)], "float32", "numpy", 1)
+        self.settle(engine, 0)
+        rows = np.ascontiguousarray(values.reshape(-1, width))
+        return engine.activations(Data(rows))[0].reshape(values.shape).view(Values)
+
+    def _values(self, x: Any) -> Array:
+        """What the layer is called with, as an array."""
+        return super().__call__(x) if isinstance(x, Layer) else as_array(x, "x")
+
 
 class Input(Layer):
     """The shape of the rows that a model takes; may stand first in a model.
@@ -239,11 +272,14 @@ class Input(Layer):
     def _arguments(cls) -> list[str]:
         return ["shape", "name"]
 
+    def __repr__(self) -> str:
+        return f"Input({self.shape}{f', name={self.name!r}' if self._named else ''})"
+
 
 InputLayer = Input
 
 
-class Activation(Layer):
+class Activation(Plain):
     """An activation as a layer of its own.
 
     Parameters
@@ -257,6 +293,11 @@ class Activation(Layer):
     ) -> None:
         super().__init__(name, trainable)
         self.activation = activations.get(activation)
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        if self.activation.name == "softmax":
+            self.flat(shape)
+        return shape
 
     def plan(self, inputs: int, number: int) -> LayerPlan:
         return LayerPlan(inputs, self.activation.name, self.activation.parameter, False, "activation")

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from fastnn.data import as_array, boolean, check_finite
 from fastnn.engine import Engine, LayerPlan
 from fastnn.typing import Array
-from .base import Layer, Shape, row_shape, settings
+from .base import Plain, Shape, row_shape, settings
 from .weight import Weight
 from .weighted import Weighted
 
@@ -19,7 +19,7 @@ EPSILON = 1e-7
 """The least deviation that Normalization divides by, as in Keras."""
 
 
-class Rescaling(Layer):
+class Rescaling(Plain):
     """output = input * scale + offset, as of pixels: Rescaling(1 / 255).
 
     Parameters
@@ -53,7 +53,7 @@ class Rescaling(Layer):
         )
 
 
-class Normalization(Weighted):
+class Normalization(Plain, Weighted):
     """output = (input - mean) / deviation, by numbers of each column that `adapt` finds in data, or that are given.
 
     They stay as they are in training.  Call `adapt` with the training data before you compile the model.

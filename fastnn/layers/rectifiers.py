@@ -9,11 +9,11 @@ from fastnn import activations, constraints, initializers, regularizers
 from fastnn.data import real_number
 from fastnn.engine import Engine, LayerPlan
 from fastnn.typing import Array
-from .base import Activation, Layer
+from .base import Activation, Plain
 from .weighted import Weighted
 
 
-class ReLU(Layer):
+class ReLU(Plain):
     """f(x) = x above the threshold, but at most max_value; negative_slope (x - threshold) below.
 
     Parameters

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from fastnn.engine import LayerPlan
-from .base import Layer, Shape, row_shape
+from .base import Plain, Shape, row_shape
+from .weight import Values
 
 
-class _Shaping(Layer):
+class _Shaping(Plain):
     """Base of the two: the kernels see rows of numbers, whatever their shape is called."""
 
     def plan(self, inputs: int, number: int) -> LayerPlan:
         return LayerPlan(inputs, use_bias=False, kind="activation")
+
+    def __call__(self, x: Any, training: bool | None = None) -> Values:
+        """x, (rows, ...) array-like, with rows of the other shape; what is float64 as float32, as in Keras."""
+        values = np.atleast_1d(self._values(x))
+        kept = values.astype("float32") if values.dtype == np.float64 else values
+        return kept.reshape(len(kept), *(self.output_shape(kept.shape[1:]) or ())).view(Values)
 
 
 class Flatten(_Shaping):
