@@ -43,6 +43,9 @@ class Heeding:
 
         def __getattr__(self, name: str) -> Any:
             """Say of an attribute that Keras's class has, or had, what to do instead."""
+            held = getattr(type(self), name, None)
+            if isinstance(held, property) and held.fget is not None:
+                return held.fget(self)  # raised the error that led here: once more, for its sentence
             kind = type(self).__name__
             tables = [self._uncalled, self._unread, *(ATTRIBUTES.get(base.__name__, {}) for base in type(self).__mro__)]
             advice = next((table[name] for table in tables if name in table), None)

@@ -78,3 +78,9 @@ def test_there_is_no_functional_api():
         layers.Rescaling([1.0, 2.0])(np.ones((2, 3)))
     with pytest.raises(ValueError, match="put a Flatten"):
         fastnn.Sequential([Input((2, 3)), layers.Softmax()])
+
+
+def test_what_a_property_says_is_heard():
+    """Python asks `__getattr__` where a property raises AttributeError, whose sentence must not get lost."""
+    with pytest.raises(AttributeError, match="no symbolic input and output"):
+        _ = layers.Dense(2).output
