@@ -71,6 +71,7 @@ class BatchSource:
         self.once = hasattr(given, "__next__")
         self.shuffled = hasattr(type(given), "on_epoch_end") and hasattr(type(given), "__getitem__")
         self.count = 0  # of batches, for errors
+        self.shaping: Callable[[Chunk], Chunk] | None = None  # what makes rows of numbers, where a model takes images
         self._begun: Iterator[Any] | None = None
         self._first: list[Any] = []
         if callable(given) and not hasattr(type(given), "__iter__") and not hasattr(type(given), "__getitem__"):
@@ -105,7 +106,7 @@ class BatchSource:
         return self._width_of(self.given[0])
 
     def _width_of(self, batch: Any) -> int:
-        shape = np.shape(_parts(batch, self.given)[0])
+        shape = np.shape(self._chunk(batch).x)
         return int(shape[1]) if len(shape) > 1 else 1
 
     def _empty(self) -> ValueError:
@@ -142,9 +143,12 @@ class BatchSource:
                     batch = next(iterator)
                 except StopIteration:
                     return
-            x, y, weight = _parts(batch, self.given)
             self.count += 1
-            yield Chunk(x, y, weight, f"batch {self.count}")
+            yield self._chunk(batch, f"batch {self.count}")
+
+    def _chunk(self, batch: Any, origin: str = "") -> Chunk:
+        chunk = Chunk(*_parts(batch, self.given), origin)
+        return chunk if self.shaping is None else self.shaping(chunk)
 
 
 def _called(given: Any) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn import data
 from fastnn.data import Chunk, Feed, Requirements, streams
+from fastnn.data.batch_source import BatchSource
 from fastnn.engine import Data
 from fastnn.errors import warn
 from . import shapes
@@ -28,15 +29,14 @@ def rows(
 ) -> Data | Feed:
     """x, y and weights, in memory and checked, or to be streamed; ``x_finite``: take x for finite, without a look."""
     chunk, asked = flat(model, chunk), wanted(model)
-    stream = feed(chunk, asked, batch_size, steps)
+    stream = feed(model, chunk, asked, batch_size, steps)
     return asked.data(chunk, x_finite=x_finite) if stream is None else stream
 
 
 def flat(model: Sequential, chunk: Chunk) -> Chunk:
     """Rows of one dimension."""
-    if not (model._takes_shapes or model._gives_shapes):
-        return chunk
-    return chunk._replace(x=shapes.flat(model, chunk.x), y=shapes.flat_targets(model, chunk.y))
+    flattened = shapes.flattener(model)
+    return chunk if flattened is None else flattened(chunk)
 
 
 def weighed(rows: Data | Feed, class_weight: Any) -> Data | Feed:
@@ -44,12 +44,16 @@ def weighed(rows: Data | Feed, class_weight: Any) -> Data | Feed:
     return rows.weighed(class_weight) if isinstance(rows, Feed) else data.weighed(rows, class_weight)
 
 
-def feed(chunk: Chunk, asked: Requirements, batch_size: int | None = None, steps: int | None = None) -> Feed | None:
+def feed(
+    model: Sequential, chunk: Chunk, asked: Requirements, batch_size: int | None = None, steps: int | None = None
+) -> Feed | None:
     """x, if it is to be streamed."""
     if steps is not None:
         steps = data.positive_integer(steps, "steps")
     stream = streams.find(chunk.x, chunk.y, chunk.weight)
     if stream is not None:
+        if isinstance(stream.source, BatchSource):
+            stream.source.shaping = shapes.flattener(model)
         return Feed(stream, asked, batch_size, steps, chunk.origin)
     return None
 

@@ -33,7 +33,7 @@ def predict(
             if prediction is not None:
                 output = prediction(engine, x)
     if output is None:
-        feed = datasets.feed(Chunk(x), Requirements(model._inputs, dtype=model.dtype, target=False), steps=steps)
+        feed = datasets.feed(model, Chunk(x), Requirements(model._inputs, dtype=model.dtype, target=False), steps=steps)
         if feed is None:
             rows: Data | Feed = Data(data.features(x, model._inputs, "x", finite=False))
             rows = datasets.first(rows, steps, batch_size)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn.data import Chunk
 from fastnn.typing import Array
 
 if TYPE_CHECKING:
@@ -18,10 +20,20 @@ def flat(model: Structure, x: Any, name: str = "x") -> Any:
     return x if not model._takes_shapes else _flat(x, model._row_shape, name)
 
 
-def flat_targets(model: Structure, y: Any) -> Any:
-    """y as (rows, outputs) values, where the model's outputs have more dimensions."""
-    shape = model._shapes[-1] if model._gives_shapes else None
-    return y if shape is None or y is None else _flat(y, shape, "y")
+def flattener(model: Structure) -> Callable[[Chunk], Chunk] | None:
+    """What makes rows of numbers of images, without a reference to the model; None where it takes and gives none."""
+    takes, shape = model._takes_shapes, model._row_shape
+    end = model._shapes[-1] if model._gives_shapes else None
+    if not takes and end is None:
+        return None
+
+    def flattened(chunk: Chunk) -> Chunk:
+        x = _flat(chunk.x, shape, chunk.named("x")) if takes else chunk.x
+        return chunk._replace(
+            x=x, y=chunk.y if end is None or chunk.y is None else _flat(chunk.y, end, chunk.named("y"))
+        )
+
+    return flattened
 
 
 def shaped(model: Structure, output: Array) -> Array:

@@ -1,5 +1,7 @@
 """Layers of fixed numbers and of shapes: Rescaling, Normalization, Flatten and Reshape, as Keras 3.15 has them."""
 
+import weakref
+
 import numpy as np
 import pytest
 from keras_steps import IMAGES, X, stepped
@@ -235,6 +237,32 @@ def test_images_go_in_and_out_of_every_method(backend):
     assert model.evaluate(IMAGES, IMAGES, verbose=0) == model.evaluate(flat, IMAGES, verbose=0)
     np.testing.assert_array_equal(model(IMAGES), model.predict(IMAGES))
     assert [part.shape for part in model.forward(IMAGES)] == [(12, 6)] * 3
+
+
+LAYERS = {
+    "flatten": lambda: [Flatten(), Dense(6), Reshape((2, 3))],
+    "input": lambda: [Input((2, 3)), Rescaling(0.5), Flatten(), Dense(6), Reshape((2, 3))],
+}
+
+
+@pytest.mark.parametrize("layers", LAYERS)
+def test_streams_of_images(layers):
+    """As of arrays; and the stream keeps no model alive."""
+    outcomes = []
+    stream = fastnn.data.stream(lambda: ((IMAGES[at : at + 4], IMAGES[at : at + 4]) for at in (0, 4, 8)))
+    for x, y in [(IMAGES, IMAGES), (stream, None)]:
+        model = fastnn.Sequential(LAYERS[layers](), seed=1)
+        model.compile("sgd", "mse", backend="numpy", dtype="float64")
+        model.fit(x, y, 4, epochs=2, shuffle=False, verbose=0)
+        outcomes.append([model.evaluate(x, y, verbose=0), *model.predict(IMAGES).ravel()])
+    np.testing.assert_allclose(*outcomes, rtol=1e-12)
+    found = model.predict(IMAGES[at : at + 4] for at in (0, 4, 8))
+    np.testing.assert_allclose(found, model.predict(IMAGES), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"model has 6 inputs|wants \(2, 3\)"):
+        model.predict(iter([np.zeros((4, 3, 3))]))
+    alive = weakref.ref(model)
+    del model
+    assert alive() is None
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -232,3 +232,44 @@ def test_it_is_true_or_false(value):
     with pytest.raises(TypeError, match=r"trainable got .+ wants True or False"):
         Dense(3, trainable=value)
     assert layer.trainable
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_with_gradients_of_several_batches(backend, stack):
+    x, y = data()
+    optimizer = Adam(0.01, gradient_accumulation_steps=2, global_clipnorm=1.0)
+    model = build(STACKS[stack](), backend, optimizer=optimizer)
+    wanted = [bool(layer.get_weights()) and layer.trainable for layer in model.layers]
+    assert changed(model, lambda: model.fit(x, y, 8, epochs=2, verbose=0)) == wanted
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_is_trained_moves_as_without_accumulation_of_equal_batches(backend, stack):
+    """Two halves of a batch are the batch, where no batch is normalised by itself and nothing is drawn."""
+    if "normalisations" in stack:
+        pytest.skip("batches of another size have other statistics")
+    x, y = data(32)
+    outcomes = []
+    for steps, rows in [(1, 16), (2, 8)]:
+        optimizer = SGD(0.1, gradient_accumulation_steps=steps) if steps > 1 else SGD(0.1)
+        model = build(STACKS[stack](), backend, optimizer=optimizer)
+        model.fit(x, y, rows, epochs=2, shuffle=False, verbose=0)
+        outcomes.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    np.testing.assert_allclose(*outcomes, atol=1e-12)
+
+
+def test_with_a_stream(backend):
+    """As with the arrays that its batches are cut from."""
+    x, y = data()
+    outcomes = []
+    for streams in (False, True):
+        model = build(STACKS["middle"](), backend)
+        before = model.layers[1].get_weights()
+        batches = [(x[at : at + 8], y[at : at + 8]) for at in range(0, 40, 8)]
+        if streams:
+            model.fit(lambda batches=batches: iter(batches), epochs=2, shuffle=False, verbose=0)
+        else:
+            model.fit(x, y, 8, epochs=2, shuffle=False, verbose=0)
+        np.testing.assert_array_equal(model.layers[1].get_weights()[0], before[0])
+        outcomes.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    np.testing.assert_allclose(*outcomes, atol=1e-12)
