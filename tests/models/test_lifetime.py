@@ -64,7 +64,7 @@ def refused(model):
         lambda: model.set_weights([1]),
         lambda: model.predict(X[:, :2]),
         lambda: model.predictor()(None),
-        lambda: model.add(Dense(1)),
+        lambda: model.add(model),
     ]
     for call in calls:
         with pytest.raises((ValueError, TypeError, RuntimeError)):

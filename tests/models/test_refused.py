@@ -69,7 +69,9 @@ BAD = {
     "compile: a weight that float32 cannot hold": lambda m, path: m.compile("sgd", "mse", backend="numpy"),
     "build": lambda m, path: m.build(4),
     "build: nothing": lambda m, path: m.build(0),
-    "add": lambda m, path: m.add(Dense(1)),
+    "add: inputs": lambda m, path: m.add(Dense(1, input_shape=(9,))),
+    "add: itself": lambda m, path: m.add(m),
+    "pop: of a layer": lambda m, path: fastnn.Sequential([m]) and m.pop(),
     "add: no layer": lambda m, path: m.add("Dense"),
     "add: twice": lambda m, path: m.add(m.layers[0]),
     "set_weights: count": lambda m, path: m.set_weights([np.zeros(3)]),
@@ -101,7 +103,7 @@ BAD = {
     "gradients": lambda m, path: m.gradients(X, Y[:3]),
     "forward": lambda m, path: m.forward(np.full_like(X, np.nan)),
 }
-FITS_UNBUILT = ["add", "build", "fit: width", "compile: a weight that float32 cannot hold"]  # nothing is wrong with it
+FITS_UNBUILT = ["build", "fit: width", "compile: a weight that float32 cannot hold"]  # nothing is wrong with it
 BUILDS = ["set_weights: NaN", "set_weights: variance", "save", "save: metadata"]  # get_weights and save do, rightly
 
 
