@@ -32,7 +32,7 @@ from .lbfgs import Coordinates, fit_lbfgs, value_and_gradient
 from .network import Architecture, Network, loss_of, optimizer_of, thread_limit
 from .parameters import CONSTRAINTS, dropout_rates, hidden_activations, hidden_sizes
 from .refusals import all_or_nothing
-from .stochastic import Validation, fit_stochastic
+from .stochastic import NON_FINITE, Validation, fit_stochastic
 
 _lock = threading.RLock()
 
@@ -299,10 +299,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         with np.errstate(over="ignore", invalid="ignore"):
             self._fit_network(network, x, y, sample_weight, given, incremental)
         if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-                "preprocessed."
-            )
+            raise ValueError(NON_FINITE)
         return self
 
     def _start_from(self, weights: list[Array]) -> None:

@@ -17,6 +17,10 @@ from fastnn.typing import Array
 from .network import Network, loss_constant
 from .stopping import ImprovementRule, StopOnRule, TimeRule, monitored
 
+NON_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+)
+
 if TYPE_CHECKING:
     from .base import BaseMLP
 
@@ -244,7 +248,9 @@ class Fit(Rule):
             reporter = Reporter(network.engine, [], None, epochs, callbacks, rules=[observers, *self.rules])
             if Loop(training, network.optimizer, reporter, diverged=_report_divergence).run():
                 return True
-            if training.diverged and self.best is not None:  # without weights to keep fit raises an error
+            if training.diverged and self.best is None:
+                raise ValueError(NON_FINITE)
+            if training.diverged:
                 warn(
                     "training diverged: the loss or a weight became infinite. The best weights before are kept; try a "
                     "smaller learning_rate_init, or scaled data",
@@ -317,6 +323,6 @@ class Fit(Rule):
 
 
 def _report_divergence(loop: Loop) -> None:
-    """Report the epoch in which training diverged too, as scikit-learn does; the weights stay as they are."""
+    """Report the epoch in which training diverged too, as scikit-learn does."""
     epoch = loop.reporter.reported
     loop.reporter.end(loop.reporter.logs(loop.training.means(epoch)), loop.seconds[epoch], loop.training.samples(epoch))

@@ -235,6 +235,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
 
     def _task(self, y: Array, weight: Array | None, given: bool) -> Task:
         self.classes_ = np.unique(y)
+        if len(self.classes_) == 1:
+            raise ValueError(f"y has one class, {self.classes_[0]!r}; wants at least two classes")
         loss = SparseCategoricalCrossentropy(label_smoothing=self.label_smoothing)
         accuracy = weight is None or given  # weights count in the loss alone
         return Task(len(self.classes_), "softmax", loss, ["accuracy"], "val_accuracy" if accuracy else "val_loss")
