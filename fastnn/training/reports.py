@@ -202,6 +202,8 @@ class Reporter:
         ending = self._ending
         epoch, logs = self.epochs[ending.index], ending.logs
         self.callbacks.last = logs
+        if self.history is not None:  # callbacks find it there; to say so twice is to say it once
+            self.history.seconds[ending.index :] = [seconds]
         for rule in ending.rules:
             rule.update(logs)
         try:
@@ -209,7 +211,7 @@ class Reporter:
                 callback.on_epoch_end(epoch, logs)
         finally:
             if self.reported == ending.index:
-                self._record([epoch], {name: [value] for name, value in logs.items()}, [seconds], rows)
+                self._record([epoch], {name: [value] for name, value in logs.items()}, [], rows)
         ends = [rule.ends() for rule in self.rules]
         self.stopped = any(ends)
         self._ending = None
