@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..language import Address, Integer, Vector, kernel
+from ..language import Address, Double, Integer, Vector, kernel
 from ..program import LANES, SIZE
 from ..records import DENSE, NON_NEGATIVE, NORM, Job, Layer, Layers, layer_at
 from ..values import Bounds, Panel
@@ -27,11 +27,11 @@ from .vectors import vectors_for
 
 
 @kernel
-def factor_to(squares: Vector, bounds: Bounds) -> Vector:
-    """What brings vectors, whose squares have these sums, to norms within the bounds, or a part of the way there."""
+def factor_to(squares: Vector, least: Double, most: Double, pull: Double) -> Vector:
+    """What brings vectors, whose squares have these sums, to norms within bounds, or a part (``pull``) of the way."""
     norm = sqrt(squares)
-    wanted = maximum(minimum(norm, splat(bounds.most)), splat(bounds.least))
-    wanted = fma(splat(bounds.pull), wanted, splat(1.0 - bounds.pull) * norm)
+    wanted = maximum(minimum(norm, splat(most)), splat(least))
+    wanted = fma(splat(pull), wanted, splat(1.0 - pull) * norm)
     return wanted * reciprocal(norm + splat(0.0000001))
 
 
@@ -45,7 +45,7 @@ def constrain_columns(layer: Layer, first: Integer, end: Integer, bounds: Bounds
             for row in range(layer.bias):
                 w = load(weights, row * layer.stride + at)
                 total = fma(w, w, total)
-            factor = factor_to(total, bounds)
+            factor = factor_to(total, bounds.least, bounds.most, bounds.pull)
         for row in range(layer.bias):
             w = load(weights, row * layer.stride + at)
             if bounds.constraint == NON_NEGATIVE:
@@ -62,7 +62,7 @@ def constrain_run(count: Integer, bounds: Bounds, weights: Address) -> None:
         for at in range(0, count, LANES):
             w = load(weights, at)
             total = total + where(lanes_below(count - at), w * w, splat(0.0))
-        factor = factor_to(sum_lanes(total), bounds)
+        factor = factor_to(sum_lanes(total), bounds.least, bounds.most, bounds.pull)
     for at in range(0, count, LANES):
         w = load(weights, at)
         new = w
@@ -80,7 +80,7 @@ def constrain_apart(count: Integer, stride: Integer, bounds: Bounds, weights: Ad
         for number in range(count):
             w = splat(get(weights, number * stride))
             total = total + w * w
-        factor = factor_to(total, bounds)
+        factor = factor_to(total, bounds.least, bounds.most, bounds.pull)
     for number in range(count):
         w = splat(get(weights, number * stride))
         if bounds.constraint == NON_NEGATIVE:
