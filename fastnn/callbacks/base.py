@@ -187,7 +187,8 @@ def check(callback: object) -> None:
     """Raise TypeError or ValueError if this is no callback."""
     if not isinstance(callback, Callback):
         raise TypeError(f"callbacks got {callback!r} among others; wants instances of fastnn.callbacks.Callback")
-    names = [name for base in type(callback).__mro__ for name in vars(base) if name.startswith("on_")]
+    theirs = [base for base in type(callback).__mro__ if not base.__module__.startswith("fastnn.")]
+    names = [name for base in theirs for name in vars(base) if name.startswith("on_")]
     for name in set(names) - vars(Callback).keys():
         if close := difflib.get_close_matches(name, vars(Callback), n=1, cutoff=0.8):
             raise TypeError(
