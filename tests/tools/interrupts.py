@@ -133,7 +133,7 @@ def at_random(scene_name: str, backend: str, threads: int, folder: Path, count: 
     import signal
 
     rng = random.Random(0)
-    lost, wrongs = 0, Counter[str]()
+    late, wrongs = 0, Counter[str]()
     for _ in range(count):
         scene = SCENES[scene_name](backend, threads, folder)
         scene.prepare()
@@ -149,7 +149,7 @@ def at_random(scene_name: str, backend: str, threads: int, folder: Path, count: 
             try:
                 while True:
                     scene.call()
-                    if getattr(scene, "interrupted", False):
+                    if scene.once or scene.interrupted:
                         break
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
@@ -157,12 +157,13 @@ def at_random(scene_name: str, backend: str, threads: int, folder: Path, count: 
             struck = scene.raised = True
         signal.signal(signal.SIGALRM, before)
         faulthandler.cancel_dump_traceback_later()
-        wrong = scene.wrong(True) if scene.once else ""
+        in_time = struck or scene.interrupted
+        wrong = scene.wrong(True) if scene.once and in_time else ""
         if wrong:
             wrongs[wrong] += 1
-        lost += not (struck or getattr(scene, "interrupted", False))
+        late += not in_time
     print(
-        f"{scene_name:12} {backend:7} {count} times: all returned, {lost} lost, {sum(wrongs.values())} wrong",
+        f"{scene_name:12} {backend:7} {count} times: all returned, {late} before it came, {sum(wrongs.values())} wrong",
         flush=True,
     )
     for wrong, times in wrongs.items():
@@ -186,11 +187,13 @@ def main() -> None:
     total = Counter[str]()
     with tempfile.TemporaryDirectory() as folder:
         for backend in options.backends:
+            place = Path(folder) / backend  # the files of one backend are not another's
+            place.mkdir()
             for name in options.entries:
                 if options.random:
-                    at_random(name, backend, options.threads, Path(folder), options.random)
+                    at_random(name, backend, options.threads, place, options.random)
                 else:
-                    total += sweep(name, backend, options.threads, Path(folder), options.every)
+                    total += sweep(name, backend, options.threads, place, options.every)
     if not options.random:
         print(f"{total['places']} places, {total['hangs']} hangs, {total['crashes']} crashes, {total['wrong']} wrong")
     sys.exit(bool(total["hangs"] + total["crashes"] + total["wrong"]))
