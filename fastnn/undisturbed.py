@@ -7,12 +7,14 @@ from _thread import start_new_thread
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-__all__ = ["undisturbed"]
+__all__ = ["Task", "undisturbed"]
 
 Result = TypeVar("Result")
 
 
-class _Task(Generic[Result]):
+class Task(Generic[Result]):
+    """Work for another thread.  All that the caller does with it may be done twice, for Ctrl-C may come between."""
+
     def __init__(self, work: Callable[[], Result]) -> None:
         self.work = work
         self.owner: dict[str, str] = {}
@@ -27,6 +29,7 @@ class _Task(Generic[Result]):
         return self.owner.setdefault("owner", who) == who
 
     def do(self) -> None:
+        """What the other thread does with it: the work, unless the caller has claimed it."""
         if self.claim("thread"):
             try:
                 self.results.append(self.work())
@@ -36,6 +39,7 @@ class _Task(Generic[Result]):
         self.end.release()
 
     def wait(self) -> None:
+        """Until it has ended; not to be called for one that the caller has claimed."""
         while not self.ended:
             self.end.acquire()
 
@@ -44,16 +48,23 @@ def undisturbed(work: Callable[[], Result]) -> Result:
     """The result of work(), which is done wholly or not at all: where Ctrl-C comes, it is raised after that."""
     if threading.current_thread() is not threading.main_thread():
         return work()
-    task, raised = _Task(work), None
-    try:
-        start_new_thread(task.do, ())
-        task.wait()
-    except BaseException as error:
-        raised = error
-    if raised is not None and not task.claim("caller"):  # it has begun
-        task.wait()
+    task, raised, begun = Task(work), None, False
+    while True:
+        try:
+            while True:  # Ctrl-C may come between two turns of a loop, outside of what is tried in it: hence two
+                try:
+                    if not begun:
+                        begun = True
+                        start_new_thread(task.do, ())
+                    if raised is None or not task.claim("caller"):  # after an error: has it begun?
+                        task.wait()
+                    break
+                except BaseException as error:
+                    raised = error
+            break
+        except BaseException as error:
+            raised = error
+    raised = raised or task.error
     if raised is not None:
         raise raised
-    if task.error is not None:
-        raise task.error
     return task.results[0]

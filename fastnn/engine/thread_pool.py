@@ -11,53 +11,25 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from queue import SimpleQueue
 
 from fastnn.errors import warn
+from fastnn.undisturbed import Task
 
 Work = Callable[[int], object]
 """A function of a thread's number that does that thread's part."""
 
 
-class _Task:
-    """One worker's part.  All that the caller does with it may be done twice, for Ctrl-C may come between."""
-
-    def __init__(self, work: Work, number: int) -> None:
-        self.work, self.number = work, number
-        self.owner: dict[str, str] = {}
-        self.error: BaseException | None = None
-        self.ended = False
-        self.end = threading.Lock()  # taken until the task has ended
-        self.end.acquire()
-
-    def claim(self, who: str) -> bool:
-        """Whether it is theirs to decide if the task is done: the first's who asks, "caller" or "worker"."""
-        return self.owner.setdefault("owner", who) == who
-
-    def do(self) -> None:
-        try:
-            self.work(self.number)
-        except BaseException as error:  # the caller raises it
-            self.error = error
-        self.ended = True
-        self.end.release()
-
-    def wait(self) -> None:
-        while not self.ended:
-            self.end.acquire()
-
-
 class _Worker(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="fastnn", daemon=True)
-        self.tasks: SimpleQueue[_Task] = SimpleQueue()
+        self.tasks: SimpleQueue[Task[object]] = SimpleQueue()
 
     def run(self) -> None:
         while True:
             task = self.tasks.get()
-            if task.claim("worker"):
-                task.do()
+            task.do()
             del task  # an idle worker keeps no data alive
 
 
@@ -99,7 +71,7 @@ class ThreadPool:
         however often, no task is at work any more when this ends.
         """
         error: BaseException | None = None
-        tasks: list[_Task] = []
+        tasks: list[Task[object]] = []
         begun = False
         while True:
             try:
@@ -108,7 +80,7 @@ class ThreadPool:
                         if not begun:
                             begun = True
                             for number, worker in enumerate(self.workers, 1):
-                                tasks.append(_Task(work, number))
+                                tasks.append(Task(partial(work, number)))
                                 worker.tasks.put(tasks[-1])
                             work(0)
                         if error is not None:
