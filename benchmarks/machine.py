@@ -23,7 +23,7 @@ from .internals import (
 from .timing import least
 
 DEPTH, REPEATS = 64, 10_000
-PACKAGES = ("fastnn-cpu", "numpy", "numba", "cython", "scikit-learn", "torch", "jax", "jaxlib", "optax")
+PACKAGES = ("fastnn-cpu", "numpy", "numba", "cython", "scikit-learn", "torch", "jax", "jaxlib", "optax", "keras")
 
 MEETINGS = 20_000
 HANDED = (16 * 2**10, 256 * 2**10)

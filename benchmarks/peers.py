@@ -8,7 +8,6 @@ how many steps a call consists where it is more than one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
 from importlib.util import find_spec
@@ -17,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from .cases import LEARNING_RATE, MOMENTUM, Case
+from .jax_peers import Jax, Keras
+from .torch_peers import Torch, TorchCompiled
 
 OPERATIONS = 1_000_000_000
 """Arithmetic of a call that shall take no more than a moment."""
@@ -191,146 +192,8 @@ class Sklearn:
         return self.model.predict(self.x)
 
 
-TORCH_NAMES = {
-    "relu": "ReLU",
-    "leaky_relu": "LeakyReLU",
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-    "elu": "ELU",
-    "selu": "SELU",
-    "softplus": "Softplus",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "mish": "Mish",
-}
-
-
-class Torch:
-    def __init__(self, case: Case) -> None:
-        import torch
-
-        if threads := os.environ.get("OMP_NUM_THREADS"):
-            torch.set_num_threads(int(threads))
-        torch.set_flush_denormal(True)
-        self.torch, self.case, self.steps = torch, case, {"training": case.steps}
-        x, y = case.data()
-        self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
-        nonlinear = getattr(torch.nn, TORCH_NAMES[case.activation])
-        layers: list[Any] = []
-        for a, b in case.shapes:
-            layers += [torch.nn.Linear(a, b, dtype=getattr(torch, case.dtype)), nonlinear()]
-        self.model = torch.nn.Sequential(*layers[:-1])
-        if case.optimizer == "adam":
-            self.optimizer: Any = torch.optim.Adam(self.model.parameters(), LEARNING_RATE)
-        else:
-            self.optimizer = torch.optim.SGD(self.model.parameters(), LEARNING_RATE, momentum=MOMENTUM)
-        self.loss = torch.nn.functional.cross_entropy if case.classes else torch.nn.functional.mse_loss
-        self.backprop()
-
-    def forward(self) -> Any:
-        with self.torch.no_grad():
-            return self.model(self.x[: self.case.batch])
-
-    def backprop(self, rows: Any = None) -> Any:
-        rows = slice(self.case.batch) if rows is None else rows
-        self.optimizer.zero_grad(set_to_none=True)
-        self.loss(self.model(self.x[rows]), self.y[rows]).backward()
-
-    def update(self) -> Any:
-        self.optimizer.step()
-
-    def step(self) -> Any:
-        self.backprop()
-        self.optimizer.step()
-
-    def training(self) -> Any:
-        for start in range(0, len(self.x), self.case.batch):
-            self.backprop(slice(start, start + self.case.batch))
-            self.optimizer.step()
-
-    def predict(self) -> Any:
-        with self.torch.no_grad():
-            return self.model(self.x)
-
-
-class Jax:
-    """All steps of a call in one jitted lax.scan, with the data in it: as fast as JAX gets."""
-
-    def __init__(self, case: Case) -> None:
-        if threads := os.environ.get("OMP_NUM_THREADS"):  # XLA heeds the processors it may run on, and nothing else
-            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
-        import jax
-        import jax.numpy as jnp
-        import optax
-
-        jax.config.update("jax_enable_x64", case.dtype == "float64")
-        x, y = case.data()
-        self.x, self.y, self.rows = jnp.array(x), jnp.array(y), case.batch
-        self.steps = {"training": case.steps * case.epochs}
-        nonlinear = getattr(jax.nn, case.activation)
-        if case.activation == "gelu":
-            nonlinear = partial(jax.nn.gelu, approximate=False)
-        rng = np.random.default_rng(0)
-        self.parameters = [
-            (jnp.array((rng.standard_normal((a, b)) / np.sqrt(a)).astype(case.dtype)), jnp.zeros(b, case.dtype))
-            for a, b in case.shapes
-        ]
-        rule = optax.adam(LEARNING_RATE) if case.optimizer == "adam" else optax.sgd(LEARNING_RATE, MOMENTUM)
-        self.state = rule.init(self.parameters)
-
-        def forward(parameters: Any, x: Any) -> Any:
-            for w, b in parameters[:-1]:
-                x = nonlinear(x @ w + b)
-            return x @ parameters[-1][0] + parameters[-1][1]
-
-        def loss(parameters: Any, x: Any, y: Any) -> Any:
-            out = forward(parameters, x)
-            if case.classes:
-                return optax.softmax_cross_entropy_with_integer_labels(out, y).mean()
-            return ((out - y) ** 2).mean()
-
-        def update(carry: Any, gradients: Any) -> Any:
-            parameters, state = carry
-            updates, state = rule.update(gradients, state, parameters)
-            return optax.apply_updates(parameters, updates), state
-
-        def step(carry: Any, x: Any, y: Any) -> Any:
-            return update(carry, jax.grad(loss)(carry[0], x, y))
-
-        def training(carry: Any, x: Any, y: Any) -> Any:
-            def epoch(carry: Any, _: Any) -> Any:
-                return jax.lax.scan(lambda carry, batch: (step(carry, *batch), None), carry, (x, y))
-
-            return jax.lax.scan(epoch, carry, length=case.epochs)[0]
-
-        self._forward, self._gradients = jax.jit(forward), jax.jit(jax.grad(loss))
-        self._update, self._step, self._training = jax.jit(update), jax.jit(step), jax.jit(training)
-        self.batches = [a.reshape(case.steps, case.batch, *a.shape[1:]) for a in (self.x, self.y)]
-        self._ready = jax.block_until_ready
-        self.gradients = self.backprop()
-
-    @property
-    def carry(self) -> Any:
-        return self.parameters, self.state
-
-    def forward(self) -> Any:
-        return self._ready(self._forward(self.parameters, self.x[: self.rows]))
-
-    def backprop(self) -> Any:
-        return self._ready(self._gradients(self.parameters, self.x[: self.rows], self.y[: self.rows]))
-
-    def update(self) -> Any:
-        self.parameters, self.state = self._ready(self._update(self.carry, self.gradients))
-
-    def step(self) -> Any:
-        self.parameters, self.state = self._ready(self._step(self.carry, self.x[: self.rows], self.y[: self.rows]))
-
-    def training(self) -> Any:
-        self.parameters, self.state = self._ready(self._training(self.carry, *self.batches))
-
-    def predict(self) -> Any:
-        return self._ready(self._forward(self.parameters, self.x))
-
+STEPS_A_CALL = 10
+"""Of the peers whose compiled function takes more than one step: Keras's steps_per_execution."""
 
 PEERS: dict[str, Any] = {
     "fastnn numba": partial(Fastnn, backend="numba"),
@@ -339,7 +202,11 @@ PEERS: dict[str, Any] = {
     "NumPy": NumPy,
     "scikit-learn": Sklearn,
     "PyTorch": Torch,
+    "PyTorch compiled": TorchCompiled,
+    "PyTorch compiled x10": partial(TorchCompiled, count=STEPS_A_CALL),
     "JAX": Jax,
+    "Keras": Keras,
+    "Keras x10": partial(Keras, count=STEPS_A_CALL),
 }
 NEEDS = {
     "fastnn numba": ["numba"],
@@ -348,7 +215,11 @@ NEEDS = {
     "NumPy": ["numpy"],
     "scikit-learn": ["sklearn"],
     "PyTorch": ["torch"],
+    "PyTorch compiled": ["torch"],
+    "PyTorch compiled x10": ["torch"],
     "JAX": ["jax", "optax"],
+    "Keras": ["keras", "jax"],
+    "Keras x10": ["keras", "jax"],
 }
 """The packages that each is made of: without them it is left out."""
 

@@ -202,7 +202,7 @@ def picture(found: Results, path: Path) -> None:
     axes = figure.add_subplot(xscale="log", yscale="log", xlabel="arithmetic in a step (FLOP)", ylabel="GFLOP/s")
     machine = found["machine"]
     rows = sorted((row for row in found["cases"] if "float64" not in row["case"]), key=lambda row: row["flops"])
-    for mark, peer in zip("oD^vs*P", columns(found["cases"]), strict=False):
+    for mark, peer in zip("oD^vs*PXhd<>", columns(found["cases"]), strict=False):
         points = [(row["flops"], row["gflops"][peer]) for row in rows if peer in row["gflops"]]
         weight = 1.0 if is_ours(peer) else 0.6
         axes.plot(*zip(*points, strict=True), marker=mark, markersize=5, linewidth=0.8, alpha=weight, label=peer)

@@ -44,6 +44,42 @@ def test_everyone_predicts_what_numpy_does(benchmark_module, extension, peer, si
         np.testing.assert_allclose(answer, expected[:rows], rtol=1e-4, atol=1e-6)
 
 
+def weights_of(peer):
+    """Matrices (inputs, units) of a peer of benchmarks/peers.py."""
+    if hasattr(peer, "w"):
+        return peer.w
+    if hasattr(peer, "model"):
+        return peer.model.get_weights()[::2]
+    if isinstance(peer.parameters[0], tuple):
+        return [w for w, _ in peer.parameters]
+    return [w.numpy().T for w in peer.parameters[::2]]
+
+
+@pytest.mark.filterwarnings("default")  # theirs are theirs
+@pytest.mark.parametrize("peer", ["PyTorch compiled", "PyTorch compiled x10", "JAX", "Keras x10"])
+@pytest.mark.parametrize(("sizes", "optimizer"), [((3, 5, 4), "sgd"), ((3, 9, 8, 1), "adam")])
+def test_everyone_takes_the_steps_that_numpy_does(benchmark_module, monkeypatch, peer, sizes, optimizer):
+    peers, cases = benchmark_module("peers"), benchmark_module("cases")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    for package in peers.NEEDS[peer]:
+        pytest.importorskip(package)
+    monkeypatch.delenv("OMP_NUM_THREADS")  # else what is left of this process has one processor
+    monkeypatch.setattr(cases.Case, "steps", 20)
+    monkeypatch.setattr(cases.Case, "epochs", 1)
+    case = cases.Case(sizes, 7, optimizer=optimizer)
+    numpy, other = peers.NumPy(case), peers.PEERS[peer](case)
+    before = [w.copy() for w in numpy.w]
+    if hasattr(other, "model"):
+        first = [array.copy() for pair in zip(numpy.w, numpy.b, strict=True) for array in pair]  # JAX takes no copy
+        other.model.set_weights(first)
+    numpy.training()
+    other.training()
+    assert other.steps["training"] == 20
+    for w, expected, first in zip(weights_of(other), numpy.w, before, strict=True):
+        np.testing.assert_allclose(w - first, expected - first, atol=5e-5)  # their epsilons stand elsewhere
+        assert np.abs(expected - first).max() > 5e-3
+
+
 def test_advantage_of_each_of_ours_is_over_the_best_peer(benchmark_module):
     times = {"fastnn cython": {"1": 4.0, "2": 2.0}, "PyTorch": {"1": 3.0, "2": 6.0}, "ONNX Runtime": {"2": 5.0}}
     assert benchmark_module("report").advantages(times) == {"fastnn cython": 1.5}
