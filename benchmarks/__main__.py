@@ -22,6 +22,7 @@ BENCHMARKS = {
     "odd": ("train", "training steps of networks that nobody tuned for, every activation, float64, beside peers"),
     "features": ("train", "what dropout, normalisation, clipping ... add to a training step, beside JAX"),
     "versus": ("versus", "training steps beside those of another checkout of fastnn, by turns"),
+    "calls": ("calls", "train_on_batch, predictions, a fit of one step: beside those of another checkout, by turns"),
     "parts": ("parts", "forward, backprop, update, step, training and predict, in pytest-benchmark's own tables"),
     "predict": ("predict", "predicting a batch, 10,000 rows and one row, beside PyTorch and ONNX Runtime"),
     "threads": ("threads", "the chosen number of threads beside each forced one"),

@@ -40,25 +40,35 @@ class Pair(NamedTuple):
         return min(turn.least for turn in turns)
 
 
-def both(workers: tuple[Worker, Worker], arguments: tuple[Any, ...], rounds: int, seconds: float) -> Pair | str:
+def both(
+    workers: tuple[Worker, Worker], arguments: tuple[Any, ...], rounds: int, seconds: float, method: str = "moment"
+) -> Pair | str:
     """Old and new take turns, and turns at being first; or why they cannot."""
     found: tuple[list[Timing], list[Timing]] = ([], [])
     for worker in workers:  # what is made, compiled and calibrated counts for nothing
-        answer = worker.ask(arguments, "moment", 0.0)
+        answer = worker.ask(arguments, method, 0.0)
         if isinstance(answer, str):
             return f"{worker.name}: {answer}"
     for turn in range(rounds):
         for which in (0, 1) if turn % 2 else (1, 0):
-            answer = workers[which].ask(arguments, "moment", seconds)
+            answer = workers[which].ask(arguments, method, seconds)
             if isinstance(answer, str):
                 return f"{workers[which].name}: {answer}"
             found[which].append(answer)
     return Pair(*found)
 
 
-def interpreter(checkout: Path) -> str:
+def checkout(folder: str) -> Path:
+    """A folder that has fastnn/ in it."""
+    path = Path(folder).resolve()
+    if not (path / "fastnn" / "__init__.py").exists():
+        raise SystemExit(f"old got {folder!r}; wants the folder of a checkout, with fastnn/ in it")
+    return path
+
+
+def interpreter(of: Path) -> str:
     """That of a checkout's .venv, if it has one."""
-    path = checkout / ".venv" / "bin" / "python"
+    path = of / ".venv" / "bin" / "python"
     return str(path) if path.exists() else sys.executable
 
 
@@ -100,14 +110,12 @@ def versus(
     median over the rounds of the ratio of two turns that follow each other; beside it stands the ratio of the least
     times. All cases take about ten minutes with two backends and two numbers of threads.
     """
-    other = Path(old).resolve()
-    if not (other / "fastnn" / "__init__.py").exists():
-        raise SystemExit(f"old got {old!r}; wants the folder of a checkout, with fastnn/ in it")
+    other = checkout(old)
     pairs: dict[tuple[Case, str, str], Pair] = {}
     with ExitStack() as stack:
 
-        def worker(name: str, checkout: Path, path: str) -> Worker:
-            return stack.enter_context(Worker(name, Fastnn, processors(), str(checkout), path))
+        def worker(name: str, folder: Path, path: str) -> Worker:
+            return stack.enter_context(Worker(name, Fastnn, processors(), str(folder), path))
 
         workers = worker("old", other, python or interpreter(other)), worker("new", ROOT, sys.executable)
         for case in chosen(cases):
