@@ -40,18 +40,19 @@ class Turns:
     @property
     def first(self) -> Any:
         """The lock, for a thread that does not have it yet; RuntimeError if it has."""
-        if self.lock._is_owned():  # type: ignore[attr-defined]  # and not `mine`, for the sake of speed
+        lock = self.lock
+        if lock._is_owned():  # type: ignore[attr-defined]  # and not `mine`, for the sake of speed
             raise RuntimeError(
                 "a model was asked for something from within a step or a prediction of its own, as by a loss, a "
                 "schedule or the handler of a signal; wants another model there, or a callback between steps, such as "
                 "on_epoch_end"
             )
-        return self.lock
+        return lock
 
-    def lock_for(self, what: str, nests: bool) -> Any:
-        """The lock, for a method that changes a model; ``nests``: it may be called while fit trains, by a callback.
+    def check(self, what: str, nests: bool) -> None:
+        """Raise RuntimeError where a method that changes a model may not be called beside what is running.
 
-        RuntimeError: it may not be called here and now.
+        ``nests``: it may be called while fit trains, by a callback.
         """
         running = self.running
         if self.mine:
@@ -65,7 +66,6 @@ class Turns:
                 f"{what} was called on a model that fit trains in another thread; wants to wait until fit returns: "
                 "only what leaves a model as it is, such as predict, evaluate and save, may be called at once"
             )
-        return self.lock
 
 
 # References without callbacks, as a WeakSet has them: a Ctrl-C that came in such a one would be lost.
@@ -93,7 +93,7 @@ Method = Callable[Concatenate[Owner, Arguments], Result]
 
 
 def exclusive(nests: bool = True) -> Callable[[Method[Owner, Arguments, Result]], Method[Owner, Arguments, Result]]:
-    """Make a method one that a single thread at a time runs; ``nests`` as in `Turns.lock_for`."""
+    """Make a method one that a single thread at a time runs; ``nests`` as in `Turns.check`."""
 
     def changed(method: Method[Owner, Arguments, Result]) -> Method[Owner, Arguments, Result]:
         what = method.__name__
@@ -101,7 +101,9 @@ def exclusive(nests: bool = True) -> Callable[[Method[Owner, Arguments, Result]]
         @wraps(method)
         def taken(self: Owner, /, *arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
             turns = self._turns
-            with turns.lock_for(what, nests):
+            if turns.running is not None:
+                turns.check(what, nests)
+            with turns.lock:
                 outer = turns.running
                 try:
                     turns.running = what

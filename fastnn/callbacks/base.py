@@ -132,6 +132,10 @@ class Callback:
         vars(self).update(state)
 
 
+HOOKS = frozenset(name for name in vars(Callback) if name.startswith("on_")) | {"every_n_steps"}
+"""What decides when a callback is called."""
+
+
 class Backup(Callback):
     """Base of the callbacks that store the whole run; they are called after all others."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .base import BATCH_BEGINS, Backup, Callback, Logs, check, interval, overrides
+from .base import BATCH_BEGINS, HOOKS, Backup, Callback, Logs, check, interval, overrides
 from .history import History
 
 
@@ -25,7 +25,9 @@ class CallbackList:
         if not isinstance(given, Iterable):
             raise TypeError(f"callbacks got {given!r}; wants a list of callbacks")
         self.callbacks = list(given)
-        for callback in self.callbacks:
+        # All but histories as they are, which want the scores of epochs alone, and may hear of them some time after.
+        self.active = [c for c in self.callbacks if type(c) is not History or not HOOKS.isdisjoint(vars(c))]
+        for callback in self.active:
             check(callback)
         self.model = model
         for callback in self.callbacks:
@@ -36,7 +38,7 @@ class CallbackList:
         self.others = [c for c in self.callbacks if not isinstance(c, History)]
         self.others += [c for c in self.callbacks if isinstance(c, History) and not _is_history(c)]
         self.backups = [c for c in self.callbacks if isinstance(c, Backup)]
-        every = [(c, n) for c in self.callbacks if (n := interval(c)) is not None]
+        every = [(c, n) for c in self.active if (n := interval(c)) is not None]
         self.step_callbacks = every  # with the number of steps after which each is called
         self.batch_begins = [(c, n) for c, n in every if any(overrides(c, hook) for hook in BATCH_BEGINS)]
         self._intervals = {n for _, n in every}
@@ -44,13 +46,13 @@ class CallbackList:
 
     @property
     def needs_epochs(self) -> bool:
-        """Whether a callback must be called as an epoch begins or ends; histories may hear of it some time after."""
+        """Whether a callback must be called as an epoch begins or ends."""
         return any(
             isinstance(c, Backup)
             or interval(c) is not None
             or overrides(c, "on_epoch_begin")
             or (overrides(c, "on_epoch_end") and not _is_history(c))
-            for c in self.callbacks
+            for c in self.active
         )
 
     def next_stop(self, step: int, end: int) -> int:
@@ -64,7 +66,7 @@ class CallbackList:
     @property
     def needs_progress(self) -> bool:
         """Whether a callback has `on_progress`, which is called within epochs."""
-        return any(overrides(c, "on_progress") for c in self.callbacks)
+        return any(overrides(c, "on_progress") for c in self.active)
 
     def set_params(self, params: Mapping[str, Any]) -> None:
         for callback in self.callbacks:
@@ -104,7 +106,7 @@ class CallbackList:
 
     def wants(self, *hooks: str) -> bool:
         """Whether a callback defines one of these methods."""
-        return any(overrides(callback, hook) for callback in self.callbacks for hook in hooks)
+        return any(overrides(callback, hook) for callback in self.active for hook in hooks)
 
     def on_train_batch_begin(self, step: int, batch: int) -> None:
         """Call each whose steps begin again after ``step`` are done; the batch's number is within its epoch."""

@@ -17,7 +17,7 @@ from .engine import Engine
 from .functions import BatchLoss, Function, ScalarActivation, ScalarLoss
 from .layer_plan import LayerPlan
 from .memory import address, aligned, grown
-from .optimizer import CLIPS, Average
+from .optimizer import CLIPS, Average, OptimizerPlan
 from .parameters import Count
 from .prepared import Predictor, Step
 from .run import Training, epoch_order

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fastnn.kernels import records
 from fastnn.kernels.records import JobRecord
-from .memory import Array, address, end_address
+from .memory import Array, address, extent
 from .sparse import SparseRows
 
 KIND_CODES = {np.dtype(kind): code for code, kind in enumerate(records.KINDS)}
@@ -80,16 +80,16 @@ class Data:
 def point_at(data: Data, batch_size: int = 0) -> Any:
     """The group of a job that points at the data, which must live as long as the job reads it."""
     x, y = data.x, data.y
+    values = x.values if isinstance(x, SparseRows) else x
+    start = address(values)
+    group = _Group(x=start, x_kind=KIND_CODES[x.dtype], x_end=start + extent(values))
     if isinstance(x, SparseRows):
-        values, columns, starts = x.values, x.columns, x.starts
-        group = _Group(x=address(values), x_kind=KIND_CODES[x.dtype], x_end=end_address(values))
-        group.row_starts, group.columns = address(starts), address(columns)
+        group.row_starts, group.columns = address(x.starts), address(x.columns)
     else:
-        group = _Group(x=address(x), x_kind=KIND_CODES[x.dtype], x_end=end_address(x))
         group.x_row, group.x_column = x.strides
     if y is not None:
-        group.y, group.y_kind, group.y_labels = address(y), KIND_CODES[y.dtype], data.labels
+        group.y = start = address(y)
+        group.y_kind, group.y_labels, group.y_end = KIND_CODES[y.dtype], data.labels, start + extent(y)
         group.y_row, group.y_column = y.strides[0], y.itemsize if y.ndim == 1 else y.strides[1]
-        group.y_end = end_address(y)
     group.sample_weight, group.rows, group.batch_size = address(data.weight), len(x), batch_size
     return group

@@ -22,7 +22,7 @@ from .jobs import MODE, SYNCHRONISATION_WORDS, blank, column_records, fill_train
 from .layer_plan import LayerPlan
 from .layout import Layout
 from .memory import Array, Buffers, address, aligned
-from .optimizer import Average, OptimizerSettings, Rates
+from .optimizer import OptimizerPlan, OptimizerSettings
 from .parameters import Count, Parameters
 from .run import Training
 from .sparse import SparseRows
@@ -191,32 +191,19 @@ class Engine:
             self.buffers.pop("gradients", None)  # chunks add up whole vectors: what is not written there stays 0
             self.prepared.clear()  # they hold what was set before
 
-    def set_optimizer(
-        self,
-        optimizer: str,
-        hyper: Sequence[float | Rates],
-        clip: tuple[str, float] = ("", 0.0),
-        average: Average | None = None,
-        accumulated_steps: int = 1,
-    ) -> None:
-        """The optimizer, by its name in OPTIMIZERS, and its constants in that order, then the weight decay.
-
-        The first, the learning rate, may be a function.  Slots keep what they hold; new ones begin as the table says.
-        ``clip`` is a name in records.CLIPS and the limit; ``average`` asks for a moving average of the parameters.
-        One update is made of the mean gradient of ``accumulated_steps``.
-        """
-        asked = (optimizer, list(hyper), clip, average, accumulated_steps)
-        before = self.optimizer.asked
-        if before == asked:
+    def set_optimizer(self, plan: OptimizerPlan) -> None:
+        """The optimizer that trains from now on."""
+        before = self.optimizer.plan
+        if plan is before or plan == before:
             return
         with self.busy:
-            if before is None or (before[0], *before[2:]) != (optimizer, *asked[2:]):
+            if before is None or plan._replace(hyper=before.hyper) != before:
                 self.prepared.clear()  # they hold what was set before
-            self.optimizer.set(*asked)
+            self.optimizer.set(plan)
 
     def forget(self) -> None:
         """Let the next set_optimizer begin anew."""
-        self.optimizer.asked = None
+        self.optimizer.plan = None
         self.parameters.forget_slots()
 
     def use_average(self) -> None:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fastnn.kernels import records, tuning
 from fastnn.kernels.records import JobRecord, LayerRecord
 from .cost_model import ROW_BLOCK, CostModel
 from .layout import Layout
-from .memory import WIDTH_MULTIPLE, Array, address, padded, spread
+from .memory import BYTE, DOUBLE, WIDTH_MULTIPLE, Array, address, padded, spread
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -75,10 +73,10 @@ def fill_training(
     memory.gradients = place("gradients", parts * layout.parameter_count, real)
     if split.from_data:
         memory.inputs = place("inputs", capacity * layout.input_stride, real)
-    memory.scratch = place("scratch", threads * layout.scratch_size, np.uint8)
+    memory.scratch = place("scratch", threads * layout.scratch_size, BYTE)
     memory.partials = place("partials", -(-batch_size // ROW_BLOCK) * layout.partial_values, real)
-    memory.sums = place("sums", layout.sum_count, np.float64)
-    memory.scores = place("scores", turns * batch_size * (1 + job.loss.metric_count), np.float64)
+    memory.sums = place("sums", layout.sum_count, DOUBLE)
+    memory.scores = place("scores", turns * batch_size * (1 + job.loss.metric_count), DOUBLE)
     engine.parameters.lend(costs.keeps_transposed(batch_size, threads, chunks), changes=mode != "gradient")
 
 
@@ -92,8 +90,8 @@ def fill_inference(engine: Engine, mode: str, capacity: int, threads: int, costs
     job.run.mode, job.memory = MODE[mode], engine.blank.memory
     memory = job.memory
     _place_workspace(engine, costs or engine.costs, capacity, threads)
-    memory.scratch = place("scratch", threads * layout.scratch_size, np.uint8)
-    memory.scores = place("scores", threads * capacity * (1 + job.loss.metric_count), np.float64)
+    memory.scratch = place("scratch", threads * layout.scratch_size, BYTE)
+    memory.scores = place("scores", threads * capacity * (1 + job.loss.metric_count), DOUBLE)
 
 
 def _place_workspace(engine: Engine, costs: CostModel, capacity: int, threads: int) -> None:
@@ -117,7 +115,7 @@ def replica(engine: Engine, number: int) -> Any:
         copy[: len(array)] = array
         setattr(job.network, name, address(copy))
     # Nobody reads these, but where two threads write the same memory, each waits for the other.
-    job.memory.sums = engine.buffers.place(f"sums {number}", engine.layout.sum_count, np.float64)
+    job.memory.sums = engine.buffers.place(f"sums {number}", engine.layout.sum_count, DOUBLE)
     return job
 
 

@@ -10,6 +10,8 @@ from fastnn.typing import Array
 
 WIDTH_MULTIPLE: int = tuning.WIDTH_MULTIPLE
 
+BYTE, DOUBLE = np.dtype(np.uint8), np.dtype(np.float64)
+
 KEPT_ROWS = 256
 """The least rows that `grown` makes."""
 
@@ -28,9 +30,10 @@ def spread(count: int, size: int) -> int:
 def aligned(count: int, dtype: npt.DTypeLike) -> Array:
     """A vector of zeros that starts on a cache line."""
     dtype = np.dtype(dtype)
-    raw = np.zeros(count * dtype.itemsize + 64, np.uint8)
+    size = count * dtype.itemsize
+    raw = np.zeros(size + 64, BYTE)
     start = -address(raw) % 64
-    return raw[start : start + count * dtype.itemsize].view(dtype)
+    return raw[start : start + size].view(dtype)
 
 
 def grown(array: Array, rows: int, most: int) -> Array:
@@ -52,12 +55,12 @@ def address(array: Array | None) -> int:
         return int(array.__array_interface__["data"][0])
 
 
-def end_address(array: Array) -> int:
-    """The first byte behind the array's last one."""
+def extent(array: Array) -> int:
+    """How many bytes there are from an array's first value to the end of the last one in memory."""
     if array.flags.c_contiguous:
-        return address(array) + array.nbytes
+        return array.nbytes
     reach: int = sum(max(0, (n - 1) * stride) for n, stride in zip(array.shape, array.strides, strict=True))
-    return address(array) + reach + array.itemsize
+    return reach + array.itemsize
 
 
 class Buffers(dict[str, Array]):

@@ -24,12 +24,36 @@ class Average(NamedTuple):
     frequency: int
 
 
+class OptimizerPlan(NamedTuple):
+    """What an optimizer is to do.
+
+    Attributes
+    ----------
+    row : str
+        Its name in OPTIMIZERS.
+    hyper : tuple
+        Its constants in that order, then the weight decay.  The first, the learning rate, may be a function.
+    clip : (str, float)
+        How gradients are clipped, a name in records.CLIPS, and the limit.
+    average : Average or None
+        A moving average of the parameters that is asked for.
+    accumulated_steps : int
+        One update is made of the mean gradient of so many.
+    """
+
+    row: str
+    hyper: tuple[float | Rates, ...]
+    clip: tuple[str, float] = ("", 0.0)
+    average: Average | None = None
+    accumulated_steps: int = 1
+
+
 class OptimizerSettings:
     """The optimizer and its constants.
 
     Attributes
     ----------
-    asked : tuple or None
+    plan : OptimizerPlan or None
         What `set` was given.
     rates : Rates or None
         The learning rate, where it is a function.
@@ -37,22 +61,16 @@ class OptimizerSettings:
 
     def __init__(self, group: Any, parameters: Parameters) -> None:
         self._group, self._parameters = group, parameters
-        self.asked: tuple[Any, ...] | None = None
+        self.plan: OptimizerPlan | None = None
         self.rates: Rates | None = None
         self._hyper = np.zeros(records.DECAY + 1)
         group.hyper, group.average = address(self._hyper), -1
 
-    def set(
-        self,
-        optimizer: str,
-        hyper: list[float | Rates],
-        clip: tuple[str, float],
-        average: Average | None,
-        accumulated_steps: int,
-    ) -> None:
-        """Take an optimizer, by its name in OPTIMIZERS; see `Engine.set_optimizer`."""
+    def set(self, plan: OptimizerPlan) -> None:
+        """Take an optimizer.  Slots keep what they hold; new ones begin as the table of formulas says."""
+        optimizer, hyper, clip, average, accumulated_steps = plan
         row, group = OPTIMIZERS[optimizer], self._group
-        self.asked = None  # until all of it is there
+        self.plan = None  # until all of it is there
         self.rates = hyper[0] if callable(hyper[0]) else None
         *constants, decay = [0.0 if callable(value) else value for value in hyper]
         self._hyper[: len(constants)], self._hyper[records.DECAY] = constants, decay
@@ -70,7 +88,7 @@ class OptimizerSettings:
         group.average = -1 if average is None else len(names) - 1
         if average is not None:
             group.average_momentum, group.average_frequency = average.momentum, average.frequency
-        self.asked = optimizer, hyper, clip, average, accumulated_steps
+        self.plan = plan
 
     def schedule(self, iterations: int, steps: int, buffers: Buffers) -> int:
         """Put the learning rates in place of the steps after ``iterations``; returns of how many, at most ``steps``."""

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from fastnn.kernels.records import LACKING, JobRecord
 from .cost_model import ROW_BLOCK
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def fits(array: Any, width: int, dtype: np.dtype[Any]) -> bool:
     """Whether it is a (rows, width) array of the dtype, with some rows."""
     return (
-        type(array) is np.ndarray
+        type(array) is ndarray
         and array.dtype is dtype
         and array.ndim == 2
         and array.shape[1] == width
@@ -92,11 +93,11 @@ class Prediction(_Prepared):
     def __call__(self, engine: Engine, x: Any) -> Array:
         """The outputs of so many rows; the engine, which is the one it was made for, is this thread's now."""
         if self.copies:
-            self.x[:] = x
+            self.x[...] = x
             self.entry(self.layers_address, self.job_address, 0)
             return self.output.copy()
         if not fits(x, self.x.shape[1], self.x.dtype) or len(x) != self.rows or not x.flags.c_contiguous:
-            self.x[:] = x
+            self.x[...] = x
             x = self.x
         start = address(x)
         data, output = self.data, self.output
@@ -149,16 +150,19 @@ class Predictor:
 
     def __init__(self, engine: Engine, rows: int) -> None:
         self._engine, self._turns = engine, engine.turns
-        self._shape = rows, engine.inputs
-        self._row = self._shape[1:] if rows == 1 else self._shape  # may be given too
+        self._shapes = [(rows, engine.inputs)] if rows > 1 else [(1, engine.inputs), (engine.inputs,)]
         self._prediction = Prediction(engine, rows)
 
     def __call__(self, x: Any) -> Array:
-        known = type(x) is np.ndarray and (x.shape == self._shape or x.shape == self._row)
-        if not known or x.dtype.kind not in NUMBERS:
+        if type(x) is not ndarray or x.shape not in self._shapes or x.dtype.kind not in NUMBERS:
             x = self._checked(x)
+        prediction = self._prediction
         with self._turns.first:
-            return self._prediction(self._engine, x)
+            if not prediction.copies:
+                return prediction(self._engine, x)
+            prediction.x[...] = x  # as the prediction would: a call of it takes as long as all this
+            prediction.entry(prediction.layers_address, prediction.job_address, 0)
+            return prediction.output.copy()
 
     def _checked(self, x: Any) -> Array:
         """x as an array of numbers of the right shape; TypeError or ValueError if it is something else."""
@@ -168,13 +172,13 @@ class Predictor:
             raise ValueError(f"x got rows that differ in length; wants an array {self._wanted}") from error
         if array.dtype.kind not in NUMBERS:
             raise TypeError(f"x got {x!r:.80}; wants {self._wanted} real numbers")
-        if array.shape != self._shape and array.shape != self._row:
+        if array.shape not in self._shapes:
             raise ValueError(f"x got shape {array.shape}; wants {self._wanted}")
         return array
 
     @property
     def _wanted(self) -> str:
-        return " or ".join(map(str, dict.fromkeys((self._shape, self._row))))
+        return " or ".join(map(str, self._shapes))
 
 
 STREAK, STREAK_SECONDS = 16, 2e-4
@@ -235,7 +239,7 @@ class Step(_Prepared):
         self.memory.scores, self.memory.results = address(self.scores), address(self.results)
         self.optimizer = job.optimizer  # a group alone is found faster at each call
 
-    def __call__(self, engine: Engine, data: Data) -> Array | None:
+    def __call__(self, engine: Engine, data: Data) -> list[float] | None:
         """Take a step.
 
         Returns the means over the rows of the loss before it and of the metrics; None if the loss or a weight became
@@ -245,8 +249,8 @@ class Step(_Prepared):
         if self.version != parameters.version:
             parameters.save(self.backup)
         parameters.lend(keeps_transposed=True)
-        self.x[:] = data.x  # copies of few rows cost less than the addresses of new arrays
-        self.y[:] = data.y  # type: ignore[assignment]
+        self.x[...] = data.x  # copies of few rows cost less than the addresses of new arrays
+        self.y[...] = data.y  # type: ignore[assignment]
         if data.weight is not None or self.weighted:
             self.weight[:] = 1.0 if data.weight is None else data.weight
             self.weighted = data.weight is not None
@@ -255,9 +259,10 @@ class Step(_Prepared):
         if engine.optimizer.rates is not None:
             self.rate[:] = engine.optimizer.rates(np.array([iterations]))
             optimizer.rates = address(self.rate)
-        self.results[:] = 0.0
+        self.results.fill(0.0)
         if self.entry(self.layers_address, self.job_address, 0):
             return None
         parameters.came_along()
         self.version = parameters.version
-        return self.results / self.rows
+        rows = self.rows
+        return [total / rows for total in self.results.tolist()]

@@ -13,10 +13,12 @@ from fastnn.kernels import records
 from fastnn.kernels.backends.numpy import mixed, shuffled
 from .dataset import CONVERTED_BYTES, Data, point_at
 from .jobs import SYNCHRONISATION_WORDS, fill_training
-from .memory import Array, address, aligned, grown
+from .memory import KEPT_ROWS, Array, address, aligned, grown
 
 if TYPE_CHECKING:
     from .engine import Engine
+
+GOOD = slice(records.GOOD_STEP, records.GOOD_UPDATES + 1)
 
 
 class Training:
@@ -62,9 +64,9 @@ class Training:
         self.row_weights: npt.NDArray[np.float64] | None = None
         self._laid_down = 0
         self.epochs, self.steps = epochs, epochs * self.steps_per_epoch
-        self._words = aligned(SYNCHRONISATION_WORDS, np.int64)
-        self.results = np.zeros((0, 1 + len(engine.metrics)))
-        self._grow(1)
+        self._synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
+        self._words = memoryview(self._synchronisation)  # type: ignore[arg-type]  # which gives Python's integers
+        self.results = np.zeros((min(epochs, KEPT_ROWS), 1 + len(engine.metrics)))
         self.lazy_nan_check = False
         self.outputs = np.empty((self.rows, engine.outputs), engine.dtype) if engine.keeps_outputs else None
         self.observe: Callable[[Training], None] | None = None
@@ -73,13 +75,13 @@ class Training:
         self.threads = costs.training_threads(self.batch_size, self.chunks or self.batch_size)
         self._may_replicate = costs.replicates(self.threads, self.chunks)
         self.backup = engine.spare_backup
-        engine.spare_backup = aligned(0, engine.dtype)
+        engine.spare_backup = np.empty(0, engine.dtype)
         self.keep_good()
 
     @property
     def step(self) -> int:
         """Where it stands."""
-        return int(self._words[records.DONE])
+        return self._words[records.DONE]
 
     @step.setter
     def step(self, step: int) -> None:
@@ -88,11 +90,11 @@ class Training:
     @property
     def diverged(self) -> int:
         """Number of the first epoch that was not finite, from 1; 0 while all is well."""
-        found = int(self._words[records.DIVERGED])
+        found: int = self._words[records.DIVERGED]
         if found or not self.steps:
             return found
         epoch = max(self.step - 1, 0) // self.steps_per_epoch
-        return 0 if math.isfinite(self.results[epoch, 0]) else epoch + 1
+        return 0 if math.isfinite(self.results.item(epoch, 0)) else epoch + 1
 
     @diverged.setter
     def diverged(self, epoch: int) -> None:
@@ -143,11 +145,11 @@ class Training:
         epoch = max(self.step - 1, 0) // self.steps_per_epoch
         return epoch, self.step - epoch * self.steps_per_epoch
 
-    def means(self, epoch: int) -> Array:
+    def means(self, epoch: int) -> list[float]:
         """Loss and metrics of an epoch, or of as much of it as there has been."""
         steps = self.step - epoch * self.steps_per_epoch
-        means: Array = self.results[epoch] / min(max(1, steps) * self.batch_size, self.rows)
-        return means
+        rows = min(max(1, steps) * self.batch_size, self.rows)
+        return [total / rows for total in self.results[epoch].tolist()]
 
     def samples(self, epoch: int) -> int:
         """Rows of an epoch."""
@@ -180,7 +182,7 @@ class Training:
 
     def _set_kept_at(self, step: int, updates: int) -> None:
         """Say which steps and updates the backup is of; the kernels do, as an epoch begins."""
-        self._words[[records.GOOD_STEP, records.GOOD_UPDATES]] = step, updates
+        self._synchronisation[GOOD] = step, updates
 
     @property
     def resumable(self) -> bool:
@@ -198,7 +200,7 @@ class Training:
         with engine.busy:
             if self.finite:
                 return
-            engine.parameters.restore(self.backup, int(self._words[records.GOOD_UPDATES]))
+            engine.parameters.restore(self.backup, self._words[records.GOOD_UPDATES])
 
     def get_state(self) -> dict[str, Any]:
         """Where the run is: what, beside the engine's parameters, slots and count of updates, makes it go on from here.
@@ -212,7 +214,7 @@ class Training:
             "seed": self.seed,
             "sums": self.results[self.step // self.steps_per_epoch].tolist() if within else None,
             "good": self.backup if within else None,
-            "good_at": self._words[[records.GOOD_STEP, records.GOOD_UPDATES]].tolist(),
+            "good_at": self._synchronisation[GOOD].tolist(),
             "outputs": self.outputs[:rows] if within and self.outputs is not None else None,
         }
 
@@ -239,7 +241,7 @@ class Training:
             replicate = self._may_replicate and job.optimizer.clip < records.CLIPNORM
             fill_training(engine, "train", self.batch_size, self.threads, self.chunks, replicate, self.costs)
             job.run.steps_per_epoch, job.network.backup = self.steps_per_epoch, address(self.backup)
-            job.run.synchronisation = address(self._words)
+            job.run.synchronisation = address(self._synchronisation)
             while self.step < last and not (self.diverged or self.not_finite):
                 first = self.step
                 stop = self._attach(first, first + engine.schedule(last - first))
@@ -249,7 +251,7 @@ class Training:
                 self._grow((stop - 1) // self.steps_per_epoch + 1)
                 job.memory.results = address(self.results) + epoch * self.results.shape[1] * 8
                 job.memory.output, job.memory.output_row = address(self.outputs), engine.outputs
-                engine.call(job, self._words, self.threads, replicate)
+                engine.call(job, self._synchronisation, self.threads, replicate)
             if not self.diverged:
                 engine.parameters.came_along()
         if self.observe is not None:

@@ -19,9 +19,9 @@ def wanted(model: Sequential) -> Requirements:
     """What the model wants of rows that it is trained on or measured with."""
     assert model.loss is not None
     plan = model._loss_plan or model._loss_plan_of(model.loss)
-    inputs, outputs = model._inputs, model._widths[-1] or 0
+    outputs = model._widths[-1] or 0 if model._engine is None else model._engine.outputs
     domain, repeats = plan.domain, plan.outputs_a_target
-    return Requirements(inputs, outputs, model.dtype, plan.labels, domain, repeats)
+    return Requirements(model._inputs, outputs, model.dtype, plan.labels, domain, repeats)
 
 
 def rows(

@@ -15,7 +15,6 @@ from fastnn.errors import warn
 from fastnn.metrics import Watch
 from fastnn.optimizers import LBFGS, Optimizer
 from fastnn.training import Held, Loop, Minimizer, Reporter, Steps, StreamTraining, named
-from fastnn.typing import Array
 from . import datasets, sharing
 
 if TYPE_CHECKING:
@@ -133,9 +132,8 @@ class Fit:
         sharing.own_shared(model, engine)
         assert model.optimizer is not None
         model.optimizer.configure(engine)
-        check_x = self._check_of_x() if self.lazy_nan_check else None
-        model.stop_training = False
-        model.history = history
+        check_x = self._check_x if self.lazy_nan_check else None
+        vars(model).update(stop_training=False, history=history)
         history.samples = len(train) if isinstance(train, Data) else 0
 
         reporter = Reporter(engine, model._metrics, self.validation, self.epochs, callbacks, history)
@@ -195,20 +193,10 @@ class Fit:
             raise ValueError("callbacks got a backup, but LBFGS begins anew with each fit; wants none beside it")
         return callbacks
 
-    def _check_of_x(self) -> Callable[[], None]:
-        """A function that looks for NaN in x, and leaves the model as it was before fit where it raises for one."""
-        model, train = self.model, self.train
-        history, draws = model.history, model._rng.bit_generator.state
-
-        def check() -> None:
-            assert isinstance(train, Data)
-            try:
-                data.check_finite(train.x, "x", model.dtype)
-            except ValueError:
-                model.history, model._rng.bit_generator.state = history, draws
-                raise
-
-        return check
+    def _check_x(self) -> None:
+        """Look for NaN in x, of rows in memory."""
+        assert isinstance(self.train, Data)
+        data.check_finite(self.train.x, "x", self.model.dtype)
 
 
 # --- A single step ---
@@ -223,25 +211,27 @@ def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: An
     if model.optimizer.full_batch:
         raise RuntimeError("train_on_batch takes a single step, which LBFGS cannot; wants fit, or another optimizer")
     batch = _plain_batch(model, x, y) if sample_weight is None and class_weight is None else None
-    batch = batch or data.weighed(
-        datasets.wanted(model).data(datasets.flat(model, Chunk(x, y, sample_weight))), class_weight
-    )
-    engine, optimizer = model._built(batch.width), model.optimizer
+    if batch is None:
+        asked = datasets.wanted(model)
+        batch = data.weighed(asked.data(datasets.flat(model, Chunk(x, y, sample_weight))), class_weight)
+        model._built(batch.width)
+    engine = model._engine
+    assert engine is not None
     if model._shares:
         sharing.own_shared(model, engine)
-    optimizer.configure(engine)
-    watch = Watch(model._metrics)
+    model.optimizer.configure(engine)
+    watch = Watch(model._metrics) if engine.keeps_outputs else None
     values = _step(engine, batch, watch)
     if values is None:
         raise FloatingPointError(
             "train_on_batch: the step made the loss or a weight NaN or infinite; the weights are as before. "
             "Try a smaller learning_rate, or scaled inputs"
         )
-    return named(values, model._metrics, watch.results())
+    return named(values, model._metrics, () if watch is None else watch.results())
 
 
 def _plain_batch(model: Sequential, x: Any, y: Any) -> Data | None:
-    """x and y as they are, where a glance shows that nothing is wrong with them."""
+    """x and y as they are, for a model that is built, where a glance shows that nothing is wrong with them."""
     engine, plan = model._engine, model._loss_plan
     if engine is None or plan is None or plan.labels or plan.domain or plan.outputs_a_target > 1:
         return None
@@ -250,18 +240,18 @@ def _plain_batch(model: Sequential, x: Any, y: Any) -> Data | None:
     return Data(x, y) if len(x) == len(y) and prepared.finite(x) and prepared.finite(y) else None
 
 
-def _step(engine: Engine, batch: Data, watch: Watch) -> Array | None:
+def _step(engine: Engine, batch: Data, watch: Watch | None) -> list[float] | None:
     """The means of the loss before the step and of the metrics, which ``watch`` may see; None if it diverged."""
-    rows = len(batch)
-    with engine.busy:
-        step = None if watch else prepared.step(engine, rows, batch.labels)
-        if step is not None:
-            return step(engine, batch)
+    rows = len(batch.x)
+    if watch is None:
+        with engine.turns.first:
+            step = prepared.step(engine, rows, batch.labels)
+            if step is not None:
+                return step(engine, batch)
     run = engine.train(batch, rows, 1, False, 0)
-    run.observe = watch.observe if watch else None
+    run.observe = None if watch is None else watch.observe
     run.advance(1)
     if run.diverged:
         run.restore_good()
         return None
-    means: Array = run.results[0] / rows
-    return means
+    return run.means(0)

@@ -28,7 +28,7 @@ def predict(
     engine = model._engine if model._engine is None else model._built()
     output: Array | None = None
     if engine is not None and steps is None and callbacks is None and prepared.fits(x, engine.inputs, engine.dtype):
-        with engine.busy:
+        with engine.turns.first:
             prediction = prepared.prediction(engine, len(x))
             if prediction is not None:
                 output = prediction(engine, x)

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastnn import schedules
 from fastnn.data import boolean, positive_integer, real_number
-from fastnn.engine import CLIPS, OPTIMIZERS, Average, Count, Engine
+from fastnn.engine import CLIPS, OPTIMIZERS, Average, Count, Engine, OptimizerPlan
 from fastnn.names import Configurable, serialize
 
 DEFAULTS = {name: row.hyper for name, row in OPTIMIZERS.items()}  # of each row of the table of formulas
@@ -182,17 +182,18 @@ class Optimizer(Configurable):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._checks:
             value = self._checks[name](value, name)
-        self.__dict__.pop("_engine_options", None)
+        self.__dict__["_plans"] = []
         super().__setattr__(name, value)
+        self.__dict__["_plans"] = []  # another thread may have filled the last one meanwhile
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy counts for itself, and is no model's."""
-        private = ("_count", "_model", "_engine_options")
+        private = ("_count", "_model", "_plans")
         return {name: v for name, v in vars(self).items() if name not in private} | {"iterations": self.iterations}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         rest = dict(state)
-        vars(self)["_count"] = Count(rest.pop("iterations"))
+        vars(self).update(_count=Count(rest.pop("iterations")), _plans=[])
         vars(self).update(rest)
 
     def given_to(self, model: Any) -> Self:
@@ -240,20 +241,22 @@ class Optimizer(Configurable):
 
     def describe_to(self, engine: Engine) -> None:
         """Tell an engine of the optimizer; no more."""
-        engine.set_optimizer(self.row, self.hyper(), *self.options())
+        engine.set_optimizer(self.plan())
+
+    def plan(self) -> OptimizerPlan:
+        """What engines are told of the optimizer: the same object until an attribute is set."""
+        plans: list[OptimizerPlan] = self.__dict__["_plans"]
+        if not plans:
+            plans.append(OptimizerPlan(self.row, tuple(self.hyper()), *self.options()))
+        return plans[0]
 
     def options(self) -> tuple[tuple[str, float], Average | None, int]:
-        """How gradients are clipped, weights averaged and gradients accumulated, as `Engine.set_optimizer` takes it.
+        """How gradients are clipped, weights averaged and gradients accumulated, as a plan says it.
 
         Clipping is a way and a limit, ("", 0.0) for none.  ValueError: more than one way to clip is asked for.
         """
-        known: tuple[tuple[str, float], Average | None, int] | None = self.__dict__.get("_engine_options")
-        if known is not None:  # train_on_batch asks in every call
-            return known
         clips = [(name, getattr(self, name)) for name in CLIPS if getattr(self, name) is not None]
         if len(clips) > 1:
             raise ValueError(f"{' and '.join(name for name, _ in clips)} got a value each; wants at most one of them")
         average = Average(self.ema_momentum, self.ema_overwrite_frequency or 0) if self.use_ema else None
-        found = (clips or [("", 0.0)])[0], average, self.gradient_accumulation_steps or 1
-        self.__dict__["_engine_options"] = found
-        return found
+        return (clips or [("", 0.0)])[0], average, self.gradient_accumulation_steps or 1

@@ -21,11 +21,10 @@ from fastnn.typing import Array
 from .stream import Steps
 
 
-def named(values: Array, metrics: Sequence[Watched], kept: Sequence[Any] = ()) -> Logs:
+def named(values: Sequence[float], metrics: Sequence[Watched], kept: Sequence[Any] = ()) -> Logs:
     """The loss and the metrics by name, from their means over the rows, and what NumPy made of outputs."""
-    loss, *sums = values.tolist()
-    logs = {"loss": loss}
-    means, others = iter(sums), iter(kept)
+    means, others = iter(values), iter(kept)
+    logs = {"loss": next(means)}
     for name, metric, row, _ in metrics:
         value = next(means) if row else next(others)
         logs[name] = math.sqrt(value) if row and metric.root else value
@@ -65,7 +64,7 @@ def _by_batches(engine: Engine, held: Held, metrics: Sequence[Watched], callback
     for number, batch in enumerate(batches(held.rows, held.batch_size, engine.dtype)):
         callbacks.call("on_test_batch_begin", number, {})
         sums, count = sums + _measured(engine, batch, watch, len(batch)) * len(batch), count + len(batch)
-        logs = named(sums / count, metrics, watch.results())
+        logs = named((sums / count).tolist(), metrics, watch.results())
         callbacks.call("on_test_batch_end", number, logs)
         if callbacks.model.stop_evaluating:
             break
@@ -79,12 +78,12 @@ def evaluate(engine: Engine, rows: Data | Feed, metrics: Sequence[Watched], batc
     """
     watch = Watch(metrics)
     if not watch:
-        return named(data.evaluate(engine, rows), metrics)
+        return named(data.evaluate(engine, rows).tolist(), metrics)
     if isinstance(rows, Feed):
         means = rows.means(engine, lambda part, size: _measured(engine, part, watch, size))
     else:
         means = _measured(engine, rows, watch, batch_size)
-    return named(means, metrics, watch.results())
+    return named(means.tolist(), metrics, watch.results())
 
 
 def _measured(engine: Engine, rows: Data, watch: Watch, batch_size: int) -> Array:
@@ -188,7 +187,7 @@ class Reporter:
             self.watch.reset()
             self.callbacks.on_epoch_begin(self.epochs[epoch])
 
-    def logs(self, means: Array) -> Logs:
+    def logs(self, means: Sequence[float]) -> Logs:
         """The loss and the metrics by name, from their means over the rows so far of the epoch at hand."""
         return named(means, self.metrics, self.watch.results())
 

@@ -135,9 +135,9 @@ class StreamTraining:
             return self._ended[epoch]
         return (place.sums, place.rows) if place.run is None else _with_block(place, place.run)
 
-    def means(self, epoch: int) -> Array:
+    def means(self, epoch: int) -> list[float]:
         sums, rows = self._scores(epoch)
-        return np.asarray(sums / max(1, rows))
+        return [total / max(1, rows) for total in sums.tolist()]
 
     def samples(self, epoch: int) -> int:
         return self._scores(epoch)[1]

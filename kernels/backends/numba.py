@@ -33,8 +33,7 @@ def load(dtype: str) -> Run:
     run: Any = njit(**OPTIONS)(_function(dtype, key))
     run._cache = kept_before = _Kept(dtype, key)
     with kept_before.announced:
-        run.compile(SIGNATURE)
-    entry: Run = run
+        entry: Run = run.compile(SIGNATURE)  # called as it is: Numba would look at the arguments' types first
     return entry
 
 
