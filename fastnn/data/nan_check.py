@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.engine import ThreadPool, processors
+from fastnn.engine import ThreadPool, prepared, processors
 from fastnn.typing import Array
 
 BLOCK_BYTES = 2**20  # checks go through an array by so much, which stays in cache and keeps temporaries small
@@ -20,7 +20,7 @@ def check_finite(array: Array, name: str, dtype: str = "float64", first_row: int
     if array.dtype.kind != "f":
         return
     largest, all_fit = _largest(dtype, array.dtype)
-    if all_fit and _sums_to_finite(array):
+    if all_fit and (prepared.finite(array) or _sums_to_finite(array)):
         return
     at = first_outside(array, -largest, largest)
     if at is None:

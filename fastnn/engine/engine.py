@@ -24,7 +24,7 @@ from .layout import Layout
 from .memory import Array, Buffers, address, aligned
 from .optimizer import OptimizerPlan, OptimizerSettings
 from .parameters import Count, Parameters
-from .run import Training
+from .run import RunMemory, Training
 from .sparse import SparseRows
 from .workers import crew_of
 
@@ -67,7 +67,7 @@ class Engine:
         self.trains = False  # fit does
         self.prepared: dict[Any, Any] = {}
         self.buffers = Buffers()
-        self.spare_backup = aligned(0, dtype)
+        self.spare_memory: RunMemory | None = None  # of the last run
         self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
         self.layout = layout = Layout(inputs, self.plans, self.dtype)
         self.layers, self.outputs, self.parameter_count = layout.records, layout.outputs, layout.parameter_count

@@ -38,6 +38,8 @@ class Layout:
         Values of a block of rows' sums for batch normalisation; doubles that rows of the matrices are summed into.
     scratch_size : int
         Bytes of a thread's scratch memory.
+    functions : list of Function
+        The activations that are the user's own.
     """
 
     def __init__(self, inputs: int, plans: Sequence[LayerPlan], dtype: np.dtype[Any]) -> None:
@@ -68,11 +70,7 @@ class Layout:
         self.row_values += self.target_stride
         self.parameter_count, self.sum_count = max(self._parameters, WIDTH_MULTIPLE), self._sums * records.SUMS
         self.scratch_size = tuning.scratch_layout(self.size)[1] + -(-self._statistics * self.size // 64) * 64
-
-    @property
-    def functions(self) -> list[Function]:
-        """The activations that are the user's own."""
-        return [plan.parameter for plan in self.plans if isinstance(plan.parameter, Function)]
+        self.functions = [plan.parameter for plan in self.plans if isinstance(plan.parameter, Function)]
 
     # --- The kinds of layers, as they are called in records.LAYER_KINDS ---
 

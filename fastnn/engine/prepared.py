@@ -23,6 +23,9 @@ from .memory import WIDTH_MULTIPLE, Array, address, aligned
 if TYPE_CHECKING:
     from .engine import Engine
 
+_vdot = getattr(np.vdot, "__wrapped__", np.vdot)
+"""Without a look for arrays of other libraries, which takes a third of the time."""
+
 
 def fits(array: Any, width: int, dtype: np.dtype[Any]) -> bool:
     """Whether it is a (rows, width) array of the dtype, with some rows."""
@@ -37,7 +40,7 @@ def fits(array: Any, width: int, dtype: np.dtype[Any]) -> bool:
 
 def finite(array: Array) -> bool:
     """Whether all of a small array is, as far as a glance shows: a value whose square overflows is doubtful too."""
-    return array.size <= 8192 and math.isfinite(np.vdot(array, array))  # no warning, unlike a sum
+    return array.size <= 8192 and math.isfinite(_vdot(array, array))  # no warning, unlike a sum
 
 
 class _Prepared:
@@ -78,6 +81,7 @@ class Prediction(_Prepared):
         columns = engine.costs.column_threads(rows)
         super().__init__(engine, rows, "predict", columns or engine.costs.inference_threads(rows), columns > 0)
         self.x = np.zeros((rows, engine.inputs), engine.dtype)
+        self.values = self.x[0] if rows == 1 else self.x  # NumPy copies faster into a vector than into a matrix
         self.output = np.zeros((rows, engine.outputs), engine.dtype)
         self.long = engine.costs.predicts_long(rows)
         self.last, self.streak, self.woken, self.alone = 0.0, 0, 0, math.inf
@@ -93,7 +97,7 @@ class Prediction(_Prepared):
     def __call__(self, engine: Engine, x: Any) -> Array:
         """The outputs of so many rows; the engine, which is the one it was made for, is this thread's now."""
         if self.copies:
-            self.x[...] = x
+            self.values[...] = x
             self.entry(self.layers_address, self.job_address, 0)
             return self.output.copy()
         if not fits(x, self.x.shape[1], self.x.dtype) or len(x) != self.rows or not x.flags.c_contiguous:
@@ -156,11 +160,13 @@ class Predictor:
     def __call__(self, x: Any) -> Array:
         if type(x) is not ndarray or x.shape not in self._shapes or x.dtype.kind not in NUMBERS:
             x = self._checked(x)
-        prediction = self._prediction
-        with self._turns.first:
+        prediction, lock = self._prediction, self._turns.lock
+        if lock._is_owned():  # type: ignore[attr-defined]
+            lock = self._turns.first  # which says what is wrong
+        with lock:
             if not prediction.copies:
                 return prediction(self._engine, x)
-            prediction.x[...] = x  # as the prediction would: a call of it takes as long as all this
+            prediction.values[...] = x  # what the prediction does: to call it would take as long as this
             prediction.entry(prediction.layers_address, prediction.job_address, 0)
             return prediction.output.copy()
 

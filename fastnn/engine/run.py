@@ -21,6 +21,23 @@ if TYPE_CHECKING:
 GOOD = slice(records.GOOD_STEP, records.GOOD_UPDATES + 1)
 
 
+class RunMemory:
+    """What one run at a time has beside the engine's buffers: new memory costs more than to fill it.
+
+    Attributes
+    ----------
+    synchronisation : array
+        What the kernels say of the run; `words`, a view, gives Python's integers; `place` is its address.
+    backup : array
+        The last good parameters, slots and state.
+    """
+
+    def __init__(self) -> None:
+        self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
+        self.words, self.place = memoryview(self.synchronisation), address(self.synchronisation)  # type: ignore[arg-type]
+        self.backup: Array = np.empty(0)
+
+
 class Training:
     """A training run over some data: ``advance`` takes steps, which are counted over all epochs.
 
@@ -64,8 +81,9 @@ class Training:
         self.row_weights: npt.NDArray[np.float64] | None = None
         self._laid_down = 0
         self.epochs, self.steps = epochs, epochs * self.steps_per_epoch
-        self._synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
-        self._words = memoryview(self._synchronisation)  # type: ignore[arg-type]  # which gives Python's integers
+        self._memory, engine.spare_memory = engine.spare_memory or RunMemory(), None
+        self._memory.synchronisation.fill(0)
+        self._words = self._memory.words
         self.results = np.zeros((min(epochs, KEPT_ROWS), 1 + len(engine.metrics)))
         self.lazy_nan_check = False
         self.outputs = np.empty((self.rows, engine.outputs), engine.dtype) if engine.keeps_outputs else None
@@ -74,8 +92,6 @@ class Training:
         self.chunks = costs.chunks(self.batch_size)
         self.threads = costs.training_threads(self.batch_size, self.chunks or self.batch_size)
         self._may_replicate = costs.replicates(self.threads, self.chunks)
-        self.backup = engine.spare_backup
-        engine.spare_backup = np.empty(0, engine.dtype)
         self.keep_good()
 
     @property
@@ -90,10 +106,11 @@ class Training:
     @property
     def diverged(self) -> int:
         """Number of the first epoch that was not finite, from 1; 0 while all is well."""
-        found: int = self._words[records.DIVERGED]
-        if found or not self.steps:
+        words = self._words
+        found, step = words[records.DIVERGED], words[records.DONE]
+        if found or not step:
             return found
-        epoch = max(self.step - 1, 0) // self.steps_per_epoch
+        epoch = (step - 1) // self.steps_per_epoch
         return 0 if math.isfinite(self.results.item(epoch, 0)) else epoch + 1
 
     @diverged.setter
@@ -115,13 +132,13 @@ class Training:
         self.engine.pace = self.batch_size, seconds
 
     def close(self) -> None:
-        """Leave what is large to the next run: new memory costs more than filling it."""
-        self.engine.spare_backup = self.backup
+        """Leave the memory to the next run, from whose beginning on this one is not to be asked anything any more."""
+        self.engine.spare_memory = self._memory
 
     @property
     def epoch(self) -> int:
         """Epochs that have ended."""
-        return self.step // self.steps_per_epoch
+        return self._words[records.DONE] // self.steps_per_epoch
 
     @property
     def finished(self) -> bool:
@@ -174,15 +191,15 @@ class Training:
             self._keep_good()
 
     def _keep_good(self) -> None:
-        engine = self.engine
-        if len(self.backup) != engine.parameters.saved_count:
-            self.backup = aligned(engine.parameters.saved_count, engine.dtype)
-        engine.parameters.save(self.backup)
+        engine, memory = self.engine, self._memory
+        if len(memory.backup) != engine.parameters.saved_count:
+            memory.backup = aligned(engine.parameters.saved_count, engine.dtype)
+        engine.parameters.save(memory.backup)
         self._set_kept_at(self.step, engine.iterations)
 
     def _set_kept_at(self, step: int, updates: int) -> None:
         """Say which steps and updates the backup is of; the kernels do, as an epoch begins."""
-        self._synchronisation[GOOD] = step, updates
+        self._memory.synchronisation[GOOD] = step, updates
 
     @property
     def resumable(self) -> bool:
@@ -200,7 +217,7 @@ class Training:
         with engine.busy:
             if self.finite:
                 return
-            engine.parameters.restore(self.backup, self._words[records.GOOD_UPDATES])
+            engine.parameters.restore(self._memory.backup, self._words[records.GOOD_UPDATES])
 
     def get_state(self) -> dict[str, Any]:
         """Where the run is: what, beside the engine's parameters, slots and count of updates, makes it go on from here.
@@ -213,8 +230,8 @@ class Training:
             "step": self.step,
             "seed": self.seed,
             "sums": self.results[self.step // self.steps_per_epoch].tolist() if within else None,
-            "good": self.backup if within else None,
-            "good_at": self._synchronisation[GOOD].tolist(),
+            "good": self._memory.backup if within else None,
+            "good_at": self._memory.synchronisation[GOOD].tolist(),
             "outputs": self.outputs[:rows] if within and self.outputs is not None else None,
         }
 
@@ -223,35 +240,35 @@ class Training:
         self.step, self.seed = state["step"], state["seed"]
         self.keep_good()
         epoch = self.step // self.steps_per_epoch
+        self._grow(epoch + 1)
         if state["sums"] is not None and epoch < self.epochs:
-            self._grow(epoch + 1)
             self.results[epoch] = state["sums"]
-            self.backup[:] = state["good"]
+            self._memory.backup[:] = state["good"]
             if self.outputs is not None:
                 self.outputs[: len(state["outputs"])] = state["outputs"]
             self._set_kept_at(*state["good_at"])
 
     def advance(self, last: int) -> None:
         """Take the steps up to ``last``, or to where the run diverged."""
-        engine, job = self.engine, self.engine.job
+        engine, job, own = self.engine, self.engine.job, self._memory
         with engine.busy:
-            if len(self.backup) != engine.parameters.saved_count:
+            if len(own.backup) != engine.parameters.saved_count:
                 self._keep_good()  # another optimizer, with other slots
             # Norms are sums over all threads' panels, for which they must meet.
             replicate = self._may_replicate and job.optimizer.clip < records.CLIPNORM
             fill_training(engine, "train", self.batch_size, self.threads, self.chunks, replicate, self.costs)
-            job.run.steps_per_epoch, job.network.backup = self.steps_per_epoch, address(self.backup)
-            job.run.synchronisation = address(self._synchronisation)
-            while self.step < last and not (self.diverged or self.not_finite):
-                first = self.step
+            run, memory = job.run, job.memory
+            run.steps_per_epoch, run.synchronisation = self.steps_per_epoch, own.place
+            job.network.backup = address(own.backup)
+            memory.output, memory.output_row = address(self.outputs), engine.outputs
+            while (first := self.step) < last and not (self.diverged or self.not_finite):
                 stop = self._attach(first, first + engine.schedule(last - first))
-                run, epoch = job.run, first // self.steps_per_epoch
+                epoch = first // self.steps_per_epoch
                 run.first_step, run.last_step, run.first_epoch = first, stop, epoch
                 job.optimizer.iterations = engine.iterations
                 self._grow((stop - 1) // self.steps_per_epoch + 1)
-                job.memory.results = address(self.results) + epoch * self.results.shape[1] * 8
-                job.memory.output, job.memory.output_row = address(self.outputs), engine.outputs
-                engine.call(job, self._synchronisation, self.threads, replicate)
+                memory.results = address(self.results) + epoch * self.results.shape[1] * 8
+                engine.call(job, own.synchronisation, self.threads, replicate)
             if not self.diverged:
                 engine.parameters.came_along()
         if self.observe is not None:
@@ -287,8 +304,9 @@ class Training:
             order.shuffle, order.mask, order.shift = 1, (1 << bits) - 1, max(1, bits // 2)
         if self.row_weights is not None:
             order.row_weights = address(self.row_weights) + 8 * (first - self._laid_down * self.steps_per_epoch)
-        job.data = point_at(data, self.batch_size)
-        job.data.rows, job.data.origin, job.data.lazy_nan_check = self.rows, start, self.lazy_nan_check
+        group = point_at(data, self.batch_size)
+        group.rows, group.origin, group.lazy_nan_check = self.rows, start, self.lazy_nan_check
+        job.data = group
         return last
 
     def _block(self, first: int, last: int) -> tuple[int, int, int]:

@@ -29,7 +29,7 @@ def predict(
     output: Array | None = None
     if engine is not None and steps is None and callbacks is None and prepared.fits(x, engine.inputs, engine.dtype):
         with engine.turns.first:
-            prediction = prepared.prediction(engine, len(x))
+            prediction = engine.prepared.get(len(x)) or prepared.prediction(engine, len(x))
             if prediction is not None:
                 output = prediction(engine, x)
     if output is None:

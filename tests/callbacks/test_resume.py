@@ -13,6 +13,7 @@ import pytest
 import fastnn
 from fastnn import callbacks, optimizers
 from fastnn.engine import Training
+from fastnn.engine.memory import KEPT_ROWS
 from fastnn.layers import Dense
 
 ROWS, EPOCHS = 200, 5  # an epoch has 6 steps, of 180 rows
@@ -435,3 +436,15 @@ def test_save_freq_is_checked(tmp_path, freq):
     for make in (callbacks.BackupAndRestore, lambda path, save_freq: callbacks.ModelCheckpoint(path, save_freq=freq)):
         with pytest.raises((ValueError, TypeError), match="save_freq"):
             make(tmp_path, save_freq=freq)
+
+
+def test_a_run_goes_on_after_more_epochs_than_results_begin_with(tmp_path):
+    """Results grow with the epochs, and those before the backup count too."""
+    epochs, x = KEPT_ROWS + 3, np.ones((4, 2), "float32")
+    backup = callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(Killed):
+        new_model().fit(x, x[:, :1], epochs=epochs, callbacks=[Kill(epochs - 1), backup], verbose=0)
+    resumed, whole = new_model(), new_model()
+    resumed.fit(x, x[:, :1], epochs=epochs, callbacks=[callbacks.BackupAndRestore(tmp_path)], verbose=0)
+    whole.fit(x, x[:, :1], epochs=epochs, verbose=0)
+    assert resumed.history.history == whole.history.history
