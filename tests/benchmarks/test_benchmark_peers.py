@@ -165,6 +165,18 @@ def test_old_and_new_are_compared_turn_by_turn(benchmark_module):
     assert lines[-1].endswith("2-3-1 b4 numba T = 1 (1.100, 1.100)")
 
 
+def test_single_calls_are_made_and_set_beside_those_of_another_checkout(benchmark_module):
+    calls, timing = benchmark_module("calls"), benchmark_module("timing")
+    made = calls.Calls("numpy")
+    for call in calls.CALLS:
+        getattr(made, call)()
+    assert made.model.optimizer.iterations == 2  # of train_on_batch and fit
+    one, two = ([timing.Timing(time, time, time)] for time in (1e-6, 2e-6))
+    found = {("fit", "numba"): benchmark_module("versus").Pair(two, one)}
+    assert calls.table(found, beside=True).splitlines()[2] == "| fit, one step | numba | 2.00 | 1.00 | 0.500 | 0.500 |"
+    assert calls.table(found, beside=False).splitlines()[2] == "| fit, one step | numba | 1.00 |"
+
+
 def test_odd_cases_have_names_of_their_own(benchmark_module):
     cases = benchmark_module("cases")
     names = [case.name for case in cases.ODD]

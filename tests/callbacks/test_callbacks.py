@@ -541,3 +541,13 @@ def test_each_history_has_lists_of_its_own(network, backend):
     assert kept.history["loss"][:3] == first.history["loss"]
     assert kept.epoch == [0, 1, 2, 0, 1]
     assert [len(values) for values in kept.history.values()] == [5, 2]
+
+
+def test_a_history_with_a_method_of_its_own_is_called_in_time():
+    history, heard = callbacks.History(), []
+    assert not callbacks.CallbackList([history]).needs_epochs
+    history.on_epoch_begin = lambda epoch, logs: heard.append((epoch, len(history.epoch)))
+    model = fastnn.Sequential([Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 2)), np.ones(4), epochs=3, callbacks=[history], verbose=0)
+    assert heard == [(0, 0), (1, 1), (2, 2)]

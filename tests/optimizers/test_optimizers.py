@@ -281,3 +281,14 @@ def test_lbfgs_names_what_is_missing(network, monkeypatch):
     model = network([3, 1], ["linear"], optimizer="lbfgs", backend="numpy")
     with pytest.raises(ModuleNotFoundError, match=r"fastnn-cpu\[scipy\]"):
         model.fit(np.zeros((2, 3)), np.zeros((2, 1)), verbose=0)
+
+
+def test_a_plan_is_the_same_until_something_is_set():
+    optimizer = optimizers.SGD(0.1, momentum=0.5)
+    plan = optimizer.plan()
+    assert optimizer.plan() is plan
+    optimizer.learning_rate = 0.2
+    assert optimizer.plan() == plan._replace(hyper=(0.2, *plan.hyper[1:]))
+    optimizer.momentum = 0.0
+    assert optimizer.plan().row == "sgd"
+    assert copy.deepcopy(optimizer).plan() == optimizer.plan()
