@@ -25,6 +25,7 @@ BENCHMARKS = {
     "calls": ("calls", "train_on_batch, predictions, a fit of one step: beside those of another checkout, by turns"),
     "parts": ("parts", "forward, backprop, update, step, training and predict, in pytest-benchmark's own tables"),
     "predict": ("predict", "predicting a batch, 10,000 rows and one row, beside PyTorch and ONNX Runtime"),
+    "peak": ("peak", "training steps beside the rate at which the processors multiply and add"),
     "threads": ("threads", "the chosen number of threads beside each forced one"),
     "scaling": (
         "threads",

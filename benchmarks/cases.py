@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from re import fullmatch
 from typing import Any
 
 import numpy as np
@@ -148,13 +149,44 @@ SHUFFLED = {
 }
 """Networks, and rows of data: from a few to more than any cache holds."""
 
+LARGE = ",".join(
+    [
+        "784-128-10 b128",
+        "784-256-256-10 b128",
+        "784-512-512-10 b256",
+        "1024-2048-2048-10 b1024",
+        "256-512-1000 b128",
+        "100-256-256-256-1 b256 adam",
+        "900-1500-1500-7 b700",
+    ]
+)
+"""Networks whose steps are mostly products, as a pattern."""
+
 LOADED = "4-32-32-1 b32,30-64-64-2 b256,784-128-10 b128,784-512-512-10 b256"
 """The CASES that are trained beside other work, as a pattern."""
 
 
 def chosen(patterns: str, cases: Sequence[Case] = CASES) -> list[Case]:
-    """The cases whose names match one of some patterns, separated by commas: "784-*,* b1"."""
-    found = [case for case in cases if any(fnmatchcase(case.name, p.strip()) for p in patterns.split(","))]
+    """The cases whose names match one of some patterns, separated by commas: "784-*,* b1"; or that a name describes.
+
+    So "100-64-10 b32 adam" is a case whether it is listed or not.
+    """
+    found = []
+    for pattern in (p.strip() for p in patterns.split(",")):
+        matching = [case for case in cases if fnmatchcase(case.name, pattern)] or described(pattern)
+        found += [case for case in matching if case not in found]
     if not found:
         raise SystemExit(f"--cases got {patterns!r}, which matches none of {', '.join(case.name for case in cases)}")
     return found
+
+
+def described(name: str) -> list[Case]:
+    """The case of a name, such as "100-64-10 b32 tanh adam float64"; none, if it is no such name."""
+    found = fullmatch(r"(\d+(?:-\d+)+) b(\d+)((?: \w+)*)", name)
+    if not found:
+        return []
+    extra = {"tanh": "activation", "sigmoid": "activation", "adam": "optimizer", "float64": "dtype"}
+    words = found[3].split()
+    if not set(words) <= set(extra):
+        return []
+    return [Case(tuple(map(int, found[1].split("-"))), int(found[2]), **{extra[word]: word for word in words})]

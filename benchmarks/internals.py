@@ -61,10 +61,15 @@ def meeting(run: Callable[[int, int, int], int], threads: int) -> Iterator[Calla
         yield lambda: pool.run(lambda _: run(place, 0, 0), _none)
 
 
-def on_two_threads(run: Callable[[int], Any]) -> None:
-    """Both call ``run(number of the thread)`` at once."""
-    with ThreadPool(2) as pool:
-        pool.run(run, _none)
+AllRun = Callable[[Callable[[int], Any]], None]
+"""Has each of some threads call a function with its number."""
+
+
+@contextmanager
+def on_threads(threads: int) -> Iterator[AllRun]:
+    """So many threads, number 0 the caller's own."""
+    with ThreadPool(threads) as pool:
+        yield lambda run: pool.run(run, _none)
 
 
 def _none() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -12,12 +14,13 @@ from .internals import (
     ISA,
     TILE_ROWS,
     TILE_VECTORS,
+    AllRun,
     address,
     aligned,
     compiled,
     lanes,
     meeting,
-    on_two_threads,
+    on_threads,
     processors,
 )
 from .timing import least
@@ -56,8 +59,12 @@ def entry(record, number, turns):
 """
 
 
-def fma_rate(seconds: float = 1.0) -> float:
-    """GFLOP/s of the largest tile on one core, all it reads in the nearest cache."""
+@contextmanager
+def tiles(threads: int = 1) -> Iterator[tuple[Callable[[], object], int]]:
+    """A function that has each of so many threads compute with the largest tile, all it reads in the nearest cache.
+
+    And how many operations that is, of all threads together.
+    """
     rows, columns = TILE_ROWS, TILE_VECTORS * lanes()
     tile = f"tile_{rows}x{TILE_VECTORS}"
     run = compiled(
@@ -69,9 +76,21 @@ def entry(a, b, c):
 """,
         tile,
     )
-    a, b, c = (aligned(count, np.float32) for count in (rows * DEPTH, DEPTH * columns, rows * columns))
-    call = least(lambda: run(address(a), address(b), address(c)), seconds)
-    return REPEATS * 2 * rows * columns * DEPTH / call / 1e9
+    counts = (rows * DEPTH, DEPTH * columns, rows * columns)
+    memory = [[aligned(count, np.float32) for count in counts] for _ in range(threads)]
+    places = [tuple(address(array) for array in arrays) for arrays in memory]
+    operations = threads * REPEATS * 2 * rows * columns * DEPTH
+    if threads == 1:
+        yield lambda: run(*places[0]), operations
+    else:
+        with on_threads(threads) as all_run:
+            yield lambda: all_run(lambda number: run(*places[number])), operations
+
+
+def fma_rate(seconds: float = 1.0, threads: int = 1) -> float:
+    """GFLOP/s of so many cores at once in the largest tile."""
+    with tiles(threads) as (run, operations):
+        return operations / least(run, seconds) / 1e9
 
 
 def blas_rate(seconds: float = 1.0) -> float:
@@ -99,12 +118,14 @@ def handing(seconds: float) -> dict[int, float]:
         record = np.array([address(buffer), size // 4, address(flag)])
         place = address(record)
 
-        def both(place: int = place, turns: int = turns) -> None:
-            flag[0] = 0
-            on_two_threads(lambda number: run(place, number, turns))
-
         alone = least(lambda place=place, turns=turns: run(place, 2, turns), seconds)
-        found[size] = (least(both, seconds) - alone) / turns
+        with on_threads(2) as all_run:
+
+            def both(place: int = place, turns: int = turns, all_run: AllRun = all_run) -> None:
+                flag[0] = 0
+                all_run(lambda number: run(place, number, turns))
+
+            found[size] = (least(both, seconds) - alone) / turns
     return found
 
 
