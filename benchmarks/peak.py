@@ -34,8 +34,8 @@ def peak(
             cells = [case.name]
             for name in backends:
                 peer = Fastnn(case, name, threads)
-                turns = by_turns({"tiles": run, "steps": peer.moment}, rounds, seconds)
-                steps = peer.steps["moment"]
+                turns = by_turns({"tiles": run, "steps": peer.training}, rounds, seconds)
+                steps = peer.steps["training"]
                 ours = [case.flops * steps / turn.min for turn in turns["steps"]]
                 most = [operations / turn.min for turn in turns["tiles"]]
                 rates += most

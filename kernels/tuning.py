@@ -22,6 +22,9 @@ SWEPT_BYTES, STREAMED_BYTES = 2**19, 2**24
 # A panel of weights has at most so many rows and columns; FLAT_ROWS where no deltas are packed for it.
 PANEL_ROWS, PANEL_COLUMNS, FLAT_ROWS, CHUNK_ROWS = 512, 192, 48, 256
 SPARSE_PANEL_ROWS = 256  # of sparse inputs
+# Rows from which on a first layer packs its weights and inputs where tiles are low: these read all of it twice as often
+# as tall tiles, which take it as it lies.
+FIRST_PACK_ROWS = 48
 # Bytes of a batch's inputs that stay in the nearest caches, and of data whose rows need not be asked for.
 NEAR_INPUTS, NEAR_DATA = 2**16, 2**18
 PACKED_INPUTS = CHUNK_ROWS * PACK_DEPTH  # values: inputs that stay packed for all columns of a panel's rows

@@ -1,8 +1,11 @@
 """Every backend that can be imported, both dtypes, and models ready to train from given weights."""
 
+import os
+
 import numpy as np
 import pytest
 from backends import require
+from guarded import Guarded
 
 import fastnn
 from fastnn.layers import Dense, Input
@@ -60,3 +63,17 @@ def assert_close():
             np.testing.assert_allclose(a, e, rtol=relative, atol=relative * scale)
 
     return check
+
+
+@pytest.fixture
+def guarded():
+    """Copies an array to the end of what can be read."""
+    if os.name != "posix":
+        pytest.skip("mprotect is POSIX's")
+    held = []
+
+    def copy(values):
+        held.append(Guarded(values.nbytes))
+        return held[-1].array(values)
+
+    return copy

@@ -77,7 +77,7 @@ def update_columns(layer: Layer, job: Job, thread: Integer, batch: Batch, scratc
                 columns = width
             panel = Panel(row, rows, column, columns // LANES)
             gradient = Rows(scratch + PANEL, columns)
-            first_layer_gradient(layer, job, batch.position, batch.rows, panel, 1, scratch, gradient)
+            first_layer_gradient(layer, job, batch, panel, column > first, 1, scratch, gradient)
             if layer.penalized:
                 add_penalty(layer, job, batch.row_weight, panel, gradient)
             if job.optimizer.accumulated_steps > 1:

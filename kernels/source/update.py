@@ -204,7 +204,7 @@ def panel_gradient(
     place = how.gradients + (layer.weights + panel.row * layer.stride + panel.column) * SIZE
     part_size = job.memory.gradient_levels * job.network.parameter_count * SIZE
     if how.parts == 0 and number == 0 and job.split.from_data:
-        first_layer_gradient(layer, job, batch.position, batch.rows, panel, how.follows, scratch, gradient)
+        first_layer_gradient(layer, job, batch, panel, packed, how.follows, scratch, gradient)
     elif how.parts == 0 and is_sparse(layer, job):
         sparse_gradient(layer, job, job.memory.workspace, batch.rows, panel, gradient)
     elif how.parts == 0:

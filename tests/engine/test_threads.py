@@ -74,7 +74,7 @@ OWN_WAYS = {
 def fitted_first_layer(backend, dtype, threads, way, x, y):
     """The weights and losses of 135 inputs, 128 units and two more layers, and the engine that trained them."""
     layer, compiled, fitted = way
-    layers = [Dense(128, **{"activation": "relu", **layer}), Dense(20, activation="tanh"), Dense(3, "softmax")]
+    layers = [Dense(**{"units": 128, "activation": "relu", **layer}), Dense(20, activation="tanh"), Dense(3, "softmax")]
     model = fastnn.Sequential([Input(shape=(135,)), *layers], seed=1)
     optimizer = compiled.get("optimizer", optimizers.SGD(0.1, momentum=0.9))
     model.compile(
@@ -84,7 +84,7 @@ def fitted_first_layer(backend, dtype, threads, way, x, y):
         dtype=dtype,
         threads=threads,
     )
-    history = model.fit(x, y, batch_size=24, epochs=3, verbose=0, **fitted)
+    history = model.fit(x, y, **{"batch_size": 24, "epochs": 3, "verbose": 0, **fitted})
     return [w.tobytes() for w in model.get_weights()] + [np.array(history.history["loss"]).tobytes()], model._engine
 
 
@@ -112,6 +112,24 @@ def test_a_first_layer_by_columns_gives_the_bits_of_one_by_rows(backend, dtype, 
         "fastnn.engine.cost_model.processors", lambda: 3
     )  # a thread that waits for one would keep all waiting
     assert fitted_first_layer(backend, dtype, 4, OWN_WAYS[way], x, y)[1].job.split.by_columns == 0
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("units", [128, 300])  # rows of deltas near each other, and far apart
+def test_a_first_layer_of_many_rows_gives_the_bits_of_one_that_gathers_them(
+    backend, dtype, units, shuffle, guarded, monkeypatch
+):
+    if backend == "numpy":
+        pytest.skip("NumPy has one way")
+    x, y = naive.random_data("sparse_categorical_crossentropy", 160, 135, 3)
+    x = guarded(x.astype(dtype))
+    way = {"units": units}, {}, {"shuffle": shuffle, "batch_size": 60}
+    runs = {threads: fitted_first_layer(backend, dtype, threads, way, x, y) for threads in (1, 2, 3)}
+    assert all(engine.job.split.from_data for _, engine in runs.values())
+    monkeypatch.setattr(CostModel, "takes_data", lambda *_: False)
+    gathered, engine = fitted_first_layer(backend, dtype, 1, way, x, y)
+    assert engine.job.split.from_data == 0
+    assert [found for found, _ in runs.values()] == 3 * [gathered]
 
 
 def test_results_are_the_same_bits_when_run_again(network, backend, dtype):
