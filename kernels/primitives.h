@@ -14,7 +14,12 @@
 #if defined(_WIN32)
 #include <windows.h>
 #else
+#include <time.h>
 #include <unistd.h>
+#endif
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
 #endif
 
 #define INLINE static inline __attribute__((always_inline, unused))
@@ -66,6 +71,35 @@ INLINE void short_sleep(void) {
     usleep(1);
 #endif
 }
+
+/* Sleep while the lower half of a word is a value's, for a millisecond at most, and wake those that do. */
+INLINE void sleep_while(int64_t p, int64_t i, int64_t value) {
+#if defined(__linux__)
+    struct timespec most = {0, 1000000};
+    syscall(SYS_futex, (int64_t *)p + i, FUTEX_WAIT_PRIVATE, (uint32_t)value, &most, 0, 0);
+#else
+    short_sleep();
+#endif
+}
+INLINE void wake(int64_t p, int64_t i) {
+#if defined(__linux__)
+    syscall(SYS_futex, (int64_t *)p + i, FUTEX_WAKE_PRIVATE, INT32_MAX, 0, 0, 0);
+#endif
+}
+
+/* Nanoseconds: from some moment on, and those for which this thread has had a processor. */
+#if defined(_WIN32)
+INLINE int64_t wall_clock(void) { return 0; }
+INLINE int64_t thread_clock(void) { return 0; }
+#else
+INLINE int64_t nanoseconds(clockid_t which) {
+    struct timespec now;
+    clock_gettime(which, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+INLINE int64_t wall_clock(void) { return nanoseconds(CLOCK_MONOTONIC); }
+INLINE int64_t thread_clock(void) { return nanoseconds(CLOCK_THREAD_CPUTIME_ID); }
+#endif
 
 /* Denormals cost a hundred cycles each and mean nothing here: flush them, and give the caller's state back after. */
 INLINE int64_t flush_denormals(void) {

@@ -296,14 +296,17 @@ PARTIAL_VECTORS = 4  # of a block: mean, squares about it; sums of delta, and of
 # good epoch, with the updates until then.  NOT_FINITE: 1 + where in the epoch the batch begins that has such an input.
 ARRIVED, GENERATION, ABORTED, DIVERGED, DONE, LEFT, NOT_FINITE = 0, 16, 32, 48, 56, 64, 72
 GOOD_STEP, GOOD_UPDATES = 57, 58
-SYNCHRONISATION_WORDS = 80
+# How many threads sleep at a word, and when some were woken last.  Nanoseconds, added up over the threads of a training
+# run: for which they had no processor, and for which they did not want one, for they slept until others came.
+SLEEPERS, IDLE, SLEPT, WOKEN = 17, 80, 81, 82
+SYNCHRONISATION_WORDS = 88
 
 LACKING = 2
 """What the entry returns if too few workers stand by; nothing has been done then."""
 
 # Words of a worker that stands by, in place of a job's synchronisation.  Whoever adds to STATE where it is 0 has it,
-# says in CALLER so, and in the next ones what to do, and then in CALLED that it shall.
-STATE, CALLED, CALLER, CALLED_LAYERS, CALLED_JOB, CALLED_THREAD = 0, 8, 16, 17, 18, 19
+# says in CALLER so, and in the next ones what to do, and then in CALLED that it shall.  RESTS: it sleeps meanwhile.
+STATE, CALLED, RESTS, CALLER, CALLED_LAYERS, CALLED_JOB, CALLED_THREAD = 0, 8, 9, 16, 17, 18, 19
 STANDBY_WORDS = 24
 TAKEN, GONE = 2, 1
 

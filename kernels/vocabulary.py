@@ -251,6 +251,22 @@ def short_sleep() -> None:
     """A microsecond's sleep: another thread may have the processor."""
 
 
+def sleep_while(address: Address, index: Integer, value: Integer) -> None:
+    """Sleep while the lower half of a word is a value's, until it is woken; for a millisecond at most."""
+
+
+def wake(address: Address, index: Integer) -> None:
+    """Wake all threads that sleep at a word."""
+
+
+def wall_clock() -> Integer:
+    """Nanoseconds from some moment on; 0 where the system does not tell."""
+
+
+def thread_clock() -> Integer:
+    """Nanoseconds for which this thread has had a processor; 0 where the system does not tell."""
+
+
 def flush_denormals() -> Integer:
     """Take denormals, which cost a hundred cycles each, for 0 from here on; returns the state before."""
 

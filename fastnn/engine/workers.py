@@ -26,9 +26,9 @@ Entry = Callable[[int, int, int], int]
 """The kernels: (address of the layers' records, address of the job, number of the thread) -> 0, or another code."""
 
 MOST_WORKERS = 4096
-CALLERS_TURNS, WORKERS_TURNS = 200, 4000
-"""How often a caller sleeps, for 50 us each time, until Python has control again; and a worker that it has rung for,
-until that is in vain: long after, for on a busy machine either may wait for a processor."""
+CALLERS_TURNS, WORKERS_TURNS = 200, 200
+"""How often a caller sleeps, for 50 us each time, until Python has control again; and a worker that it has rung for, a
+millisecond each time, until that is in vain: long after, for on a busy machine either may wait for a processor."""
 
 
 class _Worker:

@@ -4,6 +4,7 @@ The barrier and the kernels' entry are made of most of them.
 """
 
 import sys
+import time
 from typing import Any
 
 from llvmlite import ir
@@ -12,6 +13,9 @@ from ..render.instruction_sets import MACHINE
 from .lanes import DOUBLE, INDEX, INTEGER, Lower, call, pointer
 
 X86, ARM = MACHINE == "x86_64", MACHINE in ("aarch64", "arm64")
+FUTEX = (202 if X86 else 98 if ARM else 0) if sys.platform == "linux" else 0
+"""The number of Linux's call to sleep at a word; 0: there is none, or it is not known."""
+FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE = 128, 129
 
 
 def to_double(builder: Any, value: Any) -> Any:
@@ -60,6 +64,53 @@ def short_sleep(builder: Any) -> None:
         call(builder, "usleep", INDEX, INDEX(1))
 
 
+def _in_frame(builder: Any, *values: Any) -> Any:
+    """The address of two integers on the stack, which a loop does not make grow."""
+    with builder.goto_entry_block():
+        slot = builder.alloca(INTEGER, size=INDEX(2))
+    for number, value in enumerate(values):
+        builder.store(INTEGER(value), builder.gep(slot, [INDEX(number)]))
+    return slot
+
+
+def _futex(builder: Any, address: Any, index: Any, operation: int, value: Any, most: Any) -> None:
+    name, place = "syscall", builder.ptrtoint(pointer(builder, address, index, INTEGER), INTEGER)
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(INTEGER, [INTEGER], var_arg=True), name)
+    builder.call(function, [INTEGER(FUTEX), place, INDEX(operation), value, most, INTEGER(0), INTEGER(0)])
+
+
+def sleep_while(builder: Any, address: Any, index: Any, value: Any) -> None:
+    if FUTEX:
+        most = builder.ptrtoint(_in_frame(builder, 0, 1_000_000), INTEGER)
+        _futex(builder, address, index, FUTEX_WAIT_PRIVATE, builder.trunc(value, INDEX), most)
+    else:
+        short_sleep(builder)
+
+
+def wake(builder: Any, address: Any, index: Any) -> None:
+    if FUTEX:
+        _futex(builder, address, index, FUTEX_WAKE_PRIVATE, INDEX(2**31 - 1), INTEGER(0))
+
+
+def _nanoseconds(builder: Any, which: int | None) -> Any:
+    if which is None:
+        return INTEGER(0)
+    slot = _in_frame(builder)
+    call(builder, "clock_gettime", INDEX, INDEX(which), slot)
+    seconds, rest = (builder.load(builder.gep(slot, [INDEX(number)])) for number in (0, 1))
+    return builder.add(builder.mul(seconds, INTEGER(10**9)), rest)
+
+
+def wall_clock(builder: Any) -> Any:
+    return _nanoseconds(builder, getattr(time, "CLOCK_MONOTONIC", None))
+
+
+def thread_clock(builder: Any) -> Any:
+    return _nanoseconds(builder, getattr(time, "CLOCK_THREAD_CPUTIME_ID", None))
+
+
 def flush_denormals(builder: Any) -> Any:
     if X86:  # MXCSR: flush to zero (bit 15) and denormals are zero (bit 6)
         slot = builder.alloca(INDEX)
@@ -94,5 +145,15 @@ def call_function(builder: Any, address: Any, *args: Any) -> Any:
 WORDS: dict[str, Lower] = {
     word.__name__: word
     for word in (to_double, power, square_root, is_finite, opaque, atomic_add, atomic_get, atomic_put)
-    + (spin_pause, short_sleep, flush_denormals, restore_denormals, call_function)
+    + (
+        spin_pause,
+        short_sleep,
+        sleep_while,
+        wake,
+        wall_clock,
+        thread_clock,
+        flush_denormals,
+        restore_denormals,
+        call_function,
+    )
 }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..language import Integer, kernel
-from ..records import ABORTED, ARRIVED, GENERATION, LEFT, Job
+from ..language import Address, Integer, kernel
+from ..records import ABORTED, ARRIVED, GENERATION, LEFT, SLEEPERS, SLEPT, WOKEN, Job
 from ..tuning import BARRIER_SPINS
-from ..vocabulary import atomic_add, atomic_get, atomic_put, short_sleep, spin_pause
+from ..vocabulary import atomic_add, atomic_get, atomic_put, sleep_while, spin_pause, wake, wall_clock
 
 
 @kernel
@@ -17,8 +17,9 @@ def barrier(job: Job) -> Integer:
     can arrive again.  What a thread wrote before it arrived is seen by all after they have gone.
 
     The others spin, since all come within microseconds.  If one does not, it may be waiting for this very processor.
-    To sleep for a moment leaves the processor to it, and the system wakes the sleeper where there is room; to yield
-    would put this thread behind whatever else runs here, for milliseconds.
+    To sleep leaves the processor to it, and the last one wakes the sleepers: the system lets who has slept go before
+    whatever else runs there, so that all of them run at once from then on.  To yield would put this thread behind the
+    others, for milliseconds.
     """
     if job.run.threads == 1:
         return 0
@@ -26,6 +27,9 @@ def barrier(job: Job) -> Integer:
     if atomic_add(job.run.synchronisation, ARRIVED, 1) == job.run.threads - 1:  # the last one
         atomic_put(job.run.synchronisation, ARRIVED, 0)
         atomic_put(job.run.synchronisation, GENERATION, generation + 1)
+        if atomic_get(job.run.synchronisation, SLEEPERS):
+            atomic_put(job.run.synchronisation, WOKEN, wall_clock())
+            wake(job.run.synchronisation, GENERATION)
         return 0
     spins = 0
     while atomic_get(job.run.synchronisation, GENERATION) == generation:
@@ -35,20 +39,43 @@ def barrier(job: Job) -> Integer:
         else:
             if atomic_get(job.run.synchronisation, ABORTED):
                 return 1
-            short_sleep()
+            atomic_add(job.run.synchronisation, SLEPT, sleep_at(job.run.synchronisation, GENERATION, generation))
     return 0
+
+
+@kernel(apart=True)
+def sleep_at(words: Address, index: Integer, value: Integer) -> Integer:
+    """Sleep while a word holds a value; returns the nanoseconds, up to when it was woken.
+
+    What passes from then on until the thread has a processor is time that others take.
+
+    Whoever changes the word looks for sleepers then, or just before.  One that lies down at this very moment is missed,
+    and comes a millisecond later.
+    """
+    began = wall_clock()
+    atomic_add(words, SLEEPERS, 1)
+    sleep_while(words, index, value)
+    atomic_add(words, SLEEPERS, -1)
+    woken = atomic_get(words, WOKEN)
+    if woken > began:
+        return woken - began
+    return wall_clock() - began
 
 
 @kernel
 def barrier_leave(job: Job, thread: Integer) -> None:
     """Count a thread as gone; the caller's thread, number 0, waits until all have gone: each does, come what may."""
     if job.run.threads > 1:
-        left = atomic_add(job.run.synchronisation, LEFT, 1) + 1
+        words = job.run.synchronisation
+        sleepers = atomic_get(words, SLEEPERS)
+        left = atomic_add(words, LEFT, 1) + 1  # if all have left, the words may be gone from here on
+        if thread > 0 and sleepers > 0 and left == job.run.threads:
+            wake(words, LEFT)
         spins = 0
         while thread == 0 and left < job.run.threads:
             spins += 1
             if spins < BARRIER_SPINS:
                 spin_pause()
             else:
-                short_sleep()
-            left = atomic_get(job.run.synchronisation, LEFT)
+                sleep_at(words, LEFT, left)
+            left = atomic_get(words, LEFT)

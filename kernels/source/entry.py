@@ -10,6 +10,7 @@ from ..records import (
     DIVERGED,
     EVALUATE,
     GONE,
+    IDLE,
     LACKING,
     PREDICT,
     SAMPLE,
@@ -23,7 +24,16 @@ from ..records import (
     as_layers,
 )
 from ..values import Batch
-from ..vocabulary import atomic_add, atomic_get, flush_denormals, get_integer, put_integer, restore_denormals
+from ..vocabulary import (
+    atomic_add,
+    atomic_get,
+    flush_denormals,
+    get_integer,
+    put_integer,
+    restore_denormals,
+    thread_clock,
+    wall_clock,
+)
 from .barrier import barrier_leave
 from .constraints import constrain
 from .optimizer import prepare_step
@@ -51,6 +61,7 @@ def run(layers: Layers, job: Job, thread: Integer) -> Integer:
             called_thread = get_integer(words, CALLED_THREAD)
             work(as_layers(called_layers), as_job(called_job), called_thread)
             let_go(words)
+            barrier_leave(as_job(called_job), called_thread)
         return 0
     if job.run.threads == 1:
         begin_call(job)
@@ -60,6 +71,7 @@ def run(layers: Layers, job: Job, thread: Integer) -> Integer:
         begin_call(job)
         call_workers(job)
     ended = work(layers, job, thread)
+    barrier_leave(job, thread)
     if ended and thread == 0 and job.run.mode == TRAIN:
         if atomic_get(job.run.synchronisation, DIVERGED):
             undo(job)
@@ -71,6 +83,10 @@ def work(layers: Layers, job: Job, thread: Integer) -> Integer:
     """A thread's part of a job that is no waiting: training, evaluating, predicting, a gradient, an update."""
     state = flush_denormals()
     ended = 0
+    watched = job.run.threads > 1 and job.run.mode == TRAIN
+    idle = 0
+    if watched:
+        idle = thread_clock() - wall_clock()
     if job.run.mode == EVALUATE or job.run.mode == PREDICT:
         ended = infer(layers, job, thread)
     elif job.run.mode == UPDATE:
@@ -88,6 +104,7 @@ def work(layers: Layers, job: Job, thread: Integer) -> Integer:
             copy_columns(layers, job, thread, 1)
     else:
         ended = train(layers, job, thread)
-    barrier_leave(job, thread)
+    if watched:
+        atomic_add(job.run.synchronisation, IDLE, idle + wall_clock() - thread_clock())
     restore_denormals(state)
     return ended

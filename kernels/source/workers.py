@@ -18,15 +18,28 @@ from ..records import (
     GONE,
     GOOD_STEP,
     GOOD_UPDATES,
+    IDLE,
     LEFT,
     NOT_FINITE,
+    RESTS,
+    SLEPT,
     STATE,
     TAKEN,
     TRAIN,
     Job,
 )
 from ..tuning import BARRIER_SPINS, STANDBY_SPINS
-from ..vocabulary import atomic_add, atomic_get, atomic_put, get_integer, put_integer, short_sleep, spin_pause
+from ..vocabulary import (
+    atomic_add,
+    atomic_get,
+    atomic_put,
+    get_integer,
+    put_integer,
+    short_sleep,
+    sleep_while,
+    spin_pause,
+    wake,
+)
 
 
 @kernel
@@ -38,6 +51,8 @@ def begin_call(job: Job) -> None:
     atomic_put(words, LEFT, 0)
     atomic_put(words, DIVERGED, 0)
     atomic_put(words, NOT_FINITE, 0)
+    atomic_put(words, IDLE, 0)
+    atomic_put(words, SLEPT, 0)
     if job.run.mode == TRAIN and job.run.first_step % job.run.steps_per_epoch == 0:
         put_integer(words, GOOD_STEP, job.run.first_step)
         put_integer(words, GOOD_UPDATES, job.optimizer.iterations)
@@ -47,7 +62,8 @@ def begin_call(job: Job) -> None:
 def called(words: Address, turns: Integer) -> Integer:
     """A worker's wait for the next call, for a moment: then it is there at once, and without Python.
 
-    It sleeps for so many turns after that, where it was asked to come: its caller may have lost its processor.
+    It sleeps for so many turns after that, where it was asked to come: its caller may have lost its processor.  While
+    it does, it is woken when it is called: many of them that looked again and again would take others' processors.
     Returns 1 once it has been called, 0 if nobody did; whoever has taken it decides, however long that takes.
     """
     spins = 0
@@ -56,14 +72,22 @@ def called(words: Address, turns: Integer) -> Integer:
         if spins < STANDBY_SPINS:
             spin_pause()
         elif spins < STANDBY_SPINS + turns:
-            short_sleep()
+            rest(words)
         elif atomic_add(words, STATE, GONE) == 0:
             return 0
         else:
             atomic_add(words, STATE, -GONE)
-            short_sleep()
+            rest(words)
     atomic_put(words, CALLED, 0)
     return 1
+
+
+@kernel(apart=True)
+def rest(words: Address) -> None:
+    """A worker's sleep until it is called, for a moment at most."""
+    atomic_put(words, RESTS, 1)
+    sleep_while(words, CALLED, 0)
+    atomic_put(words, RESTS, 0)
 
 
 @kernel
@@ -83,7 +107,7 @@ def take_workers(job: Job, most: Integer) -> Integer:
 
 @kernel
 def let_go(words: Address) -> None:
-    """Have a worker stand by again."""
+    """Have a worker stand by again: before it leaves the job, so that its caller finds it for the next one."""
     put_integer(words, CALLER, 0)
     atomic_add(words, STATE, -TAKEN)
 
@@ -120,4 +144,6 @@ def call_workers(job: Job) -> None:
             put_integer(words, CALLED_JOB, get_integer(job.run.jobs, thread))
             put_integer(words, CALLED_THREAD, thread)
             atomic_put(words, CALLED, 1)
+            if atomic_get(words, RESTS):
+                wake(words, CALLED)
             thread += 1

@@ -94,11 +94,34 @@ def test_the_caller_waits_for_all_even_if_the_run_was_aborted(kernels):
     assert meeting.words[records.LEFT] == 2
 
 
+def test_who_sleeps_for_long_is_woken_and_its_sleep_is_counted(kernels):
+    """The other thread comes once the first one sleeps: at a barrier, and when the caller waits for all to leave."""
+    meeting = Meeting(2)
+
+    def meet(thread):
+        while thread == 1 and not meeting.words[records.SLEEPERS]:
+            pass
+        return kernels["barrier"](meeting.place)
+
+    assert meeting.run(meet) == [0, 0]
+    assert meeting.words[records.SLEEPERS] == 0
+    assert meeting.words[records.SLEPT] > 0
+
+    def leave(thread):
+        while thread == 1 and not meeting.words[records.SLEEPERS]:
+            pass
+        kernels["barrier_leave"](meeting.place, thread)
+
+    meeting.run(leave)
+    assert meeting.words[records.LEFT] == 2
+    assert meeting.words[records.SLEEPERS] == 0
+
+
 def worker_and_caller(workers):
     """Jobs of some workers that stand by, the words of each, and the job of a caller that knows of them."""
     words = np.zeros((workers, records.STANDBY_WORDS), np.int64)
     words[:, records.STATE] = records.GONE
-    own = [job(run__mode=records.STAND_BY, run__synchronisation=row.ctypes.data, run__waits=20_000) for row in words]
+    own = [job(run__mode=records.STAND_BY, run__synchronisation=row.ctypes.data, run__waits=1000) for row in words]
     places = np.array([row.ctypes.data for row in words])
     meeting = np.zeros(records.SYNCHRONISATION_WORDS, np.int64)
     caller = job(
