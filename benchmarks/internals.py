@@ -90,6 +90,12 @@ def chosen_threads(model: Any, batch: int) -> int:
     return count
 
 
+def threads_now(model: Any) -> int:
+    """How many threads the last steps of a model were taken on."""
+    count: int = model._engine.job.run.threads
+    return count
+
+
 def work_of(model: Any, batch: int, seconds: float) -> Work:
     """A training step of a model, of so many seconds on one thread, as the model of threads sees it."""
     engine = model._engine

@@ -1,21 +1,16 @@
-"""Numbers of threads: the one that fastnn chooses, how far each speeds a step up, and what company does to them."""
+"""Numbers of threads: the one that fastnn chooses, and how far each speeds a step up."""
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
-from importlib.util import find_spec
 from statistics import median
 
 from . import machine, scaling_model
-from .cases import LOADED, Case, chosen
+from .cases import Case, chosen
 from .internals import chosen_threads, processors, work_of
-from .peers import PEERS, Fastnn
+from .peers import Fastnn
 from .report import line, number, replace_in, titles
-from .timing import ROOT, Clock, Worker, by_turns, least
+from .timing import ROOT, by_turns, least
 
 BAR = 1.10
 START, END = "<!-- scaling -->", "<!-- /scaling -->"
@@ -103,62 +98,3 @@ def scaling(cases: str = "*", backend: str = "auto", seconds: float = 0.7, write
     print("\n".join(lines))
     if write and cases == "*":
         replace_in(ROOT / "docs" / "performance.md", "\n".join(lines), START, END)
-
-
-@contextlib.contextmanager
-def busy(count: int) -> Iterator[None]:
-    """So many processes that spin."""
-    code = "print(flush=True)\nwhile True: pass"
-    with contextlib.ExitStack() as stack:
-        for _ in range(count):
-            process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            assert process.stdout
-            process.stdout.readline()
-        yield
-
-
-def load(
-    cases: str = LOADED, backend: str = "auto", rounds: int = 3, seconds: float = 0.5, short: bool = False
-) -> None:
-    """Training while the processors are busy with something else, and on more threads than there are.
-
-    One process for each processor does nothing but take its time. A fair share is then half of the processors, less for
-    one thread alone. Times are means over a while, quiet and busy in turn; PyTorch, if it is installed, stands beside.
-    """
-    rounds, seconds = (1, 0.15) if short else (rounds, seconds)
-    cores = processors()
-    asked: dict[str, int | None] = {"chosen": None, "1": 1, f"{cores}": cores, f"{4 * cores}": 4 * cores}
-    columns = ["network, batch", "threads", "us a step, quiet", f"beside {cores} busy processes", "times as long"]
-    lines = [f"On {machine.name()}", "", *titles(columns, texts=1)]
-    with Worker("PyTorch", PEERS["PyTorch"], cores) if find_spec("torch") else contextlib.nullcontext() as torch:
-        for case in chosen(cases):
-            print(case.name, file=sys.stderr)
-            clocks = {name: fastnn_clock(Fastnn(case, backend, count)) for name, count in asked.items()}
-            if torch:
-                clocks[f"PyTorch, {cores}"] = partial(torch_seconds, torch, case)
-            quiet: dict[str, list[float]] = {name: [] for name in clocks}
-            loaded: dict[str, list[float]] = {name: [] for name in clocks}
-            for _ in range(rounds):
-                for found, company in ((quiet, 0), (loaded, cores)):
-                    with busy(company):
-                        for name, clock in clocks.items():
-                            found[name].append(clock(seconds))
-            for name in clocks:
-                pair = median(quiet[name]), median(loaded[name])
-                lines.append(line([case.name, name, *(number(t * 1e6) for t in pair), f"{pair[1] / pair[0]:.2f}"]))
-    print("\n".join(lines))
-
-
-def fastnn_clock(peer: Fastnn) -> Callable[[float], float]:
-    """A function that takes the seconds of a turn, and gives those of a step."""
-    clock, steps = Clock(peer.moment), peer.steps["moment"]
-    return lambda seconds: clock.turn(seconds).mean / steps
-
-
-def torch_seconds(worker: Worker, case: Case, seconds: float) -> float:
-    answer = worker.ask((case,), "step", seconds)
-    if isinstance(answer, str):
-        raise SystemExit(answer)
-    return answer.mean

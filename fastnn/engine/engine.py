@@ -15,6 +15,7 @@ from fastnn.kernels.records import JobRecord
 from fastnn.turns import Turns
 from . import inference
 from .backends import load
+from .company import Team, team
 from .cost_model import CostModel
 from .dataset import Data, point_at
 from .functions import Function
@@ -64,6 +65,7 @@ class Engine:
         self.keeps_outputs = False  # of each epoch of training, for metrics that are no sums over rows
         self.pace = (0, 0.0)  # rows and seconds of the last steps that were timed
         self.crew = crew_of(self.entry)
+        self._team: tuple[tuple[int, int], Team] | None = None  # of the last run's kind
         self.trains = False  # fit does
         self.prepared: dict[Any, Any] = {}
         self.buffers = Buffers()
@@ -127,6 +129,14 @@ class Engine:
         if not isinstance(data.x, SparseRows):
             return self.costs
         return replace(self.costs, entries=data.x.entries / max(1, len(data)))
+
+    def team_of(self, batch_size: int, threads: int) -> Team | None:
+        """How many threads take steps of so many rows, of as many as those pay for; None: as many as were asked for."""
+        if self.threads is not None or threads == 1:
+            return None
+        if self._team is None or self._team[0] != (batch_size, threads):
+            self._team = (batch_size, threads), team(threads)
+        return self._team[1]
 
     # --- What to train for ---
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,7 +92,7 @@ class Training:
         self.costs = costs = engine.costs_of(data)
         self.chunks = costs.chunks(self.batch_size)
         self.threads = costs.training_threads(self.batch_size, self.chunks or self.batch_size)
-        self._may_replicate = costs.replicates(self.threads, self.chunks)
+        self.team = engine.team_of(self.batch_size, self.threads)
         self.keep_good()
 
     @property
@@ -254,25 +255,37 @@ class Training:
         with engine.busy:
             if len(own.backup) != engine.parameters.saved_count:
                 self._keep_good()  # another optimizer, with other slots
-            # Norms are sums over all threads' panels, for which they must meet.
-            replicate = self._may_replicate and job.optimizer.clip < records.CLIPNORM
-            fill_training(engine, "train", self.batch_size, self.threads, self.chunks, replicate, self.costs)
-            run, memory = job.run, job.memory
-            run.steps_per_epoch, run.synchronisation = self.steps_per_epoch, own.place
-            job.network.backup = address(own.backup)
-            memory.output, memory.output_row = address(self.outputs), engine.outputs
+            run, memory, prepared, replicate = job.run, job.memory, 0, False
             while (first := self.step) < last and not (self.diverged or self.not_finite):
+                threads = self.threads if self.team is None else min(self.threads, self.team.count)
+                if threads != prepared:
+                    prepared, replicate = threads, self._prepare(threads)
                 stop = self._attach(first, first + engine.schedule(last - first))
                 epoch = first // self.steps_per_epoch
                 run.first_step, run.last_step, run.first_epoch = first, stop, epoch
                 job.optimizer.iterations = engine.iterations
                 self._grow((stop - 1) // self.steps_per_epoch + 1)
                 memory.results = address(self.results) + epoch * self.results.shape[1] * 8
-                engine.call(job, own.synchronisation, self.threads, replicate)
+                begin = perf_counter()
+                engine.call(job, own.synchronisation, threads, replicate)
+                if self.team is not None and threads == self.team.count:
+                    idle, slept = self._words[records.IDLE] * 1e-9, self._words[records.SLEPT] * 1e-9
+                    self.team.note(self.step - first, perf_counter() - begin, idle, slept)
             if not self.diverged:
                 engine.parameters.came_along()
         if self.observe is not None:
             self.observe(self)
+
+    def _prepare(self, threads: int) -> bool:
+        """Fill in the job for so many threads; returns whether each of them has parameters of its own."""
+        engine, job = self.engine, self.engine.job
+        # Norms are sums over all threads' panels, for which they must meet.
+        replicate = self.costs.replicates(threads, self.chunks) and job.optimizer.clip < records.CLIPNORM
+        fill_training(engine, "train", self.batch_size, threads, self.chunks, replicate, self.costs)
+        job.run.steps_per_epoch, job.run.synchronisation = self.steps_per_epoch, self._memory.place
+        job.network.backup = address(self._memory.backup)
+        job.memory.output, job.memory.output_row = address(self.outputs), engine.outputs
+        return replicate
 
     def scored(self, first: int, last: int) -> tuple[Data, Array]:
         """The rows that the epoch of the last step visited from one place to another, and their outputs, as kept."""

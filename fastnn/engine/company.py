@@ -1,0 +1,96 @@
+"""How many threads take a run's steps where others want the processors too: fewer while that is faster."""
+
+from __future__ import annotations
+
+import math
+from time import perf_counter
+
+WINDOW = 0.1
+"""Seconds of steps that a number of threads is judged by: in company several turns of whoever shares the processors."""
+LOST = 0.1
+"""Others are there where they take this much of a processor, and threads lack one for this part of the time."""
+CLEARLY = 0.9
+"""Fewer threads go on where a step on them takes less than this part of the time."""
+PATIENCE = 0.5, 4.0
+"""Seconds from one trial of another number to the next: at first, and after many that brought nothing."""
+
+
+class Team:
+    """How many threads take the steps of one kind of run.
+
+    As many as the work pays for, until threads are seen to lack processors.  Then fewer are tried, by as many as others
+    take processors, and whichever number takes a step faster goes on; from fewer, all are tried again now and then.
+    Each trial that brings nothing doubles the time until the next one.  Nothing is tried while nobody else is there.
+
+    Parameters
+    ----------
+    wanted : int
+        How many the work of a step pays for.
+    before : Team or None
+        Another one, of the same process: where that has lately met others, this begins with as many threads as it has.
+
+    Attributes
+    ----------
+    count : int
+        How many there are now.
+    """
+
+    def __init__(self, wanted: int, before: Team | None = None) -> None:
+        self.wanted = self.count = wanted
+        self._patience, self._due = PATIENCE[0], 0.0  # when the next trial may begin
+        self._tried_from, self._down = 0, False  # in a trial: the number before it; whether the last one was of fewer
+        self._paces: dict[int, float] = {}  # by number of threads: the seconds of a step, where they lacked processors
+        if before is not None and before.wanted == wanted and perf_counter() < before._due + PATIENCE[1]:
+            self.count, self._due = before._settled, before._due
+        self._begin_window()
+
+    @property
+    def _settled(self) -> int:
+        return self._tried_from or self.count
+
+    def note(self, steps: int, seconds: float, idle: float, slept: float) -> None:
+        """Take note of what some steps took, and choose how many threads take the next ones.
+
+        ``idle``: seconds, of all threads together, for which they had no processor; ``slept``: for which of these they
+        did not want one, for they waited for each other.
+        """
+        self._steps += steps
+        self._seconds += seconds
+        self._idle += idle
+        self._slept += slept
+        if self._seconds >= WINDOW and self._steps:
+            self._judge(self._seconds / self._steps, perf_counter())
+            self._begin_window()
+
+    def _begin_window(self) -> None:
+        self._steps, self._seconds, self._idle, self._slept = 0, 0.0, 0.0, 0.0
+
+    def _judge(self, pace: float, now: float) -> None:
+        self._paces[self.count] = (pace + self._paces.get(self.count, pace)) / 2
+        taken = (self._idle - self._slept) / self._seconds  # processors that others had
+        company = taken > LOST and self._idle > LOST * self._seconds * self.count
+        if self.count == self.wanted and not company:
+            self._paces.clear()
+            self._settle(self.count, 0.0, now)
+        elif self._tried_from:
+            more, fewer = max(self.count, self._tried_from), min(self.count, self._tried_from)
+            best = fewer if self._paces[fewer] < CLEARLY * self._paces[more] else more
+            self._settle(best, PATIENCE[0] if best == self.count else min(2 * self._patience, PATIENCE[1]), now)
+        elif now >= self._due:  # fewer, or from some number between, in turn, all
+            self._down = company and self.count > 1 and not (self._down and self.count < self.wanted)
+            tried = max(1, self.count - math.ceil(taken)) if self._down else self.wanted
+            self._tried_from, self.count = self.count, tried
+
+    def _settle(self, count: int, patience: float, now: float) -> None:
+        self._tried_from, self.count, self._patience = 0, count, max(patience, PATIENCE[0])
+        self._due = now + patience
+
+
+_last: Team | None = None
+
+
+def team(wanted: int) -> Team:
+    """A new team, which knows what the one before it has met."""
+    global _last
+    _last = Team(wanted, _last)
+    return _last
