@@ -97,6 +97,7 @@ class Network(Record):
 
     layer_count: Integer
     parameter_count: Integer
+    updated_count: Integer  # values of the matrices that are not frozen
     first_trained: Integer  # the first layer whose parameters change: no gradient is needed before it
     parameters: Address
     transposed: Address  # transposed copies of the matrices

@@ -81,6 +81,7 @@ class Engine:
         network.noisy = any(plan.noise for plan in self.plans)
         network.penalized = any(record.penalized for record in self.layers)
         network.constrained = any(record.kernel_constraint or record.bias_constraint for record in self.layers)
+        network.updated_count = _count_of(self.layers)
         self.frozen: frozenset[int] = frozenset()
         self.parameters = Parameters(layout, network, self.dtype)
         self.optimizer = OptimizerSettings(self.job.optimizer, self.parameters)
@@ -197,6 +198,7 @@ class Engine:
             network = self.job.network
             network.first_trained = min(trained, default=len(self.plans))
             network.penalized = any(record.penalized for record in self.layers)
+            network.updated_count = _count_of(self.layers)
             self.parameters.settle_average(self.job.optimizer.average, frozen | before)
             self.buffers.pop("gradients", None)  # chunks add up whole vectors: what is not written there stays 0
             self.prepared.clear()  # they hold what was set before
@@ -328,3 +330,8 @@ class Engine:
             self.schedule(1)
             self.call(self.job, self.synchronisation, 1)
             self.parameters.came_along()
+
+
+def _count_of(layers: Any) -> int:
+    """The values of the matrices that are not frozen."""
+    return sum(record.height * record.stride for record in layers if not record.frozen)

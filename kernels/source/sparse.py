@@ -19,7 +19,7 @@ from .vectors import add_vectors, vectors_for
 @kernel
 def is_sparse(layer: Layer, job: Job) -> Integer:
     """Whether a layer's inputs are the sparse rows of the data."""
-    return layer.kind == DENSE and job.data.row_starts != 0 and layer.input == 0
+    return job.data.row_starts != 0 and layer.input == 0 and layer.kind == DENSE
 
 
 @kernel

@@ -32,7 +32,7 @@ from .squares import transpose_square
 from .vectors import add_vectors, vectors_for
 
 
-@kernel
+@kernel(apart=True)
 def transpose_copy(layer: Layer, job: Job, panel: Panel) -> None:
     """Keep the transposed copy in step with a panel of the matrix, less the bias, in squares of LANES."""
     weights = job.network.parameters + (layer.weights + panel.column) * SIZE
@@ -82,7 +82,7 @@ def update_part(layers: Layers, job: Job, batch: Batch, how: Update) -> None:
     first = 0
     if job.split.by_columns:  # update_columns has updated that one
         first = 1
-    total = values_to_update(layers, job, first)
+    total = values_to_update(layers, job)
     if how.follows == 2 and rows_of_all(layers, job) < 512 * job.run.threads:  # too few to be split evenly
         tall = 0
     work = 0  # in values of the parameters
@@ -162,12 +162,12 @@ def vectors_of_panel(layer: Layer, job: Job) -> Integer:
 
 
 @kernel
-def values_to_update(layers: Layers, job: Job, first: Integer) -> Integer:
-    """How many parameters there are in matrices that are not frozen, from the first one of a layer on."""
-    total = job.network.parameter_count
-    for number in range(job.network.layer_count):
-        layer = layer_at(layers, number)
-        if number < first or layer.frozen:
+def values_to_update(layers: Layers, job: Job) -> Integer:
+    """How many parameters there are to update, but for those of a first layer that is divided by columns."""
+    total = job.network.updated_count
+    if job.split.by_columns:
+        layer = layer_at(layers, 0)
+        if layer.frozen == 0:
             total -= layer.height * layer.stride
     return total
 
@@ -201,15 +201,26 @@ def panel_gradient(
     ``packed``: the panel before had the same inputs.
     """
     scratch = job.memory.scratch + how.thread * job.memory.scratch_size
-    place = how.gradients + (layer.weights + panel.row * layer.stride + panel.column) * SIZE
-    part_size = job.memory.gradient_levels * job.network.parameter_count * SIZE
     if how.parts == 0 and number == 0 and job.split.from_data:
         first_layer_gradient(layer, job, batch, panel, packed, how.follows, scratch, gradient)
     elif how.parts == 0 and is_sparse(layer, job):
         sparse_gradient(layer, job, job.memory.workspace, batch.rows, panel, gradient)
     elif how.parts == 0:
         weight_gradient(layer, job, job.memory.workspace, batch.rows, panel, packed, how.follows, scratch, gradient)
-    elif how.handed:
+    else:
+        sum_panel(layer, job, panel, how, gradient)
+    if layer.penalized:
+        add_penalty(layer, job, batch.row_weight, panel, gradient)
+    if job.optimizer.accumulated_steps > 1 and job.run.mode != GRADIENT:
+        accumulate_panel(layer, job, scratch, panel, gradient)
+
+
+@kernel(apart=True)
+def sum_panel(layer: Layer, job: Job, panel: Panel, how: Update, gradient: Rows) -> None:
+    """The gradient by a panel of a matrix, summed over what threads have left."""
+    place = how.gradients + (layer.weights + panel.row * layer.stride + panel.column) * SIZE
+    part_size = job.memory.gradient_levels * job.network.parameter_count * SIZE
+    if how.handed:
         if how.parts == 2:
             own = place + how.thread * part_size
             for row in range(panel.rows):
@@ -222,10 +233,6 @@ def panel_gradient(
             sum_parts(how.parts, part_size, gradient.stride, source, target)
     else:
         add_parts(how.parts, part_size, panel.rows, panel.vectors, gradient)
-    if layer.penalized:
-        add_penalty(layer, job, batch.row_weight, panel, gradient)
-    if job.optimizer.accumulated_steps > 1 and job.run.mode != GRADIENT:
-        accumulate_panel(layer, job, scratch, panel, gradient)
 
 
 @kernel
