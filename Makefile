@@ -14,10 +14,10 @@ test: .venv/built ## run the tests, on every backend (make test ARGS="-k article
 bench: .venv/built ## measure: training, into the README; or what ARGS names (make bench ARGS=--help lists all)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-compare: .venv/built ## time the backends; fail if one is slower than benchmarks/results.json by more than 10%
+bench-compare: .venv/built ## time the backends; fail if one is slower than the results kept in benchmarks/ by more than 10%
 	@$(BIN)/python -m benchmarks compare $(ARGS)
 
-bench-report: .venv/built ## write the README's table and docs/roofline.png again, from benchmarks/results.json
+bench-report: .venv/built ## write the README's tables and docs/roofline.png again, from benchmarks/results-*.json
 	@$(BIN)/python -m benchmarks report
 
 lint: .venv/installed ## check format, style and types

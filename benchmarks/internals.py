@@ -15,11 +15,13 @@ from fastnn.engine import ACTIVATIONS, JobRecord, ThreadPool, address, aligned, 
 from fastnn.engine.memory import WIDTH_MULTIPLE
 from fastnn.kernels.machine import instruction_set
 from fastnn.kernels.records import SYNCHRONISATION_WORDS
+from fastnn.kernels.render.instruction_sets import INSTRUCTION_SETS
 from .scaling_model import Work
 
 __all__ = ["ACTIVATIONS", "address", "aligned", "processors"]
 
 ISA, INSTRUCTION_SET = instruction_set()
+ISAS = tuple(INSTRUCTION_SETS)
 TILE_ROWS, TILE_VECTORS = INSTRUCTION_SET.tile_rows, INSTRUCTION_SET.tile_vectors
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
+from .internals import ISAS
 from .peers import is_ours
 from .timing import ROOT
 
 START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
-KEPT = ROOT / "benchmarks" / "results.json"
+FOLDER = ROOT / "benchmarks"
 
 Results = dict[str, Any]
 Times = dict[str, dict[str, float]]
@@ -31,10 +32,20 @@ def load(path: Path) -> Results:
     return results
 
 
-def kept_results() -> Results:
-    if not KEPT.exists():
-        raise SystemExit("there is no benchmarks/results.json yet: `make bench` measures and writes it")
-    return load(KEPT)
+def kept_at(isa: str) -> Path:
+    """Where results of machines with an instruction set are kept."""
+    return FOLDER / f"results-{isa}.json"
+
+
+def kept_results(isa: str) -> Results:
+    if not kept_at(isa).exists():
+        raise SystemExit(f"there is no benchmarks/{kept_at(isa).name} yet: `make bench` measures and writes it")
+    return load(kept_at(isa))
+
+
+def all_kept() -> list[Results]:
+    """What is kept, the widest instruction set first."""
+    return [load(kept_at(isa)) for isa in ISAS if kept_at(isa).exists()]
 
 
 def save(results: Results, path: Path) -> None:
@@ -176,9 +187,9 @@ def heading(found: Results) -> str:
     )
 
 
-def section(found: Results) -> str:
-    """What the README has between its marks."""
-    return f"{table(found)}\n\n![GFLOP/s reached, by size of a step](docs/roofline.png)"
+def section(kept: list[Results]) -> str:
+    """What the README has between its marks: a table a machine, and the picture of the first one."""
+    return "\n\n".join([*map(table, kept), "![GFLOP/s reached, by size of a step](docs/roofline.png)"])
 
 
 def between(text: str, inside: str, start: str, end: str) -> str:
@@ -220,12 +231,10 @@ def picture(found: Results, path: Path) -> None:
     figure.savefig(path, dpi=120, metadata={"Software": None})
 
 
-def write(found: Results) -> None:
-    """Bring the README and the picture in step with results."""
-    replace_in(ROOT / "README.md", section(found), START, END)
-    picture(found, ROOT / "docs" / "roofline.png")
-
-
 def report() -> None:
-    """The README's table and docs/roofline.png, from benchmarks/results.json alone; nothing is measured."""
-    write(kept_results())
+    """The README's tables and docs/roofline.png, from the kept results alone; nothing is measured."""
+    kept = all_kept()
+    if not kept:
+        raise SystemExit("no benchmarks/results-*.json is there yet: `make bench` measures and writes one")
+    replace_in(ROOT / "README.md", section(kept), START, END)
+    picture(kept[0], ROOT / "docs" / "roofline.png")

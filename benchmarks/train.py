@@ -53,14 +53,14 @@ def train(
 ) -> None:
     """Training steps of every case, by every peer that is installed, into one results file.
 
-    A figure is the median over the rounds of the best block.  A whole run is kept as results.json and goes into the
-    README; one of chosen cases or peers, or a short one, is shown and kept nowhere.
+    A figure is the median over the rounds of the best block.  A whole run is kept, by the instruction set,
+    and goes into the README; one of chosen cases or peers, or a short one, is shown and kept nowhere.
     """
     fresh = results(chosen(cases), peers, *((1, 0.05) if short else (rounds, seconds)))
     print(report.table(fresh))
     if not short and cases == "*" and peers == tuple(PEERS):
-        report.save(fresh, report.KEPT)
-        report.write(fresh)
+        report.save(fresh, report.kept_at(machine.ISA))
+        report.report()
 
 
 def compare(
@@ -71,7 +71,7 @@ def compare(
     What seems slower is timed once more, for it may have been company on the machine.
     """
     pace = (1, 0.05) if short else (rounds, seconds)
-    kept, fresh = report.kept_results(), results(chosen(cases), peers, *pace)
+    kept, fresh = report.kept_results(machine.ISA), results(chosen(cases), peers, *pace)
     if difference := report.other_machine(kept, fresh):
         print(f"the kept results are of another machine ({difference}), so times cannot be compared", file=sys.stderr)
         return 2

@@ -83,9 +83,9 @@ def test_report_replaces_what_stands_between_the_marks(benchmark_module):
 def test_readme_shows_the_kept_results(benchmark_module):
     report = benchmark_module("report")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    if not report.KEPT.exists():
-        pytest.skip("no results are kept")
-    inside = report.section(report.load(report.KEPT))
+    kept = report.all_kept()
+    assert kept
+    inside = report.section(kept)
     assert report.between(readme, inside, report.START, report.END) == readme
 
 
@@ -129,7 +129,11 @@ def test_cases_are_chosen_by_pattern_and_have_names_of_their_own(benchmark_modul
     cases = benchmark_module("cases")
     names = [case.name for case in cases.CASES]
     assert len(set(names)) == len(names)
-    assert [case.name for case in cases.chosen("784-128-10 b32, 2-8-1 b4")] == ["2-8-1 b4", "784-128-10 b32"]
+    assert [case.name for case in cases.chosen("784-128-10 b32, 2-8-1 b*")] == ["784-128-10 b32", *names[:2]]
+    assert cases.chosen("5-4-1 b7 tanh float64") == [cases.Case((5, 4, 1), 7, "tanh", dtype="float64")]
+    for wrong in ("5-4-1", "5-4-1 b7 relu6", "5 b7", "b7"):
+        with pytest.raises(SystemExit, match="matches none"):
+            cases.chosen(wrong)
     assert cases.Case((3, 5, 2), 4).flops == 2 * 4 * (2 * 3 * 5 + 3 * 5 * 2)
 
 
