@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from time import perf_counter
 
-WINDOW = 0.1
-"""Seconds of steps that a number of threads is judged by: in company several turns of whoever shares the processors."""
+WINDOW = 0.2
+"""Seconds of steps that a number of threads is judged by: several turns of whoever shares the processors, and two of
+the periods that a container's quota is for."""
 LOST = 0.1
 """Others are there where they take this much of a processor, and threads lack one for this part of the time."""
 CLEARLY = 0.9
