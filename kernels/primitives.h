@@ -10,6 +10,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 #if defined(_WIN32)
 #include <windows.h>
@@ -60,7 +62,7 @@ INLINE void spin_pause(void) {
 #if defined(__x86_64__)
     _mm_pause();
 #elif defined(__aarch64__)
-    __asm__ __volatile__("yield");
+    __asm__ __volatile__("isb"); /* tens of cycles; yield is none */
 #endif
 }
 
@@ -157,7 +159,9 @@ FOR_KINDS(READ_INTEGER)
 #define RINT_MAGIC 12582912.0f
 #define SMALLEST 0x1p-126 /* that is not a denormal */
 #define X86(NAME) NAME##_ps
+#define NEON(NAME) NAME##q_f32
 #define ACCUMULATE "vfmadd231ps"
+#define BY_LANE "fmla %0.4s, %2.4s, %1.s[0]"
 #include "primitives_real.h"
 
 #define DTYPE float64
@@ -170,7 +174,9 @@ FOR_KINDS(READ_INTEGER)
 #define RINT_MAGIC 6755399441055744.0
 #define SMALLEST 0x1p-1022
 #define X86(NAME) NAME##_pd
+#define NEON(NAME) NAME##q_f64
 #define ACCUMULATE "vfmadd231pd"
+#define BY_LANE "fmla %0.2d, %2.2d, %1.d[0]"
 #include "primitives_real.h"
 
 #endif

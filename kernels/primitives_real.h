@@ -92,26 +92,28 @@ INLINE MASK F(equal)(VECTOR a, VECTOR b) { return (MASK)(a == b); }
 INLINE VECTOR F(where)(MASK m, VECTOR a, VECTOR b) { return (VECTOR)((m & (WORDS)a) | (~m & (WORDS)b)); }
 INLINE VECTOR F(maximum)(VECTOR a, VECTOR b) { return F(where)(F(less)(a, b), b, a); }
 INLINE VECTOR F(minimum)(VECTOR a, VECTOR b) { return F(where)(F(less)(b, a), b, a); }
-INLINE VECTOR F(rint)(VECTOR a) { return (a + RINT_MAGIC) - RINT_MAGIC; } /* |a| < 2^(MANTISSA_BITS - 1) */
 INLINE VECTOR F(reciprocal)(VECTOR a) { return F(splat)(1.0) / a; }
+#if VECTOR_BYTES == 16 && defined(__aarch64__)
+INLINE VECTOR F(rint)(VECTOR a) { return (VECTOR)NEON(vrndn)(a); }
+INLINE VECTOR F(sqrt)(VECTOR a) { return (VECTOR)NEON(vsqrt)(a); }
+INLINE VECTOR F(fma)(VECTOR a, VECTOR b, VECTOR c) { return (VECTOR)NEON(vfma)(c, a, b); }
+#else
+INLINE VECTOR F(rint)(VECTOR a) { return (a + RINT_MAGIC) - RINT_MAGIC; } /* |a| < 2^(MANTISSA_BITS - 1) */
 INLINE VECTOR F(sqrt)(VECTOR a) {
     for (int lane = 0; lane < LANE_COUNT; lane++) a[lane] = (REAL)sqrt(a[lane]);
     return a;
 }
-INLINE VECTOR F(fma)(VECTOR a, VECTOR b, VECTOR c) {
-#if defined(__aarch64__)
-    for (int lane = 0; lane < LANE_COUNT; lane++) c[lane] = (REAL)(sizeof(REAL) == 4 ? __builtin_fmaf(a[lane], b[lane], c[lane]) : __builtin_fma(a[lane], b[lane], c[lane]));
-    return c;
-#else
-    return a * b + c; /* no instruction for it: two roundings */
+INLINE VECTOR F(fma)(VECTOR a, VECTOR b, VECTOR c) { return a * b + c; } /* no instruction for it: two roundings */
 #endif
-}
 #endif
 
 /* fma, in the register that c is in: where all registers are taken, GCC lets sums wander, and spills some. */
 INLINE VECTOR F(accumulated)(VECTOR a, VECTOR b, VECTOR c) {
 #if defined(OP) && defined(__GNUC__) && !defined(__clang__)
     __asm__(ACCUMULATE " %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+    return c;
+#elif VECTOR_BYTES == 16 && defined(__aarch64__) && !defined(__clang__)
+    __asm__(BY_LANE : "+w"(c) : "w"(a[0]), "w"(b)); /* then a need not be spread */
     return c;
 #else
     return F(fma)(a, b, c);
@@ -230,4 +232,6 @@ FOR_KINDS(READ)
 #undef RINT_MAGIC
 #undef SMALLEST
 #undef X86
+#undef NEON
 #undef ACCUMULATE
+#undef BY_LANE

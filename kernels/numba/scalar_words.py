@@ -12,7 +12,7 @@ from llvmlite import ir
 from ..render.instruction_sets import MACHINE
 from .lanes import DOUBLE, INDEX, INTEGER, Lower, call, pointer
 
-X86, ARM = MACHINE == "x86_64", MACHINE in ("aarch64", "arm64")
+X86, ARM = MACHINE == "x86_64", MACHINE == "aarch64"
 FUTEX = (202 if X86 else 98 if ARM else 0) if sys.platform == "linux" else 0
 """The number of Linux's call to sleep at a word; 0: there is none, or it is not known."""
 FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE = 128, 129
@@ -54,7 +54,7 @@ def spin_pause(builder: Any) -> None:
     if X86:
         call(builder, "llvm.x86.sse2.pause", ir.VoidType())
     elif ARM:
-        call(builder, "llvm.aarch64.hint", ir.VoidType(), INDEX(1))
+        call(builder, "llvm.aarch64.isb", ir.VoidType(), INDEX(15))  # tens of cycles; its yield is none
 
 
 def short_sleep(builder: Any) -> None:

@@ -44,7 +44,12 @@ class VectorWords(Lanes):
     def fma(self, builder: Any, a: Any, b: Any, c: Any) -> Any:
         return self.elementwise(builder, "fma", a, b, c)
 
-    accumulated = fma
+    def accumulated(self, builder: Any, a: Any, b: Any, c: Any) -> Any:
+        total = self.fma(builder, a, b, c)
+        if MACHINE != "aarch64":
+            return total
+        # Here LLVM orders the multiply-adds of several steps anew, and then moves half of a tile's sums about.
+        return builder.asm(ir.FunctionType(self.wide, [self.wide]), "", "=w,0", [total], side_effect=False)
 
     def accumulated_half(self, builder: Any, a: Any, b: Any, c: Any) -> Any:
         half = self.lanes // 2

@@ -51,16 +51,20 @@ COMMON_FLAGS = (
     "-fno-trapping-math",
 )
 
-_X86 = {
+MACHINE = platform.machine().lower()
+MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(MACHINE, MACHINE)
+BY_MACHINE = {
     # Registers: 8 rows x 3 vectors of sums, 3 vectors of b and one of a fill 28 of 32; 4 x 3 all 16 of AVX2.
-    "v4": InstructionSet(64, 8, 3, ("-march=x86-64-v4", "-mprfchw", "-mprefer-vector-width=512"), True),
-    "v3": InstructionSet(32, 4, 3, ("-march=x86-64-v3", "-mprfchw")),
-    "baseline": InstructionSet(16, 4, 2, ()),
+    "x86_64": {
+        "v4": InstructionSet(64, 8, 3, ("-march=x86-64-v4", "-mprfchw", "-mprefer-vector-width=512"), True),
+        "v3": InstructionSet(32, 4, 3, ("-march=x86-64-v3", "-mprfchw")),
+        "baseline": InstructionSet(16, 4, 2, ()),
+    },
+    # Every processor of this kind has NEON, with 32 registers: 8 x 3 sums, 3 of b and one of a.  GCC would bring loads
+    # of several steps forward before it counts registers, and then keep sums in memory.
+    "aarch64": {"neon": InstructionSet(16, 8, 3, ("-fno-schedule-insns",))},
 }
-_OTHER = {"baseline": InstructionSet(16, 8, 3, ())}
-
-MACHINE = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-INSTRUCTION_SETS: dict[str, InstructionSet] = _X86 if MACHINE == "x86_64" else _OTHER
+INSTRUCTION_SETS: dict[str, InstructionSet] = BY_MACHINE.get(MACHINE, {"baseline": InstructionSet(16, 4, 2, ())})
 """For this machine's architecture, widest first."""
 
 CYTHON_ISAS: dict[str, list[str]] = {name: [*COMMON_FLAGS, *s.flags] for name, s in INSTRUCTION_SETS.items()}
