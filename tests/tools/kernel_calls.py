@@ -38,6 +38,8 @@ INTEGERS = {
     "entry": (0, 2),
     "epoch": (0, 1),
     "first": (0, 0),
+    "in_order": (0, 1),
+    "index": (0, 3),
     "first_row": (0, 3),
     "first_score": (0, 2),
     "key": (LONG, 3),
@@ -225,6 +227,8 @@ ONLY_IN = {
     "columns_of_layer": ("rows", "from_data"),
     "first_layer": ("from_data",),
     "first_layer_gradient": ("from_data",),
+    "multiply_block": ("from_data",),
+    "read_tile": ("from_data",),
     "begin_step": ("from_data",),
     "copy_columns": ("from_data",),
     "update_columns": ("from_data",),
@@ -261,6 +265,7 @@ EXTRA = {
     "statistic_of": [{"number": 7}],
     "sum_of_rows": [{"number": 2}],
     "is_flat": [{"rows": rows} for rows in (31, 32)],
+    "pays_to_pack": [{"rows": rows} for rows in (47, 48)],
     "panel_rows": [{"rows": rows, "batch_rows": count} for rows in (600, 1500) for count in (64, 4096)],
     "first_column_of": [{"thread": 1}, {"thread": 2}],
     "rows_of_thread": [{"thread": 1}, {"thread": 2}],
@@ -299,8 +304,17 @@ def put_threshold(world, arguments):
     layer.threshold = naive.random_number(naive.hashed(naive.hashed(key + layer.seed) + row), 0)
 
 
+def put_no_waking(world, arguments):
+    """For sleep_at: nobody has woken anybody yet."""
+    ctypes.c_int64.from_address(arguments[0] + 8 * records.WOKEN).value = 0
+
+
+TIMED = ("sleep_at",)
+"""Kernels that return how long they took."""
+
 # kernel: what has to be in memory before it is called
 BEFORE = {
+    "sleep_at": put_no_waking,
     "gather_targets": put_places,
     **dict.fromkeys(("sparse_product", "sparse_gradient", *ALSO_OF_SPARSE), put_places_of_sparse),
     "check_finite": put_nan,
