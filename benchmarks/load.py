@@ -16,7 +16,7 @@ from .peers import Fastnn
 from .report import line, number, titles
 
 OF_BEST, OF_SHARE = 0.8, 0.7
-"""The bars: of the better of the forced numbers of threads, and of a fair share."""
+"""The bars: of the better of the forced numbers of threads, and of a fair share of as many as the work pays for."""
 
 
 @contextlib.contextmanager
@@ -83,7 +83,7 @@ def load(
             now = threads_now(peers["chosen"].model)
             best = min(times[name] for name in asked if name != "chosen") / times["chosen"]
             shares = [alone[f"{cores}"] / times["chosen"] * (threads + others) / threads for threads in (wanted, now)]
-            if best < OF_BEST or shares[1] < OF_SHARE:
+            if best < OF_BEST or shares[0] < OF_SHARE:
                 below.append(f"{case.name} beside {others}")
             cells = [case.name, str(others), *(number(time * 1e6) for time in times.values()), f"{best:.2f}"]
             lines.append(line([*cells, str(wanted), f"{shares[0]:.2f}", str(now), f"{shares[1]:.2f}"]))

@@ -65,14 +65,15 @@ def sleep_at(words: Address, index: Integer, value: Integer) -> Integer:
 @kernel
 def barrier_leave(job: Job, thread: Integer) -> None:
     """Count a thread as gone; the caller's thread, number 0, waits until all have gone: each does, come what may."""
-    if job.run.threads > 1:
+    threads = job.run.threads
+    if threads > 1:
         words = job.run.synchronisation
         sleepers = atomic_get(words, SLEEPERS)
-        left = atomic_add(words, LEFT, 1) + 1  # if all have left, the words may be gone from here on
-        if thread > 0 and sleepers > 0 and left == job.run.threads:
+        left = atomic_add(words, LEFT, 1) + 1  # if all have left, the words and the job may be gone from here on
+        if thread > 0 and sleepers > 0 and left == threads:
             wake(words, LEFT)
         spins = 0
-        while thread == 0 and left < job.run.threads:
+        while thread == 0 and left < threads:
             spins += 1
             if spins < BARRIER_SPINS:
                 spin_pause()
