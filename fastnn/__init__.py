@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         constraints,
         data,
         datasets,
+        distribution,
         initializers,
         layers,
         losses,
@@ -53,7 +54,17 @@ _MODULES |= {"Callback": "callbacks", "Initializer": "initializers", "Layer": "l
 _MODULES |= {"Metric": "metrics", "Optimizer": "optimizers", "Regularizer": "regularizers"}
 
 __all__ = ["DivergenceWarning", "Input", "ModelFileError", "Sequential", "__version__", "activations", "backend"]
-__all__ += ["callbacks", "constraints", "data", "datasets", "gradient_descent", "initializers", "layers", "load_model"]
+__all__ += [
+    "callbacks",
+    "constraints",
+    "data",
+    "datasets",
+    "distribution",
+    "gradient_descent",
+    "initializers",
+    "layers",
+    "load_model",
+]
 __all__ += ["losses"]
 __all__ += ["metrics", "models", "optimizers", "plot", "regularizers", "schedules", "utils"]
 __all__ += ["Callback", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "Regularizer"]

@@ -191,6 +191,9 @@ class Split(Record):
     own_records: Address  # then, in training: a layer and a job of each thread's own, see source/first_layer
     column_block: Integer  # columns that are one thread's: a multiple of it
     from_data: Integer  # 1: training, the first layer takes its inputs from the data, a few rows at a time
+    parts: Integer  # of a batch that other ranks have parts of too; each has a workspace
+    part_starts: Address  # int64: where they start, less ``batch_row``, and where the last one ends
+    batch_row: Integer  # the number of a row in the batch, less its number here
 
 
 class Memory(Record):
@@ -204,6 +207,8 @@ class Memory(Record):
     target_stride: Integer
     gradients: Address
     gradient_levels: Integer  # gradient vectors a thread; the last is for handing over
+    branches: Address  # panels of a rank's parts that wait for their neighbours to be added
+    branch_count: Integer  # a thread
     partials: Address  # sums over blocks of ROW_BLOCK rows, for batch normalisation
     partial_values: Integer  # a block
     sums: Address  # doubles: sums over rows of the weights and the gradient, see PENALTY
@@ -254,8 +259,8 @@ def as_job(address: Address) -> Job:
     raise NotImplementedError
 
 
-MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by", "sample")
-TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE, STAND_BY, SAMPLE = range(7)
+MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by", "sample", "parts")
+TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE, STAND_BY, SAMPLE, PARTS = range(8)
 
 LAYER_KINDS = (
     "dense",

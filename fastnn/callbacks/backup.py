@@ -85,6 +85,12 @@ class BackupAndRestore(Backup):
 
     def restore(self, run: Any) -> None:
         self._run = run
+        kept = self._claimed() if self.ranks is None else self.ranks.first_does(self._claimed)
+        if kept is not None:
+            self._bring_back(run, *kept)
+
+    def _claimed(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
+        """Keep others from the folder; returns the newest backup in it."""
         try:
             self.backup_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -93,9 +99,7 @@ class BackupAndRestore(Backup):
         self._claim = Claim(self.backup_dir)
         for part in self.backup_dir.glob(".backup*.part"):  # of a process that was killed while it wrote
             part.unlink(missing_ok=True)
-        kept = self._read()
-        if kept is not None:
-            self._bring_back(run, *kept)
+        return self._read()
 
     def _bring_back(self, run: Any, document: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Set the model, the run and the callbacks to the state that a backup holds; or leave all as it was."""
@@ -113,12 +117,17 @@ class BackupAndRestore(Backup):
 
     def keep(self, run: Any) -> None:
         document, arrays = self._contents(run)
-        model_file.save(self.path, document, arrays, self.previous)
+        if self._writes:
+            model_file.save(self.path, document, arrays, self.previous)
+
+    @property
+    def _writes(self) -> bool:
+        return self.ranks is None or bool(self.ranks.first)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Remove the backups if training has come to its end, and let others use the folder."""
         run, self._run = self._run, None
-        ended = run is not None and run.completed and self.delete_checkpoint
+        ended = run is not None and run.completed and self.delete_checkpoint and self._writes
         try:
             for path in (self.previous, self.path) if ended else ():
                 path.unlink(missing_ok=True)

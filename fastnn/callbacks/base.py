@@ -137,7 +137,15 @@ HOOKS = frozenset(name for name in vars(Callback) if name.startswith("on_")) | {
 
 
 class Backup(Callback):
-    """Base of the callbacks that store the whole run; they are called after all others."""
+    """Base of the callbacks that store the whole run; they are called after all others.
+
+    Attributes
+    ----------
+    ranks : Ranks or None
+        Those that share the fit, of which only the first is to write.
+    """
+
+    ranks: Any = None
 
     def restore(self, run: Any) -> None:
         """Called once, after on_train_begin, to bring a stored run back."""

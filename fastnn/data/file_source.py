@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -59,6 +60,12 @@ class FileSource:
     @property
     def width(self) -> int:
         return len(self.columns)
+
+    def only(self, pieces: list[tuple[Any, int | None, int]]) -> FileSource:
+        """Some of its pieces."""
+        source = copy.copy(self)
+        source.pieces, source.rows = pieces, None
+        return source
 
     def chunks(self, order: np.random.Generator | None = None) -> Iterator[Chunk]:
         """Some thousand rows after the others; ``order`` shuffles the pieces."""

@@ -325,6 +325,7 @@ class Engine:
         """One step of the optimizer along a gradient laid out like the parameters."""
         with self.busy:
             fill_training(self, "update", 8, 1)
+            self.job.order = self.blank.order
             self.job.optimizer.iterations = self.iterations
             self.buffers["gradients"][: self.parameter_count] = gradient
             self.schedule(1)

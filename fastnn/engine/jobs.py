@@ -67,7 +67,7 @@ def fill_training(
         )
 
     memory, capacity = job.memory, -(-batch_size // (max(1, chunks) * ROW_BLOCK)) * ROW_BLOCK
-    _place_workspace(engine, costs, capacity, threads if chunks else 1)
+    place_workspace(engine, costs, capacity, threads if chunks else 1)
     memory.gradient_levels = levels = chunks.bit_length() + 1  # what a tree of sums needs, and one to hand over
     parts = turns * threads * levels if chunks else 1
     memory.gradients = place("gradients", parts * layout.parameter_count, real)
@@ -89,12 +89,12 @@ def fill_inference(engine: Engine, mode: str, capacity: int, threads: int, costs
     job.run, job.order, job.split = engine.blank.run, engine.blank.order, engine.blank.split
     job.run.mode, job.memory = MODE[mode], engine.blank.memory
     memory = job.memory
-    _place_workspace(engine, costs or engine.costs, capacity, threads)
+    place_workspace(engine, costs or engine.costs, capacity, threads)
     memory.scratch = place("scratch", threads * layout.scratch_size, BYTE)
     memory.scores = place("scores", threads * capacity * (1 + job.loss.metric_count), DOUBLE)
 
 
-def _place_workspace(engine: Engine, costs: CostModel, capacity: int, threads: int) -> None:
+def place_workspace(engine: Engine, costs: CostModel, capacity: int, threads: int) -> None:
     """Give each of so many threads a workspace for as many rows as ``capacity`` says.
 
     Sparse inputs have no room in it.  Theirs would be the first, so that it lies before what is there.

@@ -165,9 +165,16 @@ class Training:
 
     def means(self, epoch: int) -> list[float]:
         """Loss and metrics of an epoch, or of as much of it as there has been."""
-        steps = self.step - epoch * self.steps_per_epoch
-        rows = min(max(1, steps) * self.batch_size, self.rows)
+        rows = self.rows_done(max(1, self.step - epoch * self.steps_per_epoch))
         return [total / rows for total in self.results[epoch].tolist()]
+
+    def rows_done(self, steps: int) -> int:
+        """Rows of an epoch that so many steps, or more than it has, have visited."""
+        return min(steps * self.batch_size, self.rows)
+
+    def totals(self, first: int, last: int) -> Array:
+        """The sums of loss and metrics over `rows` rows, of epochs that have ended: (epochs, 1 + metrics)."""
+        return self.results[first:last]
 
     def samples(self, epoch: int) -> int:
         """Rows of an epoch."""
@@ -226,7 +233,7 @@ class Training:
         Within an epoch that is also its sums so far, and what to go back to if it diverges.
         """
         within = self.step % self.steps_per_epoch > 0
-        rows = self.step % self.steps_per_epoch * self.batch_size
+        rows = self.rows_done(self.step % self.steps_per_epoch)
         return {
             "step": self.step,
             "seed": self.seed,

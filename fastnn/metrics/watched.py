@@ -109,7 +109,7 @@ class Watch:
         if run is not self._run:
             self._run, self._seen = run, 0
         _, steps = run.place()
-        done = min(steps * run.batch_size, run.rows)
+        done = run.rows_done(steps)
         if done > self._seen and not (run.diverged or run.not_finite):
             first, self._seen = self._seen, done
             self.update(*run.scored(first, done), run.batch_size)

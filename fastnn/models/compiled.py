@@ -8,11 +8,13 @@ from typing import Any, Self
 import numpy as np
 
 from fastnn import data, losses, metrics, optimizers
+from fastnn.distribution import DataParallel
 from fastnn.engine import BACKENDS, DTYPES, Engine, load
 from fastnn.errors import warn
 from fastnn.layers import Layer
 from fastnn.names import lookup
 from fastnn.turns import exclusive
+from . import distributed
 from .describing import Described
 from .plans import layer_plans
 from .structure import Structure
@@ -25,6 +27,7 @@ class Compiled(Described):
         self, layers: Sequence[Layer | Structure] | None, name: str | None, seed: int | None, trainable: bool = True
     ) -> None:
         self.optimizer: optimizers.Optimizer | None = None
+        self._distribution: DataParallel | None = None
         self.loss: losses.Loss | None = None
         self._loss_plan: losses.LossPlan | None = None
         self._metrics_asked: tuple[Any, Any] = None, None  # without and with weights
@@ -52,6 +55,7 @@ class Compiled(Described):
         steps_per_execution: int | str = 1,
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
+        distribution: DataParallel | None = None,
     ) -> None:
         """Choose what to train for, and how it is computed.
 
@@ -76,6 +80,9 @@ class Compiled(Described):
             None, 1 or [1]: a model has one loss.
         run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
             Taken for Keras's sake: how Keras compiles has no meaning here, and no influence on results.
+        distribution : DataParallel, optional
+            The ranks of MPI share each fit; see `fastnn.distribution`.  Everything else, such as evaluate and predict,
+            each rank does by itself; ``save`` writes on the first rank alone.
 
         Raises
         ------
@@ -84,6 +91,8 @@ class Compiled(Described):
         RuntimeError
             While fit trains the model, in another thread or from one of its callbacks.
         """
+        if distribution is not None and not isinstance(distribution, DataParallel):
+            raise TypeError(f"distribution got {distribution!r}; wants a fastnn.distribution.DataParallel, or None")
         if loss_weights not in (None, 1, [1], (1,)):
             raise ValueError(
                 f"loss_weights got {loss_weights!r}; wants None: a model has one loss; sample_weight weighs rows"
@@ -108,12 +117,15 @@ class Compiled(Described):
             _metrics_asked=(metrics, weighted_metrics),
             _backend=backend,
             _threads=threads,
+            _distribution=distribution,
             _engine=None,
             _loss_plan=None,
             _unfit=None,
         )
         if self._engine is not None or (self._inputs is not None and self._layers):
             draft._make_engine(self.get_weights() if self._engine is not None else None)
+        if distribution is not None:
+            distributed.check_alike(draft, distribution)
         self._become(draft)
 
     def _take(self, changed: Mapping[str, Any]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from fastnn import data
-from fastnn.callbacks import CallbackList, History, ProgressBar
+from fastnn.callbacks import CallbackList, History, ProgressBar, verbosity
 from fastnn.callbacks.base import Logs
 from fastnn.data import ArraySource, Chunk, Feed, Passes, streams
 from fastnn.engine import Data, Engine, prepared
@@ -97,6 +98,32 @@ def split(rows: Data | Feed, fraction: float) -> tuple[Data | Feed, Data | Feed]
     return rows.split(data.validation_split(fraction, len(rows)))
 
 
+def checked(model: Sequential, asked: SimpleNamespace) -> Fit:
+    """A call of fit, its arguments checked."""
+    model._check_compiled("fit")
+    rows_a_step, epochs = data.batch_size(asked.batch_size), data.positive_integer(asked.epochs, "epochs", least=0)
+    initial_epoch = data.positive_integer(asked.initial_epoch, "initial_epoch", least=0)
+    held_rows = data.batch_size(asked.validation_batch_size or asked.batch_size)
+    freq, level, callbacks = freq_of(asked.validation_freq), verbosity(asked.verbose), asked.callbacks
+    given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+    # Where nobody sees what happens before the end, a step may find a NaN, which then undoes all.
+    watched = level or given or asked.validation_split or asked.validation_data is not None
+    lazy = not watched and initial_epoch == 0 < epochs and model._distribution is None and steps_find_nan(model)
+    chunk = Chunk(asked.x, asked.y, asked.sample_weight)
+    train, lazy = training_data(model, chunk, asked.batch_size, asked.steps_per_epoch, lazy)
+    validation = None
+    if asked.validation_data is not None:
+        validation = validation_data(model, asked.validation_data, asked.validation_steps, held_rows, train.width)
+    elif asked.validation_split:
+        train, validation = split(train, asked.validation_split)
+        validation = datasets.first(validation, asked.validation_steps, held_rows)
+    train = datasets.weighed(train, asked.class_weight)  # and not what is held out
+    todo = range(initial_epoch, epochs)
+    held = None if validation is None else Held(validation, held_rows, freq)
+    visited = epochs_of(model, train, asked.steps_per_epoch, rows_a_step, len(todo))
+    return Fit(model, visited, held, rows_a_step, todo, bool(asked.shuffle), lazy, given, level)
+
+
 # --- Training ---
 
 
@@ -183,7 +210,7 @@ class Fit:
             bars = [ProgressBar(self.verbosity)]
         steps = -(-len(train) // self.batch_size) if isinstance(train, Data) else train.steps_per_epoch
         params = {"epochs": self.epochs.stop, "steps": steps, "verbose": self.verbosity}
-        callbacks = CallbackList([history, *bars, *self.given], self.model, params)
+        callbacks = CallbackList(self._heard([history, *bars, *self.given]), self.model, params)
         for backup in callbacks.backups:
             if not isinstance(train, Data):
                 train.check_backup(backup.every_n_steps)
@@ -191,6 +218,10 @@ class Fit:
                 self.validation.rows.check_backup()
         if callbacks.backups and self.model.optimizer is not None and self.model.optimizer.full_batch:
             raise ValueError("callbacks got a backup, but LBFGS begins anew with each fit; wants none beside it")
+        return callbacks
+
+    def _heard(self, callbacks: list[Any]) -> list[Any]:
+        """The callbacks that are called."""
         return callbacks
 
     def _check_x(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from fastnn import data
@@ -17,7 +18,7 @@ from fastnn.names import custom_object_scope
 from fastnn.training import Held, tested
 from fastnn.turns import exclusive
 from fastnn.typing import Array
-from . import datasets, fitting, inference, saving
+from . import datasets, distributed, fitting, inference, saving
 from .compiled import Compiled
 from .structure import Structure
 
@@ -181,28 +182,10 @@ class Sequential(Compiled):
         DivergenceWarning
             The loss or a weight became NaN or infinite.  Training stops; the weights are those of the last good epoch.
         """
-        self._check_compiled("fit")
-        rows_a_step, epochs = data.batch_size(batch_size), data.positive_integer(epochs, "epochs", least=0)
-        initial_epoch = data.positive_integer(initial_epoch, "initial_epoch", least=0)
-        held_rows, freq = data.batch_size(validation_batch_size or batch_size), fitting.freq_of(validation_freq)
-        level = verbosity(verbose)
-        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
-        # Where nobody sees what happens before the end, a step may find a NaN, which then undoes all.
-        watched = level or given or validation_split or validation_data is not None
-        lazy = not watched and initial_epoch == 0 < epochs and fitting.steps_find_nan(self)
-        chunk = Chunk(x, y, sample_weight)
-        train, lazy = fitting.training_data(self, chunk, batch_size, steps_per_epoch, lazy)
-        validation = None
-        if validation_data is not None:
-            validation = fitting.validation_data(self, validation_data, validation_steps, held_rows, train.width)
-        elif validation_split:
-            train, validation = fitting.split(train, validation_split)
-            validation = datasets.first(validation, validation_steps, held_rows)
-        train = datasets.weighed(train, class_weight)  # and not what is held out
-        todo = range(initial_epoch, epochs)
-        held = None if validation is None else Held(validation, held_rows, freq)
-        visited = fitting.epochs_of(self, train, steps_per_epoch, rows_a_step, len(todo))
-        return fitting.Fit(self, visited, held, rows_a_step, todo, bool(shuffle), lazy, given, level).run()
+        asked = SimpleNamespace(**{name: value for name, value in locals().items() if name != "self"})
+        if self._distribution is None:
+            return fitting.checked(self, asked).run()
+        return distributed.fit(self._distribution, lambda: fitting.checked(self, asked))
 
     @exclusive()
     def train_on_batch(

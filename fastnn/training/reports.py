@@ -44,6 +44,10 @@ class Held:
         number = epoch + 1
         return number % self.freq == 0 if isinstance(self.freq, int) else number in self.freq
 
+    def scores(self, engine: Engine, metrics: Sequence[Watched], callbacks: CallbackList | None) -> Logs:
+        """The loss and the metrics of all of them, by name; callbacks are told."""
+        return tested(engine, self, metrics, callbacks)
+
 
 def tested(engine: Engine, held: Held, metrics: Sequence[Watched], callbacks: CallbackList | None) -> Logs:
     """The loss and the metrics of rows, by name; callbacks are told."""
@@ -195,7 +199,7 @@ class Reporter:
         """Report the next epoch: its loss and metrics by name, and how long its steps took."""
         if self._ending is None:
             if self.validation is not None and self.validation.due(self.epochs[self.reported]):
-                scores = tested(self.engine, self.validation, self.metrics, self.callbacks)
+                scores = self.validation.scores(self.engine, self.metrics, self.callbacks)
                 logs |= {f"val_{name}": value for name, value in scores.items()}
             self._ending = _Ending(self.reported, logs, self.rules, self.callbacks.others)
         ending = self._ending
@@ -221,7 +225,7 @@ class Reporter:
         if first >= last:
             return
         rows = training.rows
-        columns = [[value / rows for value in column] for column in training.results[first:last].T.tolist()]
+        columns = [[value / rows for value in column] for column in training.totals(first, last).T.tolist()]
         logs = {"loss": columns[0]}
         for (name, metric, _, _), column in zip(self.metrics, columns[1:], strict=True):
             logs[name] = [math.sqrt(value) for value in column] if metric.root else column

@@ -12,6 +12,7 @@ from ..records import (
     GONE,
     IDLE,
     LACKING,
+    PARTS,
     PREDICT,
     SAMPLE,
     STAND_BY,
@@ -34,13 +35,12 @@ from ..vocabulary import (
     thread_clock,
     wall_clock,
 )
-from .barrier import barrier_leave
-from .constraints import constrain
+from .barrier import barrier, barrier_leave
 from .optimizer import prepare_step
 from .own_columns import copy_columns
 from .predict import infer, sample
-from .train import train, undo
-from .update import update_all
+from .scores import add_penalties, row_weight_of
+from .train import sum_gradients, train, undo, update_weights
 from .workers import begin_call, call_workers, called, gather_workers, let_go
 
 
@@ -90,11 +90,9 @@ def work(layers: Layers, job: Job, thread: Integer) -> Integer:
     if job.run.mode == EVALUATE or job.run.mode == PREDICT:
         ended = infer(layers, job, thread)
     elif job.run.mode == UPDATE:
-        prepare_step(job, 0, job.memory.scratch)
-        ended = update_all(layers, job, thread, Batch(0, 0, 1, 1.0, 0, 0), 1, job.memory.gradients)
-        if job.network.constrained:
-            constrain(layers, job, thread)
-        put_integer(job.network.updates, 0, job.optimizer.iterations + 1)
+        ended = update_alone(layers, job, thread)
+    elif job.run.mode == PARTS:
+        ended = sum_gradients(layers, job, thread)
     elif job.run.mode == SAMPLE:
         ended = sample(layers, job)
     elif job.split.by_columns:
@@ -108,3 +106,22 @@ def work(layers: Layers, job: Job, thread: Integer) -> Integer:
         atomic_add(job.run.synchronisation, IDLE, idle + wall_clock() - thread_clock())
     restore_denormals(state)
     return ended
+
+
+@kernel
+def update_alone(layers: Layers, job: Job, thread: Integer) -> Integer:
+    """One step of the optimizer along a gradient that is there; 1 if the run was aborted.
+
+    Where there are results, the penalties on the weights as they were are added to the first one.
+    """
+    prepare_step(job, 0, job.memory.scratch + thread * job.memory.scratch_size)
+    batch = Batch(0, 0, 1, row_weight_of(job, 0, 1), 0, 0)
+    if update_weights(layers, job, thread, batch, 1, job.memory.gradients):
+        return 1
+    if barrier(job):
+        return 1
+    if thread == 0:
+        if job.network.penalized and job.memory.results != 0:
+            add_penalties(layers, job, batch)
+        put_integer(job.network.updates, 0, job.optimizer.iterations + 1)
+    return 0

@@ -20,7 +20,6 @@ from ..records import (
     RECTIFIER,
     SAMPLE,
     SCALING,
-    TRAIN,
     VARIANCE,
     Job,
     Layer,
@@ -194,7 +193,7 @@ def backward(layers: Layers, job: Job, block: Block, batch: Batch, scratch: Addr
         if number > job.network.first_trained:
             previous = layer_at(layers, number - 1)
             source = input_gradient(layer, previous, job, block, batch.rows, source, scratch)
-            if previous.kind == DROPOUT and job.run.mode == TRAIN:
+            if previous.kind == DROPOUT and job.run.mode != GRADIENT:
                 delta = (
                     block.base + (previous.delta * job.memory.capacity + block.first * previous.output_stride) * SIZE
                 )

@@ -17,11 +17,12 @@ from .normalization import move_statistics
 from .optimizer import prepare_step
 from .output import keep_output
 from .own_columns import copy_columns, own_job, own_layer, update_columns
+from .parts import pass_parts, score_parts
 from .passes import backward, forward
 from .scores import add_penalties, add_scores, row_weight_of
 from .shuffle import mixed
 from .split import first_column_of, rows_of_thread
-from .update import update_all
+from .update import follows_gradient, update_all
 from .vectors import all_finite, copy_vectors
 
 
@@ -97,7 +98,7 @@ def update_weights(
     """A thread's part of the update, and of the constraints, once all have updated; 1 if the run was aborted."""
     if update_all(layers, job, thread, batch, parts, gradients):
         return 1
-    if job.network.constrained and job.run.mode == TRAIN:
+    if job.network.constrained and follows_gradient(job):
         if job.split.replicated == 0:
             if barrier(job):
                 return 1
@@ -129,6 +130,31 @@ def train_rows(layers: Layers, job: Job, thread: Integer, batch: Batch, scratch:
     score_rows(job, last, block, 0, batch.row_weight, scratch)
     keep_output(last, job, block, batch.position + first)
     return backward(layers, job, block, batch, scratch)
+
+
+@kernel
+def sum_gradients(layers: Layers, job: Job, thread: Integer) -> Integer:
+    """The gradient of a rank's parts of one batch, and the scores of each; 1 if the run was aborted."""
+    scratch = job.memory.scratch + thread * job.memory.scratch_size
+    step = job.run.first_step
+    epoch = step // job.run.steps_per_epoch
+    position = (step - epoch * job.run.steps_per_epoch) * job.data.batch_size
+    rows = job.memory.capacity
+    key = 0
+    if job.network.noisy:
+        key = mixed(job.order.seed + mixed(job.optimizer.iterations + 1))
+    batch = Batch(epoch, position, rows, row_weight_of(job, step, rows), key, 0)
+    if pass_parts(layers, job, thread, batch, scratch):
+        return 1
+    if atomic_get(job.run.synchronisation, ABORTED):
+        return 1
+    if barrier(job):
+        return 1
+    if thread == 0:
+        score_parts(job)
+        if job.memory.partial_values > 0:
+            move_statistics(layers, job, scratch)
+    return update_all(layers, job, thread, batch, 0, job.memory.gradients)
 
 
 @kernel

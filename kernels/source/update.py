@@ -11,6 +11,7 @@ from ..records import (
     GLOBAL_CLIPNORM,
     GRADIENT,
     KERNEL_SQUARES,
+    PARTS,
     Job,
     Layer,
     Layers,
@@ -25,6 +26,7 @@ from .clipping import clip_panel, measure_panel, scale_to
 from .dense import weight_gradient
 from .first_layer import first_layer_gradient
 from .optimizer import update_panel
+from .parts import parts_gradient
 from .penalty import add_penalty, sum_of_rows
 from .sparse import is_sparse, sparse_gradient
 from .split import first_row_of_part, hands_over, panel_rows
@@ -56,7 +58,7 @@ def update_all(layers: Layers, job: Job, thread: Integer, batch: Batch, parts: I
     if job.run.threads > 1 and not job.split.replicated:
         follows = 2
     handed = hands_over(job)
-    if job.run.mode != GRADIENT and job.optimizer.clip > CLIPVALUE:
+    if follows_gradient(job) and job.optimizer.clip > CLIPVALUE:
         update_part(layers, job, batch, Update(thread, parts, 1, handed, follows, gradients))
         if barrier(job):
             return 1
@@ -64,6 +66,12 @@ def update_all(layers: Layers, job: Job, thread: Integer, batch: Batch, parts: I
     else:
         update_part(layers, job, batch, Update(thread, parts, 0, handed, follows, gradients))
     return 0
+
+
+@kernel
+def follows_gradient(job: Job) -> Integer:
+    """Whether parameters follow the gradient, or that alone is wanted."""
+    return job.run.mode != GRADIENT and job.run.mode != PARTS
 
 
 @kernel
@@ -123,7 +131,7 @@ def update_part(layers: Layers, job: Job, batch: Batch, how: Update) -> None:
                         packed = layer.weights + row
                     if how.phase == 1:
                         measure_panel(layer, job, panel, gradient)
-                    elif job.run.mode != GRADIENT:
+                    elif follows_gradient(job):
                         if job.optimizer.clip == CLIPVALUE or kernel_scale < 1.0 or bias_scale < 1.0:
                             clip_panel(layer, job, panel, kernel_scale, bias_scale, gradient)
                         scalars = job.memory.scratch + how.thread * job.memory.scratch_size
@@ -187,7 +195,7 @@ def place_of_gradient(layer: Layer, job: Job, panel: Panel, how: Update) -> Addr
         return place + (2 - how.thread) * part_size - job.network.parameter_count * SIZE
     if how.handed:
         return place + how.thread * part_size
-    if how.phase == 0 and job.run.mode != GRADIENT and (how.parts == 0 or job.split.replicated):
+    if how.phase == 0 and follows_gradient(job) and (how.parts == 0 or job.split.replicated):
         return own_panel(job, how)
     return place
 
@@ -201,7 +209,9 @@ def panel_gradient(
     ``packed``: the panel before had the same inputs.
     """
     scratch = job.memory.scratch + how.thread * job.memory.scratch_size
-    if how.parts == 0 and number == 0 and job.split.from_data:
+    if job.run.mode == PARTS:
+        parts_gradient(layer, job, how.thread, panel, scratch, gradient)
+    elif how.parts == 0 and number == 0 and job.split.from_data:
         first_layer_gradient(layer, job, batch, panel, packed, how.follows, scratch, gradient)
     elif how.parts == 0 and is_sparse(layer, job):
         sparse_gradient(layer, job, job.memory.workspace, batch.rows, panel, gradient)
@@ -209,9 +219,9 @@ def panel_gradient(
         weight_gradient(layer, job, job.memory.workspace, batch.rows, panel, packed, how.follows, scratch, gradient)
     else:
         sum_panel(layer, job, panel, how, gradient)
-    if layer.penalized:
+    if layer.penalized and job.run.mode != PARTS:  # the update adds it, once for all parts
         add_penalty(layer, job, batch.row_weight, panel, gradient)
-    if job.optimizer.accumulated_steps > 1 and job.run.mode != GRADIENT:
+    if job.optimizer.accumulated_steps > 1 and follows_gradient(job):
         accumulate_panel(layer, job, scratch, panel, gradient)
 
 

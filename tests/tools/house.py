@@ -23,6 +23,7 @@ ORDER = [
     ["cli"],
     ["learn", "sklearn"],
     ["models"],
+    ["distribution"],
     ["training"],
     ["callbacks"],
     ["plot"],  # below callbacks, because History.plot draws; it knows models by what they can do alone

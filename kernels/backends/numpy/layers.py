@@ -17,11 +17,13 @@ from .shuffle import Integers, mixed
 class Pass(NamedTuple):
     """What a way through the layers is for.
 
-    ``training``: statistics are the batch's own; ``noise``: the key of the step's noise, or None where none is added.
+    ``training``: statistics are the batch's own; ``noise``: the key of the step's noise, or None where none is added;
+    ``first_row``: the first row's number in the batch.
     """
 
     training: bool = False
     noise: Integers | None = None
+    first_row: int = 0
 
 
 class Layer:
@@ -77,9 +79,11 @@ class Dense(Layer):
 class Noise(Layer):
     """What is random follows from the step, the layer, the row and the column."""
 
-    def uniform(self, rows: int, key: Integers) -> Array:
+    def uniform(self, rows: int, why: Pass) -> Array:
         """The random numbers of a step (rows, units)."""
-        numbers = random_lanes(mixed(mixed(key + self.record.seed) + np.arange(rows)), self.record.outputs)
+        assert why.noise is not None
+        numbers = why.first_row + np.arange(rows)
+        numbers = random_lanes(mixed(mixed(why.noise + self.record.seed) + numbers), self.record.outputs)
         return numbers.astype(self.network.dtype)
 
 
@@ -92,7 +96,7 @@ class Dropout(Noise):
         self.dropped = None
         if why.noise is None:
             return x
-        self.dropped = self.uniform(len(x), why.noise) < self.record.threshold
+        self.dropped = self.uniform(len(x), why) < self.record.threshold
         kept = x * self.record.scale + self.record.shift
         return np.where(self.dropped, self.record.dropped, kept).astype(self.network.dtype)
 
@@ -108,7 +112,7 @@ class GaussianNoise(Noise):
     def forward(self, x: Array, why: Pass) -> Array:
         if why.noise is None:
             return x
-        return x + formulas.normal_quantile(self.uniform(len(x), why.noise)) * self.record.deviation
+        return x + formulas.normal_quantile(self.uniform(len(x), why)) * self.record.deviation
 
 
 class Normalization(Layer):

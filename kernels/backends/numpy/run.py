@@ -1,6 +1,7 @@
 """One call of the kernels: training, predicting, a gradient or an update alone."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -75,12 +76,8 @@ class Run:
         if mode in (records.EVALUATE, records.PREDICT):
             return self.infer()
         if mode == records.UPDATE:
-            gradient = self.network.vector(self.job.memory.gradients)
-            step_of(self.network, gradient, 0)
-            constrain(self.network)
-            self.updates[0] = self.job.optimizer.iterations + 1
-            return 0
-        return self.train()
+            return self.update()
+        return self.sum_gradients() if mode == records.PARTS else self.train()
 
     def forward(self, x: Array, why: Pass) -> tuple[list[Array], list[Array]]:
         """What goes into each layer's activation, and what comes out (first: x itself)."""
@@ -122,7 +119,8 @@ class Run:
             position = number * job.data.batch_size
             count = min(job.data.batch_size, job.data.rows - position)
             results = self.results(epoch - job.run.first_epoch)
-            results += self.gradient(epoch, position, count, step - job.run.first_step, gradient)
+            steps = step - job.run.first_step
+            results += self.gradient(epoch, position, count, steps, gradient) + self.penalties(gradient, count, steps)
             if job.run.mode == records.TRAIN:
                 step_of(self.network, gradient, step - job.run.first_step)
                 constrain(self.network)
@@ -134,23 +132,73 @@ class Run:
                     return 1
         return 0
 
-    def gradient(self, epoch: int, position: int, count: int, step: int, gradient: Array) -> Array:
-        """Write the gradient of a batch, so many steps after the run's first; returns the sums of its scores."""
+    def sum_gradients(self) -> int:
+        """The gradient of a rank's parts of one batch, added as a tree; and the sums of the scores of each."""
+        job = self.job
+        starts = array_at(job.split.part_starts, (job.split.parts + 1,), np.int64).tolist()
+        epoch, number = divmod(job.run.first_step, job.run.steps_per_epoch)
+        branches: list[Array] = []
+        for part, (start, end) in enumerate(pairwise(starts)):
+            branches.append(np.zeros(job.network.parameter_count, self.dtype))
+            self.results(part)[:] = 0
+            if end > start:
+                place = number * job.data.batch_size + start
+                self.results(part)[:] = self.gradient(epoch, place, end - start, 0, branches[-1], start)
+            pairs = part + 1
+            while pairs % 2 == 0:
+                branches[-2:] = [branches[-2] + branches[-1]]
+                pairs //= 2
+        self.network.vector(job.memory.gradients)[:] = branches[0]
+        for layer in self.layers if job.memory.partial_values else ():
+            layer.end_step()
+        return 0
+
+    def update(self) -> int:
+        """One step along a gradient that is there; the penalties are added to the first result, if there is one."""
+        job, gradient = self.job, self.network.vector(self.job.memory.gradients)
+        penalties = self.penalties(gradient, 1, 0)
+        if job.memory.results:
+            self.results(0)[:] += penalties
+        step_of(self.network, gradient, 0)
+        constrain(self.network)
+        self.updates[0] = job.optimizer.iterations + 1
+        return 0
+
+    def penalties(self, gradient: Array, count: int, step: int) -> Array:
+        """What the penalties on the weights add to the scores of so many rows; their gradient is added."""
+        job, weight = self.job, 1.0
+        if job.network.penalty_by_row:
+            weight = 1 / count
+            if job.order.row_weights:
+                weight = array_at(job.order.row_weights + 8 * step, (1,), np.float64)[0]
+        scores = np.zeros(1 + len(self.loss.metrics))
+        scores[0] = penalize(self.network, gradient, weight) * count
+        return scores
+
+    def gradient(
+        self, epoch: int, position: int, count: int, step: int, gradient: Array, first_row: int | None = None
+    ) -> Array:
+        """Write the gradient of a batch, so many steps after the run's first; returns the sums of its scores.
+
+        ``first_row``: it is a part of one, which begins with this row.
+        """
         job = self.job
         rows = self.data.rows(epoch, position, count)
         target, weight = self.data.y(rows), self.data.sample_weight(rows, count)
         key = mixed(job.order.seed + mixed(np.array([job.optimizer.iterations + step + 1])))
-        before, after = self.forward(self.data.x(rows), Pass(True, key if job.run.mode == records.TRAIN else None))
+        noisy = job.run.mode in (records.TRAIN, records.PARTS)
+        why = Pass(True, key if noisy else None, 0 if first_row is None else job.split.batch_row + first_row)
+        before, after = self.forward(self.data.x(rows), why)
         row_weight = 1 / count
         scores = self.loss.scores(before[-1], after[-1], target, weight)
         scores[0] *= job.loss.score_scale
         if job.order.row_weights:
             row_weight = array_at(job.order.row_weights + 8 * step, (1,), np.float64)[0]
-            scores[0] *= row_weight * count
-        self.keep_output(after[-1], position)
+            scores[0] *= 1.0 if first_row is not None else row_weight * count
+        starts = job.split.part_starts
+        self.keep_output(after[-1], position if first_row is None else first_row - array_at(starts, (1,), np.int64)[0])
         delta = self.loss.delta(before[-1], after[-1], target, weight, row_weight)
         self.backward(before, after, delta, gradient)
-        scores[0] += penalize(self.network, gradient, row_weight if job.network.penalty_by_row else 1.0) * count
         return scores
 
     def keep_output(self, output: Array, position: int) -> None:

