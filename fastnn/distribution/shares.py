@@ -102,7 +102,7 @@ class OwnRows:
         self.sizes = np.array([size for told in plan.ranks.gather(sizes) for size in told], np.int64)
         self.rows = int(self.sizes.sum())
         self.steps = max(1, math.ceil(self.rows / batch_size))
-        self.largest = int(-(-self.sizes // self.steps).max())
+        self.largest = int((-(-self.sizes // self.steps)).max())
         self._own = self.sizes[plan.own_parts.start : plan.own_parts.stop]
         self._ends = self._own[:, np.newaxis] * np.arange(self.steps + 1) // self.steps  # (parts, steps + 1)
         self._epoch, self._order = -1, np.empty(0, np.int64)
@@ -166,7 +166,7 @@ def read_parts(feed: Feed, source: FileSource, own: range, parts: int, dtype: st
         return Data(np.empty((0, feed.width), dtype), y, asked.labels, np.empty(0) if weighed else None), sizes
     columns = [[getattr(rows, name) for rows in found] for name in ("x", "y", "weight")]
     joined = [None if arrays[0] is None else np.concatenate(arrays) for arrays in columns]
-    return Data(joined[0], joined[1], found[0].labels, joined[2]), sizes
+    return Data(np.ascontiguousarray(joined[0]), joined[1], found[0].labels, joined[2]), sizes
 
 
 def even_parts(rows: int, parts: int) -> list[int]:

@@ -77,12 +77,12 @@ class SharedTraining(Training):
         epoch = first // self.steps_per_epoch
         self._grow(epoch + 1)
         begin = perf_counter()
-        data = self.data if self.data.direct else self._converted_rows(first)
-        own.attach(data, self.batch_size, self.steps_per_epoch, self.share.order(engine, epoch), self.threads)
+        if self.data.direct:
+            order = self.share.order(engine, epoch)
+            own.attach(self.data, self.batch_size, self.steps_per_epoch, order, self.threads)
         for step in range(first, stop):
-            if step > first and not self.data.direct:
-                data = self._converted_rows(step)
-                own.attach(data, self.batch_size, self.steps_per_epoch, self.share.order(engine, epoch), self.threads)
+            if not self.data.direct:
+                self._convert(step)
             self._step(epoch, step, step - first)
             if self.interrupts.told:
                 break
@@ -116,13 +116,13 @@ class SharedTraining(Training):
         if self._numbers[-2]:
             self.interrupts.told = True
 
-    # --- Rows that the kernels cannot read where they lie ---
-
-    def _converted_rows(self, step: int) -> Data:
-        """This rank's rows of a step, in the network's dtype."""
+    def _convert(self, step: int) -> None:
+        """Have the kernels see this rank's rows of a step alone, in the network's dtype, in the order of their visit."""
         epoch, number = divmod(step, self.steps_per_epoch)
         self._converted = self.data.block(self.share.visited(epoch, number), self.engine.dtype)
-        return self._converted
+        order = type(self.engine.blank.order).from_buffer_copy(self.engine.blank.order)
+        order.seed = self.seed
+        self._part_steps.attach(self._converted, self.batch_size, self.steps_per_epoch, order, self.threads)
 
     # --- What the network gave, where metrics ask for it ---
 

@@ -49,6 +49,7 @@ INTEGERS = {
     "number": (0, 1),
     "outputs": (3, 21),
     "packed": (0, 0),
+    "part": (0, 1),
     "parts": (2, 3),
     "part_size": (2**13, 2**13),
     "position": (0, 9),
@@ -159,7 +160,7 @@ OF_KINDS = {
 """Layers that a kernel is called for, where it is not for those that have weights."""
 
 TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE = ({"run.mode": mode} for mode in range(5))
-SAMPLE = {"run.mode": 6}
+SAMPLE, PARTS = {"run.mode": 6}, {"run.mode": 7}
 ONE_BLOCK = {"run.first_step": 0, "run.last_step": 1}
 IN_ORDER = {"order.shuffle": 0}
 WRITTEN_DOWN = {"order.rows": "order"}
@@ -178,8 +179,12 @@ ONE_BATCH = {**SAMPLE, "data.rows": 24}
 
 # kernel: settings of the job to call it with
 TWEAKS = {
-    "run": [*WHOLE_RUNS, *INFERENCE, ONE_BATCH],
-    "work": [*WHOLE_RUNS, *INFERENCE, ONE_BATCH],
+    "run": [*WHOLE_RUNS, *INFERENCE, ONE_BATCH, PARTS],
+    "work": [*WHOLE_RUNS, *INFERENCE, ONE_BATCH, PARTS],
+    "sum_gradients": [PARTS],
+    "pass_parts": [PARTS, {**PARTS, "split.batch_row": 5}],
+    "follows_gradient": [TRAIN, GRADIENT, PARTS],
+    "update_alone": [UPDATE, {**UPDATE, "memory.results": 0}],
     "sample": [ONE_BATCH],
     "train": [TRAIN, {**TRAIN, **NAN_CHECK}, {**TRAIN, "network.keeps_transposed": 0}, {**TRAIN, **RATED}, GRADIENT],
     "infer": INFERENCE,
@@ -244,6 +249,7 @@ ALSO_OF_SPARSE += ("update_all", "rows_of_panel", "vectors_of_panel", "train")
 
 # kernel: arguments in further calls, in place of the table's
 EXTRA = {
+    "bounded": [{"row": row} for row in (-3, 50)],
     "tile": [
         {"rows": rows, "vectors": vectors, "narrow": narrow}
         for rows, vectors, narrow in itertools.product((1, 2, 3, 5, 9), (1, 2, 3), (0, 1))

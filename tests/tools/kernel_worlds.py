@@ -90,7 +90,7 @@ class World:
         given = (records.LayerRecord * job.network.layer_count).from_address(layers_address)
         extents = _extents(job, given, kernels.size)
         room = sum(-(-size // 64) * 64 + 4096 for size, _ in extents.values()) + REGIONS * (REGION + 4096)
-        self.arena = Arena(room + 2**20, kernels.dtype)
+        self.arena = Arena(room + 2**21, kernels.dtype)
         self.regions = [self.arena.place(REGION, f"region {n}") for n in range(REGIONS)]
         first = self.arena.place(ctypes.sizeof(given), "layers")
         ctypes.memmove(first, layers_address, ctypes.sizeof(given))
@@ -120,6 +120,7 @@ class World:
         self.order = self.arena.place(16 * job.data.rows, "order")  # of two epochs
         orders = [np.random.default_rng(epoch).permutation(job.data.rows) for epoch in range(2)]
         self.array(self.order, 2 * job.data.rows, np.int64)[:] = np.concatenate(orders)
+        self._parts()
         for vector in (self.job.network.slots, self.job.network.state):  # squares among them
             values = self.array(vector, job.network.slot_count * job.network.parameter_count)
             values[:] = np.abs(values)
@@ -135,6 +136,14 @@ class World:
         dtype = np.dtype(dtype or self.kernels.dtype)
         start = address - self.arena.memory.ctypes.data
         return self.arena.memory[start : start + count * dtype.itemsize].view(dtype)
+
+    def _parts(self):
+        """Two parts of a batch, each with a workspace, and the room where one waits for the other."""
+        split, memory = self.job.split, self.job.memory
+        split.parts, split.part_starts = 2, self.arena.place(24, "part_starts")
+        self.array(split.part_starts, 3, np.int64)[:] = 0, 8, 19
+        panel = tuning.PANEL_ROWS * tuning.PANEL_COLUMNS * self.size
+        memory.branch_count, memory.branches = 1, self.arena.place(panel, "branches")
 
     def _own_columns(self):
         """A thread's own records of the first layer and the job, with all of the layer's columns."""
@@ -157,6 +166,7 @@ def _extents(job, given, size):
     kept = (1 + job.network.slot_count) * count + job.network.state_count
     widths = max(r.width for r in given)
     own = (1 + job.network.slot_count) * given[0].height * given[0].stride * size
+    workspace = max(2 * job.memory.workspace_size, job.memory.capacity * (job.memory.places * size + 8))
     exact = {
         ("network", "parameters"): count * size,
         ("network", "transposed"): max(transposed, default=0) * size,
@@ -177,7 +187,7 @@ def _extents(job, given, size):
         ("network", "backup"): kept * size,
         ("network", "updates"): 8,
         ("run", "synchronisation"): records.SYNCHRONISATION_WORDS * 8,
-        ("memory", "workspace"): max(job.memory.workspace_size, job.memory.capacity * (job.memory.places * size + 8)),
+        ("memory", "workspace"): workspace,
         ("memory", "gradients"): 2 * job.memory.gradient_levels * count * size,
         ("memory", "partials"): (job.memory.capacity // tuning.ROW_BLOCK + 2) * job.memory.partial_values * size,
         ("memory", "sums"): sum(r.height * -(-r.width // tuning.SUM_COLUMNS) for r in given) * records.SUMS * 8,
