@@ -22,7 +22,7 @@ T = TypeVar("T")
 SMALL = 2**15
 """Bytes up to which ranks send each other all of a message, and not halves of it: a message more costs 2 us."""
 SETTING_UP = 600.0
-"""Seconds that a rank may be late for what is told before and after steps: kernels may be compiled, files read."""
+"""Seconds that a rank may be late for what is told before and after a fit: kernels may be compiled, files read."""
 
 
 class RankError(RuntimeError):
@@ -37,7 +37,7 @@ class Ranks:
     number, count : int
         This one's, from 0, and how many there are.
     timeout : float
-        Seconds that a rank may be late for a step.
+        Seconds that a rank may be late.
     processors : int
         This one's share of those that it may use: ranks on one machine that may use the same ones divide them.
     """
@@ -64,12 +64,12 @@ class Ranks:
 
     def gather(self, value: T) -> list[T]:
         """What each rank says."""
-        found: list[T] = self._waiting(lambda: self._world.allgather(value), SETTING_UP)
+        found: list[T] = self._waiting(lambda: self._world.allgather(value))
         return found
 
     def from_first(self, value: T) -> T:
         """What the first rank says."""
-        found: T = self._waiting(lambda: self._world.bcast(value), SETTING_UP)
+        found: T = self._waiting(lambda: self._world.bcast(value))
         return found
 
     def any(self, value: bool) -> bool:
@@ -77,7 +77,7 @@ class Ranks:
         if self.count == 1:
             return value
         said = np.array([float(value)])
-        self._waiting(lambda: self._world.Allreduce(self._mpi.IN_PLACE, said, self._mpi.MAX), SETTING_UP)
+        self._waiting(lambda: self._world.Allreduce(self._mpi.IN_PLACE, said, self._mpi.MAX))
         return bool(said[0])
 
     def together(self, function: Callable[[], T]) -> T:
@@ -123,7 +123,7 @@ class Ranks:
         reduction operations, 2004).  Without ``deterministic`` MPI adds in the order that it likes.
         """
         if self.count > 1:
-            self._waiting(lambda: self._sum(vector, numbers, deterministic), self.timeout)
+            self._waiting(lambda: self._sum(vector, numbers, deterministic))
 
     def _sum(self, vector: Array, numbers: Array, deterministic: bool) -> None:
         if not deterministic:
@@ -176,12 +176,12 @@ class Ranks:
 
     # --- When something fails ---
 
-    def _waiting(self, exchange: Callable[[], T], timeout: float) -> T:
-        """Exchange something, for which others may be so many seconds late."""
+    def _waiting(self, exchange: Callable[[], T]) -> T:
+        """Exchange something, for which others may be late."""
         if self._watch is None:
             return exchange()
         self._partner = -1
-        self._watch.until = time.monotonic() + timeout
+        self._watch.until = time.monotonic() + self.timeout
         try:
             return exchange()
         finally:
@@ -191,6 +191,11 @@ class Ranks:
         """Who has kept this rank waiting."""
         partner = f"rank {self._partner}" if self._partner >= 0 else "another rank"
         return f"{partner} did not come to where rank {self.number} waited for it"
+
+    def leave(self, why: str) -> None:
+        """End all ranks, if there are others."""
+        if self.count > 1:
+            self.abort(why)
 
     def abort(self, why: str) -> NoReturn:
         """End all ranks, with a line that says why."""
@@ -213,8 +218,8 @@ class _Watch:
             until = self.until
             if until and time.monotonic() > until:
                 self._ranks.abort(
-                    f"{self._ranks.late()}; it may hang or be stopped, or takes longer than DataParallel's timeout, "
-                    f"{self._ranks.timeout:g} s"
+                    f"{self._ranks.late()}; it may hang or be stopped, or takes longer than the "
+                    f"{self._ranks.timeout:g} s of DataParallel's timeout"
                 )
 
 

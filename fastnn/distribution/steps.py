@@ -117,7 +117,7 @@ class SharedTraining(Training):
             self.interrupts.told = True
 
     def _convert(self, step: int) -> None:
-        """Have the kernels see this rank's rows of a step alone, in the network's dtype, in the order of their visit."""
+        """Have the kernels see this rank's rows of a step alone, converted, in the order of their visit."""
         epoch, number = divmod(step, self.steps_per_epoch)
         self._converted = self.data.block(self.share.visited(epoch, number), self.engine.dtype)
         order = type(self.engine.blank.order).from_buffer_copy(self.engine.blank.order)

@@ -51,7 +51,6 @@ def check_alike(model: Compiled, plan: DataParallel) -> None:
 def fit(plan: DataParallel, prepared: Callable[[], fitting.Fit]) -> History:
     """Prepare and run a fit on all ranks."""
     ranks = plan.ranks
-    ranks.timeout = plan.timeout
     quiet = nullcontext() if ranks.first else warnings.catch_warnings()
     with quiet:
         if not ranks.first:
@@ -102,8 +101,16 @@ class SharedFit(fitting.Fit):
     interrupts: Interrupts = field(default_factory=Interrupts)
 
     def run(self) -> History:
-        with self.interrupts:
-            return super().run()
+        ranks = self.plan.ranks
+        before, ranks.timeout = ranks.timeout, self.plan.timeout
+        try:
+            with self.interrupts:
+                return super().run()
+        except SystemExit as error:  # the others would wait for this one
+            ranks.leave(f"SystemExit: {error}")
+            raise
+        finally:
+            ranks.timeout = before
 
     def _run(self) -> History:
         assert isinstance(self.train, Data)
@@ -111,7 +118,7 @@ class SharedFit(fitting.Fit):
         alike: dict[str, Any] = {
             "the columns of x": self.train.width,
             "the rows of x": len(self.train) if same else None,
-            "the data": self.train.fingerprint() if same else None,
+            "the values of x, y or weights (by a digest)": self.train.fingerprint()[:8] if same else None,
             "whether there are weights": self.train.weight is not None,
             "batch_size": self.batch_size,
             "epochs": (self.epochs.start, self.epochs.stop),
@@ -169,6 +176,10 @@ class SharedFit(fitting.Fit):
                     f"{self.plan.sync_every} steps alone; wants 'epoch'"
                 )
         return callbacks
+
+    def _tell_interrupted(self, reporter: Reporter) -> None:
+        if self.plan.ranks.first:
+            reporter.tell_interrupted()
 
     def _heard(self, callbacks: list[Any]) -> list[Any]:
         return callbacks if self.plan.ranks.first else [muted(callback) for callback in callbacks]

@@ -179,7 +179,7 @@ class Fit:
         try:
             history.interrupted = self._loop(model.optimizer, reporter, check_x).run()
             if history.interrupted:
-                reporter.tell_interrupted()
+                self._tell_interrupted(reporter)
             if self.epochs:
                 engine.use_average()
         finally:
@@ -219,6 +219,9 @@ class Fit:
         if callbacks.backups and self.model.optimizer is not None and self.model.optimizer.full_batch:
             raise ValueError("callbacks got a backup, but LBFGS begins anew with each fit; wants none beside it")
         return callbacks
+
+    def _tell_interrupted(self, reporter: Reporter) -> None:
+        reporter.tell_interrupted()
 
     def _heard(self, callbacks: list[Any]) -> list[Any]:
         """The callbacks that are called."""

@@ -14,18 +14,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from rank_scenes_data import ROWS, rows
 
 import fastnn
 from fastnn import callbacks, layers, optimizers, schedules
 from fastnn.distribution import DataParallel
-
-ROWS = 203  # of which no batch size below is a divisor
-
-
-def rows(count=ROWS, columns=13):
-    rng = np.random.default_rng(7)
-    x = rng.normal(size=(count, columns)).astype(np.float32)
-    return x, (x[:, 0] + x[:, 1] ** 2 > 1).astype(np.int64)
 
 
 def own(arrays, plan):
@@ -99,10 +92,10 @@ def resumed(threads):
     plan = DataParallel()
 
     class Interrupt(fastnn.callbacks.Callback):
-        every_n_steps = 7
+        every_n_steps = 5
 
         def on_train_batch_end(self, batch, logs=None):
-            if os.environ.get("INTERRUPT") and plan.rank == plan.size - 1 and self.model.optimizer.iterations == 7:
+            if os.environ.get("INTERRUPT") and plan.rank == plan.size - 1 and self.model.optimizer.iterations == 5:
                 os.kill(os.getpid(), signal.SIGINT)
 
     backup = callbacks.BackupAndRestore(Path(sys.argv[1]) / f"backup{threads}", delete_checkpoint=False)

@@ -1,0 +1,169 @@
+"""One fit on several ranks: the same bits for any number of them, and an end for all where one fails."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+TOOLS = Path(__file__).parents[1] / "tools"
+MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+pytestmark = pytest.mark.skipif(
+    MPIEXEC is None or importlib.util.find_spec("mpi4py") is None, reason="mpi4py or mpiexec is missing: extra mpi"
+)
+
+
+def mpiexec(count, script, *arguments, check=True, **variables):
+    """Run a script on so many ranks."""
+    of_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    oversubscribe = {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}  # more ranks than processors
+    command = [MPIEXEC, "-n", str(count), sys.executable, "-W", "error", str(TOOLS / script), *map(str, arguments)]
+    ended = subprocess.run(
+        command,
+        env=os.environ | of_root | oversubscribe | variables,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        errors="replace",
+    )
+    if check:
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended
+
+
+def scenes(count, folder, *names, **variables):
+    """What scenes ended with on each rank."""
+    mpiexec(count, "rank_scenes.py", folder, *names, **variables)
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(count)]
+
+
+def put_table(folder):
+    """A table of row groups of several sizes."""
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    from rank_scenes_data import rows
+
+    x, y = rows()
+    table = pa.table({**{f"x{column}": x[:, column] for column in range(x.shape[1])}, "y": y})
+    (folder / "table").mkdir()
+    parquet.write_table(table[:150], folder / "table" / "a.parquet", row_group_size=60)
+    parquet.write_table(table[150:], folder / "table" / "b.parquet", row_group_size=30)
+
+
+@pytest.fixture(scope="module")
+def one_rank(tmp_path_factory):
+    """What all scenes end with on one rank, with one thread."""
+    folder = tmp_path_factory.mktemp("one")
+    put_table(folder)
+    (ended,) = scenes(1, folder)
+    return ended
+
+
+def test_threads_of_one_rank_do_not_matter(one_rank):
+    names = {name.rpartition(",")[0] for name in one_rank}
+    assert len(names) > 20
+    assert {name: one_rank[f"{name}, 2"] for name in names} == {name: one_rank[f"{name}, 1"] for name in names}
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_weights_history_and_predictions_are_the_same_on_any_number_of_ranks(one_rank, count, tmp_path):
+    put_table(tmp_path)
+    for ended in scenes(count, tmp_path):
+        assert ended.keys() == one_rank.keys()
+        for name, facts in ended.items():
+            assert facts == one_rank[name], f"{name} threads, on {count} ranks"
+
+
+def test_eight_ranks_have_a_part_each(one_rank, tmp_path):
+    for ended in scenes(8, tmp_path, "batches normalised", "dropout", "few rows"):
+        assert ended == {name: one_rank[name] for name in ended}
+
+
+@pytest.mark.parametrize("counts", [(4, 2), (2, 1)])
+def test_a_fit_that_was_interrupted_goes_on_on_fewer_ranks(one_rank, counts, tmp_path):
+    """Ctrl-C came to the last rank in the midst of an epoch: all have ended after the same step."""
+    stopped = scenes(counts[0], tmp_path, "resumed", INTERRUPT="1")
+    assert all(facts["interrupted"] and facts["iterations"] == 6 for ended in stopped for facts in ended.values())
+    for ended in scenes(counts[1], tmp_path, "resumed"):
+        assert ended == {name: one_rank[name] for name in ended}
+
+
+def test_a_distribution_takes_the_steps_that_one_process_takes(tmp_path):
+    alone, together = (scenes(count, tmp_path, name) for count, name in ((1, "alone"), (2, "together")))
+    for threads in (1, 2):
+        ours, theirs = together[1][f"together, {threads}"], alone[0][f"alone, {threads}"]
+        np.testing.assert_allclose(ours["values"], theirs["values"], rtol=2e-5, atol=2e-7)
+        for name, values in theirs["history"].items():
+            numbers = [[float.fromhex(value) for value in some] for some in (ours["history"][name], values)]
+            np.testing.assert_allclose(*numbers, rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_ranks_agree_where_their_number_matters(count, tmp_path):
+    """Weights that are averaged now and then, and sums in any order: the same on all ranks, and a fit that learns."""
+    names = ["any order", "averaged", "averaged with momentum", "averaged shards"]
+    first, *others = scenes(count, tmp_path, *names)
+    assert others == [first] * (count - 1)
+    for name in names:
+        assert first[f"{name}, 1"] == first[f"{name}, 2"]
+        losses = [float.fromhex(loss) for loss in first[f"{name}, 1"]["history"]["loss"]]
+        assert losses[-1] < losses[0]
+
+
+# --- What fails ---
+
+NAMED = {
+    "raise": r"rank 1 of 2 ends all ranks: OSError: the disk is on fire",
+    "kill": r"rank 1 .*signal\s9",
+    "hang": r"rank 0 of 2 ends all ranks: .*(rank 1|another rank) did not come",
+    "exit": r"rank 1 of 2 ends all ranks: SystemExit: 3",
+    "nan": r"x got .*nan|rank 1 of 2 failed.*nan",
+    "shape": r"y has 63 rows",
+    "rows": r"ranks differ in the rows of x: rank 0 has 64, rank 1 63",
+    "other data": r"ranks differ in the values of x, y or weights",
+    "other layer": r"ranks differ in layer 0: .*'units': 8.* rank 1 .*'units': 9",
+    "other optimizer": r"ranks differ in the optimizer: rank 0 has 'SGD', rank 1 'Adam'",
+    "other dtype": r"ranks differ in the dtype: rank 0 has 'float32', rank 1 'float64'",
+}
+
+
+@pytest.mark.parametrize("how", NAMED)
+def test_a_rank_that_fails_ends_all_and_is_named(how):
+    ended = mpiexec(2, "rank_failures.py", how, check=False)
+    assert ended.returncode != 0
+    assert "ended after" not in ended.stdout
+    assert re.search(NAMED[how], ended.stdout + ended.stderr, re.DOTALL | re.IGNORECASE)
+
+
+def test_sigterm_ends_a_fit_on_all_ranks_after_the_same_step():
+    ended = mpiexec(2, "rank_failures.py", "terminate", check=False)
+    assert ended.returncode != 0
+    assert "rank 0 ended after 2 epochs, interrupted: True" in ended.stdout
+
+
+def test_two_ranks_of_one_number_of_parts():
+    code = "from fastnn.distribution import DataParallel; DataParallel(parts=8)"
+    ended = mpiexec(3, "run_code.py", code, check=False)
+    assert "parts got 8 for 3 ranks; wants a power of two that 3 divides, or deterministic=False" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("parts=6", "parts got 6; wants a power of two"),
+        ("parts=0", "parts got 0"),
+        ("shard=1", "shard got 1; wants True or False"),
+        ("sync_every=0", "sync_every got 0"),
+        ("outer_momentum=0.5", "outer_momentum got 0.5, but sync_every is 1"),
+        ("timeout=0", "timeout got 0"),
+    ],
+)
+def test_arguments_are_checked(given, message):
+    code = f"from fastnn.distribution import DataParallel\ntry: DataParallel({given})\nexcept Exception as e: print(e)"
+    assert message in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
