@@ -14,9 +14,9 @@ from .monitors import Monitor
 class OptunaPruning(Monitor):
     """Tells an Optuna trial a score of each epoch, and raises `optuna.TrialPruned` where its study's pruner says so.
 
-    It does what optuna-integration's KerasPruningCallback does, and takes the package optuna alone.  After the error the
-    model is as trained so far: it predicts, and may be trained on; an estimator is as it was before its fit.  Studies of
-    several threads (``n_jobs``) or processes need nothing more.
+    It does what optuna-integration's KerasPruningCallback does, and takes the package optuna alone.  After the error
+    the model is as trained so far: it predicts, and may be trained on; an estimator is as it was before its fit.
+    Studies of several threads (``n_jobs``) or processes need nothing more.
 
     Parameters
     ----------

@@ -216,9 +216,9 @@ def test_a_fixed_trial_is_never_pruned():
 
 def test_what_is_no_trial_is_refused():
     trial = new_study().ask()
-    with pytest.raises(TypeError, match="trial got 3; wants an optuna.trial.Trial"):
+    with pytest.raises(TypeError, match=r"trial got 3; wants an optuna\.trial\.Trial"):
         OptunaPruning(3)
-    with pytest.raises(TypeError, match="trial got <optuna.study"):
+    with pytest.raises(TypeError, match=r"trial got <optuna\.study"):
         OptunaPruning(trial.study)
     with pytest.raises(ValueError, match="interval got 0"):
         OptunaPruning(trial, interval=0)

@@ -42,6 +42,7 @@ ORDER = [
     ["files"],
     [
         "absent",
+        "environment",
         "errors",
         "extras",
         "heeding",
