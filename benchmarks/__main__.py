@@ -32,7 +32,7 @@ BENCHMARKS = {
     "shuffling": ("data", "shuffled epochs beside those in order"),
     "streaming": ("data", "training from disk beside training in memory"),
     "estimators": ("estimators", "the perceptrons of fastnn.sklearn beside scikit-learn's: scores and fits"),
-    "search": ("estimators", "a grid search with one and two workers, beside scikit-learn's"),
+    "search": ("searches", "a grid search with one worker, and two of joblib's and of Dask's, beside scikit-learn's"),
     "tabular": ("estimators", "the tabular estimators beside scikit-learn's MLP and gradient boosting"),
     "tables": ("tables", "the same on small tables that installed packages ship"),
     "elementary": ("elementary", "exp, log, tanh ... and every activation, beside NumPy's"),

@@ -1,25 +1,20 @@
-"""fastnn.sklearn's estimators beside scikit-learn's: perceptrons, a search over their settings, and tables."""
+"""fastnn.sklearn's estimators beside scikit-learn's: perceptrons, and tables."""
 
 from __future__ import annotations
 
 import csv
 import gzip
-import os
 import warnings
 
 import numpy as np
 from sklearn import datasets, neural_network
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 import fastnn.sklearn
 from .report import line, titles
 from .timing import once
-
-GRID = {"alpha": [1e-5, 1e-4, 1e-3, 1e-2, 1e-1], "learning_rate_init": [0.0005, 0.001, 0.002, 0.005]}
-
-"""20 settings, of which a search makes 100 fits in 5 folds."""
 
 
 def census(path):
@@ -79,41 +74,6 @@ def estimators(california: str | None = None, splits: int = 10) -> None:
         p = 1.0 if scores[0] == scores[1] else ttest_rel(*scores).pvalue
         cells = [title, f"{len(x)}", f"{theirs:.4f}", f"{ours:.4f}", f"{p:.2f}"]
         print(line([*cells, f"{slow:.3f}", f"{fast:.4f}", f"{slow / fast:.1f}"]), flush=True)
-
-
-def searched(module, jobs, units, x, y, **options):
-    """Seconds, and the scores."""
-    model = module.MLPClassifier((units,), random_state=0, **options)
-    search = GridSearchCV(model, GRID, cv=5, n_jobs=jobs, refit=False)
-    seconds, _ = once(lambda: search.fit(x, y))
-    return seconds, search.cv_results_["mean_test_score"]
-
-
-def search(units: int = 50, alone: bool = False) -> None:
-    """A search over 20 settings in 5 folds: fastnn.sklearn with one and two workers, beside scikit-learn's perceptron.
-
-    Handwritten digits, 100 fits a search. Workers are started by the first search that has two of them, and read the
-    compiled kernels from the cache; joblib keeps them for the next one.
-    """
-    os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers too
-    warnings.simplefilter("ignore")
-    x, y = datasets.load_digits(return_X_y=True)
-    x = x / 16
-    fastnn.sklearn.MLPClassifier((5,), max_iter=1).fit(x, y)  # compiled, or read from the cache, before
-    runs = [
-        ("fastnn, n_jobs=1 on all threads", fastnn.sklearn, 1),
-        ("fastnn, n_jobs=1 on one thread", fastnn.sklearn, 1),
-    ]
-    runs += [("fastnn, n_jobs=2", fastnn.sklearn, 2), ("fastnn, n_jobs=2 again", fastnn.sklearn, 2)]
-    if not alone:
-        runs += [("scikit-learn, n_jobs=2", neural_network, 2), ("scikit-learn, n_jobs=1", neural_network, 1)]
-    print("\n".join(titles(["search", "seconds", "of fastnn, n_jobs=1", "best score"])))
-    first = None
-    for title, module, jobs in runs:
-        options = {"threads": 1} if "one thread" in title else {}
-        seconds, scores = searched(module, jobs, units, x, y, **options)
-        first = first or seconds
-        print(line([title, f"{seconds:.2f}", f"{first / seconds:.2f}", f"{np.max(scores):.4f}"]), flush=True)
 
 
 def houses(path, seed):

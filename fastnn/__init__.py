@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import environment as environment  # which it reads now
 from .absent import missing
 
 if TYPE_CHECKING:

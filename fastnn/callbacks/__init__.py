@@ -13,11 +13,12 @@ from .history import History
 from .learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from .loggers import CSVLogger, JSONLogger
 from .monitors import EarlyStopping, TerminateOnNaN
+from .optuna import OptunaPruning
 from .progress import ProgressBar, format_logs, format_seconds, verbosity
 from .tensorboard import TensorBoard
 
 __all__ = ["BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "JSONLogger"]
-__all__ += ["LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "ProgressBar", "ReduceLROnPlateau"]
-__all__ += ["TensorBoard", "TerminateOnNaN", "format_logs", "format_seconds", "verbosity"]
+__all__ += ["LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "OptunaPruning", "ProgressBar"]
+__all__ += ["ReduceLROnPlateau", "TensorBoard", "TerminateOnNaN", "format_logs", "format_seconds", "verbosity"]
 
 publish(__name__)

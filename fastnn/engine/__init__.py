@@ -11,6 +11,7 @@ from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA,
 from fastnn.kernels.records import JobRecord
 from . import prepared
 from .backends import BACKENDS, DTYPES, describe, describe_cache, load, warmup
+from .company import fits, share
 from .cost_model import SLICE_SECONDS, CostModel
 from .dataset import KIND_CODES, Data
 from .engine import Engine

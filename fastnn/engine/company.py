@@ -1,9 +1,23 @@
-"""How many threads take a run's steps where others want the processors too: fewer while that is faster."""
+"""How many threads take a run's steps where others want the processors too: fewer while that is faster.
+
+Who the others are is not known, unless they are fits of this same process: those have the processors between them.
+"""
 
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Callable
+from functools import wraps
+from threading import get_ident
 from time import perf_counter
+from typing import ParamSpec, TypeVar
+from weakref import ref
+
+from .thread_pool import processors
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 WINDOW = 0.2
 """Seconds of steps that a number of threads is judged by: several turns of whoever shares the processors, and two of
@@ -95,3 +109,40 @@ def team(wanted: int) -> Team:
     global _last
     _last = Team(wanted, _last)
     return _last
+
+
+# --- Fits that are at work at once in this process ---
+
+
+class _AtWork:
+    """What a fit has while it is at work: if Ctrl-C comes before it is given back, it is gone with the fit."""
+
+
+_at_work: dict[int, ref[_AtWork]] = {}  # by thread; a fit within another one's callback is no second one
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_at_work.clear)
+
+
+def fits(train: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Make a function one during which a fit is at work."""
+
+    @wraps(train)
+    def at_work(*arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
+        thread, mark = get_ident(), _AtWork()
+        outer = _at_work.get(thread)
+        if outer is not None and outer() is not None:
+            return train(*arguments, **options)
+        try:
+            _at_work[thread] = ref(mark)
+            return train(*arguments, **options)
+        finally:
+            _at_work.pop(thread, None)
+
+    return at_work
+
+
+def share(threads: int) -> int:
+    """How many of so many threads this thread's fit may have beside the other fits of this process."""
+    here = get_ident()
+    others = sum(thread != here and mark() is not None for thread, mark in list(_at_work.items()))
+    return min(threads, max(1, processors() // (1 + others))) if others else threads

@@ -15,7 +15,7 @@ from fastnn.kernels.records import JobRecord
 from fastnn.turns import Turns
 from . import inference
 from .backends import load
-from .company import Team, team
+from .company import Team, share, team
 from .cost_model import CostModel
 from .dataset import Data, point_at
 from .functions import Function
@@ -311,6 +311,8 @@ class Engine:
         with self.busy:
             costs = self.costs_of(data)
             threads = costs.training_threads(rows, rows)
+            if self.threads is None:
+                threads = share(threads)
             fill_training(self, "gradient", rows, threads, costs.chunks(rows), costs=costs)
             job.data, job.order = point_at(data, rows), self.blank.order
             job.run.last_step = job.run.steps_per_epoch = 1

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fastnn.kernels import records
 from fastnn.kernels.backends.numpy import mixed, shuffled
+from .company import share
 from .dataset import CONVERTED_BYTES, Data, point_at
 from .jobs import SYNCHRONISATION_WORDS, fill_training
 from .memory import KEPT_ROWS, Array, address, aligned, grown
@@ -264,7 +265,7 @@ class Training:
                 self._keep_good()  # another optimizer, with other slots
             run, memory, prepared, replicate = job.run, job.memory, 0, False
             while (first := self.step) < last and not (self.diverged or self.not_finite):
-                threads = self.threads if self.team is None else min(self.threads, self.team.count)
+                threads = self.threads if self.team is None else share(min(self.threads, self.team.count))
                 if threads != prepared:
                     prepared, replicate = threads, self._prepare(threads)
                 stop = self._attach(first, first + engine.schedule(last - first))

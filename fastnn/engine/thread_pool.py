@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from queue import SimpleQueue
 
+from fastnn import environment
 from fastnn.errors import warn
 from fastnn.undisturbed import Task
 
@@ -104,8 +105,12 @@ def processors() -> int:
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if quota := _quota():
         count = min(count, max(1, int(quota)))
-    for variable in ("FASTNN_NUM_THREADS", "OMP_NUM_THREADS"):  # the second is what loky sets in its workers
-        count = min(count, _limit(variable, os.environ.get(variable, "")) or count)
+    variables = {
+        "FASTNN_NUM_THREADS": os.environ.get("FASTNN_NUM_THREADS", ""),
+        "OMP_NUM_THREADS": environment.OMP_NUM_THREADS,  # what loky and Dask set in their workers
+    }
+    for variable, value in variables.items():
+        count = min(count, _limit(variable, value) or count)
     return count
 
 

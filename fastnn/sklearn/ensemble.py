@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnn.callbacks import Callback
 from fastnn.data import real_number
-from fastnn.engine import ThreadPool, processors
+from fastnn.engine import ThreadPool, processors, share
 from fastnn.initializers import RandomNormal
 from fastnn.layers import Dense, Dropout, Input, Layer, Scaling
 from fastnn.losses import Loss
@@ -95,7 +95,7 @@ class Ensemble:
         if len(seeds) == 1:
             train(0, threads)
         else:
-            side_by_side(train, len(seeds), threads or processors(), self.stop)
+            side_by_side(train, len(seeds), threads or share(processors()), self.stop)
         trained = [done[number] for number in sorted(done)]
         best = self._best_end(trained, [held[number] for number in sorted(done)])
         for member in trained:

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from threadpoolctl import threadpool_limits
 
-from fastnn.engine import Data
+from fastnn.engine import Data, fits
 from fastnn.errors import warn
 from fastnn.typing import Array
 from .network import Network, loss_constant
@@ -109,6 +109,7 @@ def penalized_loss(
     return value + loss_constant(estimator.loss, data.y, sample_weight)
 
 
+@fits
 def fit_lbfgs(estimator: BaseMLP, network: Network, x: Any, y: Any, weight: Array | None) -> None:
     """Train to the minimum of the loss over all rows."""
     from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]

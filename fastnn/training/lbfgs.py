@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.engine import Data
+from fastnn.engine import Data, fits
 from fastnn.extras import require
 from fastnn.optimizers import LBFGS
 from fastnn.typing import Array
@@ -30,6 +30,7 @@ class Minimizer:
         self._ended: tuple[Logs, float] | None = None  # the scores of an iteration that is not reported, and its time
         self._begun = 0.0  # the iteration at hand, on the clock
 
+    @fits
     def run(self) -> bool:
         """Minimise.  Returns whether Ctrl-C ended it; the weights are those of the last iteration."""
         minimize = require("scipy.optimize", "scipy").minimize

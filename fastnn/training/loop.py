@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastnn.engine import SLICE_SECONDS, Data, Training
+from fastnn.engine import SLICE_SECONDS, Data, Training, fits
 from fastnn.optimizers import Optimizer
 from . import divergence
 from .reports import Logs, Reporter
@@ -46,6 +46,7 @@ class Loop:
         self._stepping = False  # in compiled steps, and not in a callback
         self._restored = False  # it is known from where to go on
 
+    @fits
     def run(self) -> bool:
         """Train.  Returns whether Ctrl-C ended it: after the steps at hand, with the epochs so far reported."""
         training, reporter = self.training, self.reporter

@@ -32,7 +32,7 @@ def load(dtype: str) -> Run:
     key = _key(dtype)
     run: Any = njit(**OPTIONS)(_function(dtype, key))
     run._cache = kept_before = _Kept(dtype, key)
-    with kept_before.announced:
+    with kept_before.turn, kept_before.announced:
         entry: Run = run.compile(SIGNATURE)  # called as it is: Numba would look at the arguments' types first
     return entry
 
@@ -84,10 +84,19 @@ class _Kept:
 
     def __init__(self, dtype: str, key: bytes) -> None:
         self.name, self.key = _name(dtype, key), key
-        self.announced = contextlib.ExitStack()
+        self.announced, self.turn = contextlib.ExitStack(), contextlib.ExitStack()
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         """What was compiled before; None where it has to be compiled, which is said."""
+        found = self._found(target)
+        if found is None:  # workers that start at the same time do not all compile
+            self.turn.enter_context(cache.turn(self.name, _tell_waiting))
+            found = self._found(target)
+        if found is None:
+            self.announced.enter_context(_announcement())
+        return found
+
+    def _found(self, target: Any) -> Any:
         from numba.core.compiler import CompileResult
 
         content = cache.read(self.name, self.key)
@@ -95,7 +104,6 @@ class _Kept:
             with contextlib.suppress(Exception):  # what cannot be made of it is compiled
                 target.refresh()
                 return CompileResult._rebuild(target, *pickle.loads(content))
-        self.announced.enter_context(_announcement())
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
@@ -115,18 +123,23 @@ class _Kept:
 def _announcement() -> Iterator[None]:
     """Say on standard error that kernels are being compiled, and to who sits before it how long it took."""
 
-    def say(text: str) -> None:
-        with contextlib.suppress(Exception):  # None, closed, or full
-            print(text, end="", file=sys.stderr, flush=True)
-
     terminal = sys.stderr is not None and sys.stderr.isatty()
-    say(f"fastnn: compiling kernels for this processor (once, {SECONDS}) ..." + "\n" * (not terminal))
+    _say(f"fastnn: compiling kernels for this processor (once, {SECONDS}) ..." + "\n" * (not terminal))
     start = time.perf_counter()
     try:
         yield
     finally:
         if terminal:
-            say(f" took {time.perf_counter() - start:.0f} s\n")
+            _say(f" took {time.perf_counter() - start:.0f} s\n")
+
+
+def _tell_waiting() -> None:
+    _say("fastnn: another process compiles the kernels; waiting for it ...\n")
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(Exception):  # None, closed, or full
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 def intrinsic_for(dtype: str) -> Any:

@@ -12,15 +12,22 @@ import re
 import secrets
 import stat
 import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 MAGIC = b"fastnn kernels 1"
 ENDING = ".kernels"
-OURS = re.compile(rf"(float32|float64)-\w+-[0-9a-f]{{20}}{re.escape(ENDING)}|\.[\w.-]+\.[0-9a-f]{{8}}\.part")
+OURS = re.compile(rf"(float32|float64)-\w+-[0-9a-f]{{20}}{re.escape(ENDING)}|\.[\w.-]+\.([0-9a-f]{{8}}\.part|lock)")
 LARGEST = 1 << 28  # bytes; a kernel's are some millions
 VARIABLE = "FASTNN_CACHE_DIR"
+LONGEST = 120.0  # seconds to wait for another process: it may have been stopped
 
 _told = False  # once is enough
 
@@ -156,6 +163,47 @@ def _read_all(descriptor: int) -> bytes:
         return b""
     with open(descriptor, "rb", closefd=False) as file:
         return file.read(LARGEST)
+
+
+# --- One process at a time ---
+
+
+@contextlib.contextmanager
+def turn(name: str, waiting: Callable[[], None]) -> Iterator[None]:
+    """Wait until no other process has a turn at what is kept under a name; where locks are to be had.
+
+    ``waiting`` is called if there is one.  A process that dies loses its turn.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # the folder is read-only, another's, or knows no locks
+            folder = next(_folders(), None)
+            if folder is not None and fcntl is not None:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                part = f".{name}.lock"
+                descriptor = stack.enter_context(_opened(folder, part, os.O_RDWR | os.O_CREAT))
+                _lock(descriptor, waiting)
+                stack.callback(_remove, folder / part)  # while it is locked: who waits looks first whether it is needed
+        yield
+
+
+def _lock(descriptor: int, waiting: Callable[[], None]) -> None:
+    """Lock a file, but go on without after LONGEST."""
+    end = time.monotonic() + LONGEST
+    told = False
+    while time.monotonic() < end:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not told:
+                told = True
+                waiting()
+            time.sleep(0.05)
+    return None
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 # --- What is said of it -----------------------------------------------------------------------------------------------

@@ -1,13 +1,15 @@
 """Threads in company: how many there are, by made-up times, and the same bits when that changes within a run."""
 
 import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import naive
 import numpy as np
 import pytest
 
-from fastnn import optimizers
-from fastnn.engine import company
+from fastnn import callbacks, optimizers
+from fastnn.engine import Engine, company
 from fastnn.engine.company import PATIENCE, WINDOW, Team
 
 
@@ -144,3 +146,112 @@ def test_threads_that_were_asked_for_stay(network):
     assert model._engine.team_of(256, 2) is team  # from fit to fit
     assert model._engine.team_of(128, 2) is not team
     assert model._engine.team_of(128, 1) is None
+
+
+# --- Fits of one process ---
+
+
+@pytest.fixture
+def fitted(network, monkeypatch):
+    """Fits a model of four threads' work on four processors; returns by how many threads the kernels were called."""
+    sizes = [64, 100, 10]
+    x, y = naive.random_data("sparse_categorical_crossentropy", 400, 64, 10)
+    monkeypatch.setattr("fastnn.engine.cost_model.processors", lambda: 4)
+    monkeypatch.setattr("fastnn.engine.company.processors", lambda: 4)
+    monkeypatch.setattr("fastnn.engine.cost_model.OPERATIONS_A_THREAD", 1)
+    monkeypatch.setattr(Team, "note", lambda *_: None)
+    used = {}
+    call = Engine.call
+
+    def noted(engine, job, synchronisation, threads, replicate=False):
+        used.setdefault(threading.get_ident(), []).append(threads)
+        return call(engine, job, synchronisation, threads, replicate)
+
+    monkeypatch.setattr(Engine, "call", noted)
+
+    def fit(callback=None, epochs=2, optimizer="adam", **options):
+        options = {"loss": "sparse_categorical_crossentropy", "optimizer": optimizer, **options}
+        model = network(sizes, ["tanh", "softmax"], naive.random_weights(sizes), **options)
+        used.pop(threading.get_ident(), None)
+        model.fit(x, y, batch_size=400, epochs=epochs, callbacks=[callback] if callback else None, verbose=0)
+        return used[threading.get_ident()], [w.tobytes() for w in model.get_weights()]
+
+    return fit
+
+
+class Together(callbacks.Callback):
+    """Waits for those who fit at the same time, or does something, as epochs begin and end."""
+
+    def __init__(self, begin, end=lambda: None):
+        super().__init__()
+        self.begin, self.end = begin, end
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begin()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.end()
+
+
+def test_fits_at_once_have_the_processors_between_them(fitted):
+    alone, bits = fitted()
+    assert set(alone) == {4}
+    for count, each in ((2, {2}), (3, {1}), (5, {1})):
+        meet = threading.Barrier(count).wait
+        with ThreadPoolExecutor(count) as pool:
+            futures = [pool.submit(fitted, Together(meet, meet)) for _ in range(count)]
+        assert [(set(future.result()[0]), future.result()[1]) for future in futures] == count * [(each, bits)]
+    assert fitted() == (alone, bits)
+
+
+def test_a_fit_has_all_processors_again_when_the_others_have_ended(fitted):
+    ended, met = threading.Event(), threading.Barrier(2).wait
+    begins, ends = iter([met, ended.wait]), iter([met, bool])
+    with ThreadPoolExecutor(1) as pool:
+        longer = pool.submit(fitted, Together(lambda: next(begins)(), lambda: next(ends)()))
+        fitted(Together(met, met), epochs=1)
+        ended.set()
+        assert longer.result()[0] == [2, 4]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_fit_within_a_callback_of_another_one_has_all_processors(fitted, optimizer):
+    pytest.importorskip("scipy")
+    inner = []
+    fitted(Together(lambda: inner.append(fitted(optimizer=optimizer)[0])), epochs=1)
+    assert set(inner[0]) == {4}
+
+
+def test_full_batches_have_their_share_too(fitted):
+    pytest.importorskip("scipy")
+    ended, met = threading.Event(), threading.Barrier(2).wait
+    begins = itertools.chain([met], itertools.repeat(bool))
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(fitted, Together(met, ended.wait), epochs=1)
+        used, _ = fitted(Together(lambda: next(begins)()), optimizer="lbfgs")
+        ended.set()
+        other.result()
+    assert set(used) == {2}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_fit_that_was_cut_short_is_at_work_no_more(fitted, error):
+    def fail():
+        raise error
+
+    def cut_short():
+        try:
+            fitted(Together(fail))
+        except (ValueError, KeyError):  # KeyError: no step was taken
+            return True
+        return False
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(cut_short).result()
+        assert set(fitted()[0]) == {4}  # while the thread of the other is still there
+
+
+def test_a_mark_that_was_left_behind_is_gone_with_its_fit():
+    company._at_work[-1] = company.ref(company._AtWork())
+    assert company.share(8) == 8
+    del company._at_work[-1]

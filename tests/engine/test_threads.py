@@ -237,6 +237,24 @@ def test_each_of_the_variables_is_a_limit(own, openmp):
     assert run_python(code, FASTNN_NUM_THREADS=own, OMP_NUM_THREADS=openmp) == ["1"]
 
 
+def test_what_is_set_after_the_import_limits_children_alone():
+    """Dask's LocalCluster leaves it behind in the process that starts its workers."""
+    code = """
+import os, subprocess, sys
+import fastnn
+os.sched_getaffinity = lambda _: range(4)
+os.environ["OMP_NUM_THREADS"] = "1"
+from fastnn.engine import thread_pool
+thread_pool._quota = lambda: None
+print(thread_pool.processors())
+child = "from fastnn.engine import processors; print(processors())"
+print(subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout)
+os.environ["FASTNN_NUM_THREADS"] = "3"
+print(thread_pool.processors())
+"""
+    assert run_python(code, OMP_NUM_THREADS="", FASTNN_NUM_THREADS="") == ["4", "1", "3"]
+
+
 def test_no_ctrl_c_leaves_before_every_worker_has_come_home():
     """The first strikes in the caller's part, the others where it lets the workers out."""
     begun, out = threading.Barrier(3), threading.Event()

@@ -1,8 +1,10 @@
 """What is kept of compiled kernels: never what is stale, damaged or another's; a folder is no need."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -63,6 +65,67 @@ def test_changed_kernels_are_never_served_from_the_cache_of_the_old_ones(monkeyp
     assert result(4, "a = 2") == 2
     assert result(4, "a = 2", "float64") == 3
     assert len(cache.entries()) == 3
+
+
+def test_what_another_process_compiles_meanwhile_is_waited_for_and_taken(monkeypatch, folders):
+    backend = pytest.importorskip("fastnn.kernels.backends.numba")
+    pytest.importorskip("numba")
+
+    def made(dtype, key):
+        def run(layers, job, thread):
+            return 7
+
+        run.__name__ = run.__qualname__ = f"run_waited_for_{backend._digest(key)}"
+        return run
+
+    @contextlib.contextmanager
+    def others(name, waiting):
+        waiting()
+        (folders[0] / name).write_bytes(compiled)
+        yield
+
+    monkeypatch.setattr(backend, "_function", made)
+    assert backend.load("float32")(0, 0, 0) == 7
+    ((path, _),) = cache.entries()
+    compiled = path.read_bytes()
+    path.unlink()
+    monkeypatch.setattr(cache, "turn", others)
+    monkeypatch.setattr(backend, "_announcement", lambda: pytest.fail("it is compiled"))
+    assert backend.load("float32")(0, 0, 0) == 7
+
+
+def test_one_at_a_time_has_a_turn(folders):
+    pytest.importorskip("fcntl")
+    waits, order = threading.Event(), []
+
+    def second():
+        with cache.turn(NAME, waits.set):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with cache.turn(NAME, lambda: pytest.fail("nobody else is there")):
+        thread.start()
+        assert waits.wait(60)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert list(folders[0].iterdir()) == []
+    with cache.turn(NAME, lambda: pytest.fail("nobody else is there")):
+        pass
+
+
+def test_a_turn_is_waited_for_no_longer_than_makes_sense(folders, monkeypatch):
+    pytest.importorskip("fcntl")
+    monkeypatch.setattr(cache, "LONGEST", 0.01)
+    waited = []
+    with cache.turn(NAME, print), cache.turn(NAME, lambda: waited.append(True)):
+        assert waited == [True]
+
+
+def test_where_there_is_no_place_there_are_no_turns(folders):
+    folders[0].write_text("in the way")
+    with cache.turn(NAME, lambda: pytest.fail("nobody else is there")), cache.turn(NAME, pytest.fail):
+        pass
 
 
 @pytest.mark.parametrize("name", damage.KINDS)
@@ -196,10 +259,11 @@ def test_a_relative_home_is_none(monkeypatch):
 def test_clearing_removes_what_is_ours_and_nothing_else(folders):
     put(folders[0])
     (folders[0] / f".{NAME}.0123abcd.part").write_text("cut off")
+    (folders[0] / f".{NAME}.lock").write_text("")
     for name in ("notes.txt", "float32.kernels", "model.fastnn"):
         (folders[0] / name).write_text("another's")
-    assert [path.name for path, _ in cache.entries()] == [f".{NAME}.0123abcd.part", NAME]
-    assert len(cache.clear()) == 2
+    assert [path.name for path, _ in cache.entries()] == [f".{NAME}.0123abcd.part", f".{NAME}.lock", NAME]
+    assert len(cache.clear()) == 3
     assert {path.name for path in folders[0].iterdir()} == {"notes.txt", "float32.kernels", "model.fastnn"}
 
 

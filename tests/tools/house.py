@@ -43,6 +43,7 @@ ORDER = [
     ["files"],
     [
         "absent",
+        "environment",
         "errors",
         "extras",
         "heeding",
