@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from fastnn.engine import processors
 from fastnn.extras import require
@@ -21,6 +26,9 @@ T = TypeVar("T")
 
 SMALL = 2**15
 """Bytes up to which ranks send each other all of a message, and not halves of it: a message more costs 2 us."""
+SHARED_MEMORY = "/dev/shm"
+MOST_OF_SHARED_MEMORY = 0.25
+"""The part of what is free of it that messages may take."""
 SETTING_UP = 600.0
 """Seconds that a rank may be late for what is told before and after a fit: kernels may be compiled, files read."""
 
@@ -48,12 +56,11 @@ class Ranks:
         self.timeout = SETTING_UP
         self._received: Array = np.empty(0, np.uint8)
         self._watch = _Watch(self) if self.count > 1 else None
-        self.processors = max(1, processors() // self._here())
-
-    def _here(self) -> int:
-        """How many ranks may use the very processors that this one may."""
         own = socket.gethostname(), sorted(os.sched_getaffinity(0))
-        return self.gather(own).count(own)
+        told = self.gather(own)
+        self.processors = max(1, processors() // told.count(own))
+        self._neighbours = [host for host, _ in told].count(own[0])
+        self._shared: _Shared | None = None
 
     @property
     def first(self) -> bool:
@@ -120,13 +127,17 @@ class Ranks:
         Sums are a tree, neighbours first, whatever the size: ((0 + 1) + (2 + 3)) + ...; so a rank may stand for a
         branch.  Small messages go as a whole from each to each partner; of large ones each rank adds a part, halved at
         each fork of the tree, and then all parts come back the same way (R. Rabenseifner, Optimization of collective
-        reduction operations, 2004).  Without ``deterministic`` MPI adds in the order that it likes.
+        reduction operations, 2004).  In memory that all ranks see, a `room`, each adds a part where it stands, and
+        takes the others'.  Without ``deterministic`` MPI adds in the order that it likes.
         """
         if self.count > 1:
             self._waiting(lambda: self._sum(vector, numbers, deterministic))
 
     def _sum(self, vector: Array, numbers: Array, deterministic: bool) -> None:
-        if not deterministic:
+        if self._shared is not None and vector is self._shared.own:
+            self._sum_whole(vector[:0], numbers)  # after which all messages are there
+            self._shared.sum()
+        elif not deterministic:
             if len(vector):
                 self._world.Allreduce(self._mpi.IN_PLACE, vector)
             self._world.Allreduce(self._mpi.IN_PLACE, numbers)
@@ -135,6 +146,18 @@ class Ranks:
         else:
             self._sum_parts(vector)
             self._sum_whole(vector[:0], numbers)
+
+    def room(self, count: int, dtype: npt.DTypeLike) -> Array | None:
+        """A vector of zeros that `sum` adds up fastest, for one run at a time; None: any is as good."""
+        if self.count == 1 or self._neighbours < self.count or self.count & (self.count - 1):
+            return None
+        size = -(-count * np.dtype(dtype).itemsize // 64) * 64
+        if self._shared is None or self._shared.size < size:
+            self._shared = None
+            if not self.from_first(size * self.count < MOST_OF_SHARED_MEMORY * _shared_memory()):
+                return None
+            self._shared = _Shared(self, self._world, size)
+        return self._shared.use(count, dtype)
 
     def _partners(self) -> list[int]:
         """The ranks that this one exchanges with, neighbours first."""
@@ -146,7 +169,7 @@ class Ranks:
 
     def _sum_whole(self, vector: Array, numbers: Array) -> None:
         size = vector.nbytes + numbers.nbytes
-        received = self._room(size)
+        received = self._received_room(size)
         first, second = received[: numbers.nbytes].view(numbers.dtype), received[numbers.nbytes :].view(vector.dtype)
         for partner in self._partners():
             sent = np.concatenate([numbers.view(np.uint8), vector.view(np.uint8)])
@@ -155,7 +178,7 @@ class Ranks:
             vector += second
 
     def _sum_parts(self, vector: Array) -> None:
-        received = self._room(vector.nbytes).view(vector.dtype)
+        received = self._received_room(vector.nbytes).view(vector.dtype)
         start, end, given = 0, len(vector), []
         for partner in self._partners():
             middle = (start + end) // 2
@@ -169,7 +192,7 @@ class Ranks:
         for partner, mine, theirs in reversed(given):
             self._exchange(vector[mine], vector[theirs], partner)
 
-    def _room(self, size: int) -> Array:
+    def _received_room(self, size: int) -> Array:
         if len(self._received) < size:
             self._received = np.empty(size, np.uint8)
         return self._received[:size]
@@ -202,6 +225,80 @@ class Ranks:
         print(f"fastnn: rank {self.number} of {self.count} ends all ranks: {why}", file=sys.stderr, flush=True)
         self._world.Abort(1)
         os._exit(1)
+
+
+class _Shared:
+    """Memory that all ranks of one machine see: a part of it is each one's own.
+
+    Attributes
+    ----------
+    size : int
+        Bytes of each rank's.
+    own : array
+        This rank's vector.
+    """
+
+    def __init__(self, ranks: Ranks, world: Any, size: int) -> None:
+        self.size, self._world = size, world
+        name = ranks.first_does(lambda: _shared_file(size * ranks.count))
+        with open(name, "r+b") as file:
+            whole = np.frombuffer(mmap.mmap(file.fileno(), size * ranks.count), np.uint8)
+        ranks.gather(None)
+        if ranks.first:
+            os.unlink(name)  # all have it: nothing is left behind, whatever happens
+        self._memory = whole.reshape(ranks.count, size)  # begins on a page
+        self._vectors: list[Array] = []
+        self.own: Array = np.empty(0)
+
+    def use(self, count: int, dtype: npt.DTypeLike) -> Array:
+        """This rank's vector, of zeros."""
+        size = count * np.dtype(dtype).itemsize
+        self._vectors = [memory[:size].view(dtype) for memory in self._memory]
+        self.own = self._vectors[self._world.rank]
+        self.own[:] = 0
+        self._world.Barrier()
+        return self.own
+
+    def sum(self) -> None:
+        """Put the sum of all vectors in the place of each.
+
+        All ranks have written theirs.  Each adds up a part of all, in its own vector, where no other reads it; then
+        each copies the others' parts to where these had read its own ones.
+        """
+        count, ranks = len(self.own), len(self._vectors)
+        cuts = [count * number // ranks // 16 * 16 for number in range(ranks)] + [count]
+        parts = [slice(first, end) for first, end in pairwise(cuts)]
+        branches = [vector[parts[self._world.rank]] for vector in self._vectors]
+        mine = branches[self._world.rank]
+        while len(branches) > 1:
+            into = mine if len(branches) == 2 else None
+            branches = [np.add(a, b, out=into) for a, b in zip(branches[::2], branches[1::2], strict=True)]
+        self._world.Barrier()
+        for vector, part in zip(self._vectors, parts, strict=True):
+            if vector is not self.own:
+                self.own[part] = vector[part]
+        self._world.Barrier()
+
+
+def _shared_file(size: int) -> str:
+    """A new file of memory, all of which is there: OSError where it is not."""
+    descriptor, name = tempfile.mkstemp(prefix="fastnn-", dir=SHARED_MEMORY)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError:
+        os.unlink(name)
+        raise
+    finally:
+        os.close(descriptor)
+    return name
+
+
+def _shared_memory() -> int:
+    """Bytes of memory that processes may still share; a container may have few."""
+    try:
+        return shutil.disk_usage(SHARED_MEMORY).free
+    except OSError:
+        return 0
 
 
 class _Watch:

@@ -30,7 +30,8 @@ class SharedTraining(Training):
         self.steps_per_epoch, self.steps = share.steps, epochs * share.steps
         self.team = None
         self.threads = self._thread_count(share.largest * len(plan.own_parts))
-        self._part_steps = PartSteps(engine, len(plan.own_parts), share.largest)
+        message = plan.ranks.room(PartSteps.size(engine), engine.dtype)
+        self._part_steps = PartSteps(engine, len(plan.own_parts), share.largest, message)
         self._numbers = np.zeros(self.results.shape[1] + 2)  # scores; who was interrupted; the first one's pace
         self._pace = self._own_pace = engine.guessed_seconds(self.batch_size, self.costs)
         self._seen: list[tuple[int, Array, Array | None, Array | None]] = []  # outputs, targets, weights of own rows

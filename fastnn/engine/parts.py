@@ -11,7 +11,7 @@ from fastnn.kernels.records import JobRecord
 from .cost_model import ROW_BLOCK
 from .dataset import Data, point_at
 from .jobs import MODE, place_workspace
-from .memory import BYTE, DOUBLE, address, aligned
+from .memory import BYTE, DOUBLE, Array, address, aligned
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -37,11 +37,11 @@ class PartSteps:
         What the network gave for each row of the parts, if the engine keeps it.
     """
 
-    def __init__(self, engine: Engine, parts: int, rows: int) -> None:
+    def __init__(self, engine: Engine, parts: int, rows: int, message: Array | None = None) -> None:
         layout = engine.layout
         self.engine, self.parts = engine, parts
         self.capacity = -(-int(rows) // ROW_BLOCK) * ROW_BLOCK  # rows of the largest part
-        self.message = aligned(layout.parameter_count + layout.state_count, engine.dtype)
+        self.message = aligned(self.size(engine), engine.dtype) if message is None else message
         self.gradient = self.message[: layout.parameter_count]
         self.moved = self.message[layout.parameter_count :]
         self.scores = np.zeros((parts, 1 + len(engine.metrics)))
@@ -53,6 +53,11 @@ class PartSteps:
         levels = parts.bit_length() if self._apart else 0
         self._branches = [aligned(len(self.message), engine.dtype) for _ in range(levels)]
         self._state = aligned(layout.state_count if self._apart else 0, engine.dtype)
+
+    @staticmethod
+    def size(engine: Engine) -> int:
+        """Values of a message; one that the caller has made is of zeros, and begins on a cache line."""
+        return engine.layout.parameter_count + engine.layout.state_count
 
     def attach(self, data: Data, batch_size: int, steps_per_epoch: int, order: Any, threads: int) -> None:
         """Prepare for steps on some data, which are visited in an order: a group of a job."""
