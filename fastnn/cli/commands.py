@@ -147,9 +147,10 @@ def learn(sections: tuple[int, ...], output: Path, no_pictures: bool) -> None:
 @commands.command()
 def info() -> None:
     """Show which backend is active, and why."""
+    from fastnn.distribution.ranks import describe_mpi
     from fastnn.engine import describe
 
-    facts = describe()
+    facts = describe() | {"MPI": describe_mpi()}
     width = max(map(len, facts))
     for name, fact in facts.items():
         click.echo(f"{name:{width}}  {fact}")

@@ -340,6 +340,21 @@ def world() -> Ranks:
     return _world
 
 
+def describe_mpi() -> str:
+    """Which MPI is here, or why none is; it is not begun with."""
+    try:
+        mpi4py = require("mpi4py", "mpi")
+        before, mpi4py.rc.initialize = mpi4py.rc.initialize, False
+        try:
+            from mpi4py import MPI
+        finally:
+            mpi4py.rc.initialize = before
+    except (ImportError, RuntimeError) as error:
+        return f"not here: {error}"
+    library = MPI.Get_library_version().partition(",")[0].strip().split("\n")[0]
+    return f"{library} (mpi4py {mpi4py.__version__})"
+
+
 def _end_all_with(ranks: Ranks) -> None:
     """Have an error that nobody catches end all ranks: the others would wait for this one."""
     before = sys.excepthook

@@ -282,6 +282,11 @@ def test_info_says_what_is_active():
         assert fact in said.lower()
 
 
+def test_info_says_which_mpi_is_here():
+    line = next(line for line in run("info").splitlines() if line.startswith("MPI "))
+    assert "mpi4py" in line
+
+
 def test_info_says_what_auto_takes_and_why():
     assert re.search(r"^backend, float32 +\w+: it", run("info"), re.MULTILINE)
 
