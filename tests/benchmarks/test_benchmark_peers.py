@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import multiprocessing
 from itertools import pairwise
 from pathlib import Path
 
@@ -204,3 +205,36 @@ def test_the_runner_parses_what_a_benchmark_takes(benchmark_module, capsys):
     assert runner.main(["nothing"]) == 2
     assert runner.main(["--help"]) == 0
     assert "  train  " in capsys.readouterr().out
+
+
+def take_steps(rank, ranks, meeting, pipe):
+    """A rank of PyTorch's, in a process of its own: the weights after some steps."""
+    from benchmarks import cases
+    from benchmarks import ranks as sides
+
+    peer = sides.Ddp(cases.Case((6, 8, 3), 12), rank, ranks, str(meeting), **sides.BEST)
+    peer.take(5)
+    assert peer.agree(10 + rank) == 10
+    pipe.send(peer.weights())
+    peer.close()
+
+
+def test_ranks_take_the_steps_that_one_process_does(benchmark_module, tmp_path):
+    pytest.importorskip("torch")
+    context, found = multiprocessing.get_context("spawn"), {}
+    for ranks in (1, 2):
+        pipes, processes = [], []
+        for rank in range(ranks):
+            here, there = context.Pipe()
+            processes.append(context.Process(target=take_steps, args=(rank, ranks, tmp_path / "meeting", there)))
+            processes[-1].start()
+            there.close()  # so that a rank that fails ends the wait for it
+            pipes.append(here)
+        found[ranks] = [pipe.recv() for pipe in pipes]
+        for process in processes:
+            process.join()
+            assert process.exitcode == 0
+    (alone,), several = found[1], found[2]
+    for weights in several:
+        for w, expected in zip(weights, alone, strict=True):
+            np.testing.assert_allclose(w, expected, atol=1e-6)
