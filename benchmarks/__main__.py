@@ -29,7 +29,7 @@ BENCHMARKS = {
         "speed-up with threads, and a prediction for more of them (--write: into docs/performance.md)",
     ),
     "load": ("load", "training beside busy processes, next to a fair share of the processors"),
-    "ddp": ("ranks", "data-parallel training steps in processes of one thread each: PyTorch's over gloo"),
+    "ddp": ("ranks", "steps that processes of one thread share: fastnn's over MPI beside PyTorch's over gloo"),
     "shuffling": ("data", "shuffled epochs beside those in order"),
     "streaming": ("data", "training from disk beside training in memory"),
     "estimators": ("estimators", "the perceptrons of fastnn.sklearn beside scikit-learn's: scores and fits"),

@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -150,23 +150,32 @@ def environment(changes: dict[str, str]) -> Iterator[None]:
 BEST = {"gradient_as_bucket_view": True, "static_graph": True}
 """Options with which DistributedDataParallel copies and looks up less."""
 
-PEERS: dict[str, tuple[Callable[..., Any], bool, bool]] = {
-    "1 process, 1 thread": (Ddp, False, False),
-    "1 process, all threads": (Ddp, False, True),
-    "DDP": (Ddp, True, False),
-    "DDP, its best options": (partial(Ddp, **BEST), True, False),
-}
-"""What makes a rank's side, whether there are several, and whether one has as many threads as there are ranks."""
+
+def _teams(case: Case, ranks: int) -> dict[str, Callable[[], Any]]:
+    """What starts the processes of each peer, by its name."""
+    from .mpi_ranks import MpiTeam
+
+    best = partial(Ddp, **BEST)
+    return {
+        "fastnn, 1 thread": lambda: MpiTeam(case, "alone", 1, 1),
+        "fastnn, all threads": lambda: MpiTeam(case, "alone", 1, ranks),
+        "shared, 1 rank of 1": lambda: MpiTeam(case, "parts", 1, 1),
+        "shared, 1 rank of all": lambda: MpiTeam(case, "parts", 1, ranks),
+        "shared, all ranks": lambda: MpiTeam(case, "parts", ranks, 1),
+        "any order, all ranks": lambda: MpiTeam(case, "any order", ranks, 1),
+        "torch, all threads": lambda: Team(Ddp, case, 1, ranks),
+        "DDP": lambda: Team(Ddp, case, ranks, 1),
+        "DDP, its best options": lambda: Team(best, case, ranks, 1),
+    }
 
 
-def measured(case: Case, peers: Sequence[str], ranks: int, rounds: int, seconds: float) -> dict[str, Steps]:
+def measured(case: Case, ranks: int, rounds: int, seconds: float) -> dict[str, Steps]:
     """What a step takes, by peer; each has a turn in every round, and idles in between."""
-    teams = {}
-    times: dict[str, list[float]] = {name: [] for name in peers}
+    teams: dict[str, Any] = {}
+    times: dict[str, list[float]] = {}
     try:
-        for name in peers:
-            make, several, all_threads = PEERS[name]
-            teams[name] = Team(make, case, ranks if several else 1, ranks if all_threads else 1)
+        for name, start in _teams(case, ranks).items():
+            teams[name], times[name] = start(), []
         for _ in range(rounds):
             for name, team in teams.items():
                 times[name] += team.turn(seconds)
@@ -177,16 +186,18 @@ def measured(case: Case, peers: Sequence[str], ranks: int, rounds: int, seconds:
 
 
 def ddp(cases: str = RANKED, ranks: int = 2, rounds: int = 3, seconds: float = 1.0, short: bool = False) -> None:
-    """Data-parallel training steps: PyTorch's DistributedDataParallel over gloo, in processes of one thread each.
+    """Data-parallel training steps: ranks of one thread each, beside one process with as many threads, and PyTorch.
 
-    SGD with momentum, float32; a batch is that of all ranks together. A figure is microseconds a step: the best block
-    and, in brackets, the middle one of all turns. Beside it stands one process, with one thread
-    and with as many as there are ranks.
+    fastnn's ranks share each step by MPI; PyTorch's DistributedDataParallel goes over gloo. SGD with momentum, float32;
+    a batch is that of all ranks together. A figure is microseconds a step: the best block and, in brackets, the middle
+    one of all turns.
     """
     pace = (1, 0.2) if short else (rounds, seconds)
-    print(f"PyTorch, {ranks} ranks of one thread, on {machine.name()}: microseconds a step, least (median)", end="\n\n")
-    print("\n".join(titles(["network, batch of all", *PEERS])), flush=True)
+    print(f"{ranks} ranks, on {machine.name()}: microseconds a step, least (median)", end="\n\n")
     for case in chosen(cases):
         print(case.name, file=sys.stderr)
-        found = measured(case, list(PEERS), ranks, *pace)
-        print(line([case.name, *(f"{number(t.least)} ({number(t.middle)})" for t in found.values())]), flush=True)
+        found = measured(case, ranks, *pace)
+        print("\n".join(titles(["network, batch of all", case.name])))
+        for name, steps in found.items():
+            print(line([name, f"{number(steps.least)} ({number(steps.middle)})"]), flush=True)
+        print(flush=True)
