@@ -72,6 +72,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "folder": {"help": "where the temporary folder is made"},
     "california": {"metavar": "FILE", "help": "the census of 1990 as CSV, which may be packed by gzip"},
     "adult": {"nargs": 2, "metavar": ("TRAIN", "TEST"), "help": "UCI's adult as CSV"},
+    "beside": {"type": int, "help": "so many busy processes"},
     "splits": {"type": int},
     "units": {"type": int, "help": "of the hidden layer"},
     "alone": {"help": "without peers"},

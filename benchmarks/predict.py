@@ -169,14 +169,16 @@ def questions(work: str, peers: list[str]) -> list[Question]:
     return asked
 
 
-def measured(cases: list[Case], peers: tuple[str, ...], rounds: int, seconds: float) -> report.Results:
+def measured(
+    cases: list[Case], peers: tuple[str, ...], works: tuple[str, ...], rounds: int, seconds: float
+) -> report.Results:
     """Of each work its rows, as a results file has them."""
-    found: dict[str, Any] = {work: [] for work in WORKS}
+    found: dict[str, Any] = {work: [] for work in works}
     makers = installed(peers, PEERS, NEEDS)
     with workers(makers, [1, processors()]) as started:
         for case in cases:
             print(case.name, file=sys.stderr)
-            for work in WORKS:
+            for work in works:
                 least, middle, missing = in_turn(started, (case,), questions(work, list(makers)), rounds, seconds)
                 for column, reason in missing.items():
                     print(f"{case.name}, {WORKS[work]}, {column}: {reason}", file=sys.stderr)
@@ -188,16 +190,24 @@ def measured(cases: list[Case], peers: tuple[str, ...], rounds: int, seconds: fl
 
 
 def predict(
-    cases: str = "*", peers: tuple[str, ...] = tuple(PEERS), rounds: int = 3, seconds: float = 0.04, short: bool = False
+    cases: str = "*",
+    peers: tuple[str, ...] = tuple(PEERS),
+    works: tuple[str, ...] = tuple(WORKS),
+    rounds: int = 3,
+    seconds: float = 0.04,
+    short: bool = False,
 ) -> None:
     """Predicting a batch of the case's size, 10,000 rows, and one row a call, beside PyTorch and ONNX Runtime.
 
     A figure is the median over the rounds of the best block, at the better number of threads.  A whole run is kept as
     predict.json.
     """
-    found = measured(chosen(cases), peers, *((1, 0.02) if short else (rounds, seconds)))
-    for work, words in WORKS.items():
-        print(f"Predicting {words}: microseconds a call, least (median of the blocks), at the better number of threads")
+    if unknown := set(works) - set(WORKS):
+        raise SystemExit(f"--works got {', '.join(sorted(unknown))}; wants some of {', '.join(WORKS)}")
+    found = measured(chosen(cases), peers, works, *((1, 0.02) if short else (rounds, seconds)))
+    for work in works:
+        what = "microseconds a call, least (median of the blocks), at the better number of threads"
+        print(f"Predicting {WORKS[work]}: {what}")
         print("", report.comparison(found[work]), "", sep="\n")
-    if not short and chosen(cases) == CASES and peers == tuple(PEERS):
+    if not short and chosen(cases) == CASES and peers == tuple(PEERS) and works == tuple(WORKS):
         report.save(found, KEPT)

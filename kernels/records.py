@@ -194,6 +194,7 @@ class Split(Record):
     parts: Integer  # of a batch that other ranks have parts of too; each has a workspace
     part_starts: Address  # int64: where they start, less ``batch_row``, and where the last one ends
     batch_row: Integer  # the number of a row in the batch, less its number here
+    turned: Integer  # 1: predicting, a vector holds one unit of several rows, see source/turned
 
 
 class Memory(Record):

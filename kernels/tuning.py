@@ -27,6 +27,9 @@ SPARSE_PANEL_ROWS = 256  # of sparse inputs
 FIRST_PACK_ROWS = 48
 # Bytes of a batch's inputs that stay in the nearest caches, and of data whose rows need not be asked for.
 NEAR_INPUTS, NEAR_DATA = 2**16, 2**18
+# Rows that go through a narrow network at a time, when predicting, and the widest layers that are narrow: all that is
+# computed of these rows stays in the first cache.
+TURNED_ROWS, TURNED_INPUTS, TURNED_UNITS = 128, 16, 64
 PACKED_INPUTS = CHUNK_ROWS * PACK_DEPTH  # values: inputs that stay packed for all columns of a panel's rows
 
 

@@ -86,9 +86,8 @@ def train_on_table(options: TrainOptions) -> int:
     best = ", ".join(map(str, estimator.best_epochs_))
     click.echo(f"{len(train)} rows trained on in {format_seconds(time.perf_counter() - start)}")
     click.echo(f"{members} network{'s' * (members > 1)}, whose best epochs were {best} of {estimator.epochs}")
-    interrupted = members < estimator.n_ensemble or any(len(c) < estimator.epochs for c in estimator.loss_curves_)
     diverged = any(issubclass(warning.category, DivergenceWarning) for warning in caught)
-    if interrupted and not diverged:
+    if estimator.interrupted_:
         click.echo("interrupted: what has been learned so far is kept")
     if kept:
         predicted = np.asarray(estimator.predict(table.take(test)))
@@ -100,7 +99,7 @@ def train_on_table(options: TrainOptions) -> int:
     csv |= {"thousands": options.csv.thousands, "missing": list(options.csv.missing)}  # type: ignore[dict-item]
     keeping.save(options.output, {"columns": columns, "target": target, "csv": csv}, estimator)
     click.echo(f"saved in {options.output}")
-    return 1 if diverged else 130 if interrupted else 0
+    return 1 if diverged else 130 if estimator.interrupted_ else 0
 
 
 def check_finite(path: Path, read: Read, table: Any, rows: Array) -> None:

@@ -20,6 +20,8 @@ OPERATIONS_A_THREAD = 700_000
 """Arithmetic in a step below which another thread costs more than it brings."""
 READING_OPERATIONS = 700
 """What reading a row and writing its output takes, when predicting, in operations of that time: some 8 ns."""
+TURNED_OPERATIONS = 100
+"""The same for a value that is read or written, where a vector holds one of each of several rows."""
 TRANSPOSED_ROWS = 64
 """Rows a thread from which on the way back transposes the matrices itself, so that the update need not write copies."""
 REPLICATED_BYTES = 2**17
@@ -28,6 +30,8 @@ REREAD_WEIGHTS, REREAD_INPUTS = 2**22, 2**20
 """Bytes of a first layer's weights that every few rows may read anew, and of a batch's inputs that every thread may."""
 SPARSE_COST = 2
 """What an operation on an entry of sparse inputs costs, in operations of a dense product."""
+TURNED_LEAST = 16
+"""Rows from which on narrow networks are predicted with vectors of several rows, of which blocks are multiples then."""
 COLUMN_ROWS = 32
 """Rows up to which a thread had better predict some columns of large layers than some rows."""
 MOST_THREADS = 256
@@ -117,6 +121,8 @@ class CostModel:
         """How many threads predict so many rows, each some of them."""
         most = -(-rows // ROW_BLOCK)
         reading = READING_OPERATIONS if self.entries is None else READING_OPERATIONS / 10
+        if self.turns(rows):
+            reading = TURNED_OPERATIONS * (self.layout.inputs + self.layout.outputs)
         return min(most, self.thread_count((self._row_operations / 4 + reading) * rows, most))
 
     def column_threads(self, rows: int) -> int:
@@ -133,6 +139,14 @@ class CostModel:
             return 0
         threads = processors() if self.threads is None else min(self.threads, MOST_THREADS)
         return min(threads, 8) if threads > 1 else 0
+
+    def turns(self, rows: int) -> bool:
+        """Whether so many rows had better be predicted by vectors that each hold one unit of several rows."""
+        plain = all(layer.dense for layer in self.layout.plans) and not self.layout.functions
+        if rows < TURNED_LEAST or self.numpy or self.entries is not None or not plain:
+            return False
+        widest = max(layer.units for layer in self.layout.plans)
+        return self.layout.inputs <= tuning.TURNED_INPUTS and widest <= tuning.TURNED_UNITS
 
     # --- How a training step is split ---
 
@@ -212,7 +226,8 @@ class CostModel:
             return Blocks(self.thread_count(self._row_operations / 3 * rows / 4, count), capacity, count)
         threads = self.inference_threads(rows)
         count = -(-rows // capacity // threads) * threads
-        capacity = -(-rows // count // 8) * 8
+        whole = TURNED_LEAST if self.turns(rows) else ROW_BLOCK
+        capacity = -(-rows // count // whole) * whole
         return Blocks(threads, capacity, -(-rows // capacity))
 
     def blocks_a_slice(self, blocks: Blocks) -> int:
@@ -232,7 +247,9 @@ class CostModel:
     def prepares(self, rows: int) -> bool:
         """Whether so many rows are few enough to be predicted by a prepared job.
 
-        Each thread's rows stay in its second cache then, or each takes some columns.
+        Each thread's rows stay in its second cache then, or each takes some columns; or the network is narrow.
         """
-        small = rows * self.layout.row_values * self.layout.size <= 2**20 * self.inference_threads(rows)
-        return small or self.column_threads(rows) > 0
+        size = self.layout.size
+        small = rows * self.layout.row_values * size <= 2**20 * self.inference_threads(rows)
+        turned = self.turns(rows) and rows * (self.layout.inputs + self.layout.outputs) * size <= 2**20
+        return small or turned or self.column_threads(rows) > 0

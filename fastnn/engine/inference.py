@@ -29,7 +29,7 @@ def infer(engine: Engine, data: Data, output: Array | None = None, mode: str = "
     blocks_a_slice = costs.blocks_a_slice(blocks)
     if not data.direct:
         blocks_a_slice = min(blocks_a_slice, max(1, CONVERTED_BYTES // (capacity * data.width * size)))
-    fill_inference(engine, mode, capacity, threads, costs)
+    fill_inference(engine, mode, capacity, threads, costs, mode == "predict" and costs.turns(len(data)))
     for first in range(0, count, blocks_a_slice):
         last = min(first + blocks_a_slice, count)
         part, start = data, 0  # ``start``: the block, and the row, that what is read begins at

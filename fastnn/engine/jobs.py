@@ -80,14 +80,16 @@ def fill_training(
     engine.parameters.lend(costs.keeps_transposed(batch_size, threads, chunks), changes=mode != "gradient")
 
 
-def fill_inference(engine: Engine, mode: str, capacity: int, threads: int, costs: CostModel | None = None) -> None:
+def fill_inference(
+    engine: Engine, mode: str, capacity: int, threads: int, costs: CostModel | None = None, turned: bool = False
+) -> None:
     """Fill in a job that predicts or evaluates blocks of so many rows; but not which, nor the data.
 
-    ``costs``: of the data's kind.
+    ``costs``: of the data's kind; ``turned``: with vectors that each hold one unit of several rows.
     """
     job, layout, place = engine.job, engine.layout, engine.buffers.place
     job.run, job.order, job.split = engine.blank.run, engine.blank.order, engine.blank.split
-    job.run.mode, job.memory = MODE[mode], engine.blank.memory
+    job.run.mode, job.split.turned, job.memory = MODE[mode], turned, engine.blank.memory
     memory = job.memory
     place_workspace(engine, costs or engine.costs, capacity, threads)
     memory.scratch = place("scratch", threads * layout.scratch_size, BYTE)

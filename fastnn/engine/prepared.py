@@ -40,20 +40,23 @@ def fits(array: Any, width: int, dtype: np.dtype[Any]) -> bool:
 
 def finite(array: Array) -> bool:
     """Whether all of a small array is, as far as a glance shows: a value whose square overflows is doubtful too."""
-    return array.size <= 8192 and math.isfinite(_vdot(array, array))  # no warning, unlike a sum
+    return array.size <= GLANCED_VALUES and math.isfinite(_vdot(array, array))  # no warning, unlike a sum
 
 
 class _Prepared:
     """A job of its own on an engine, for a number of rows.
 
-    Each thread takes an equal part of the rows, or, ``by_columns``, some columns for all of them.  It does not keep the
-    engine alive, which may keep it: whoever calls it has both, and the engine's lock.
+    Each thread takes an equal part of the rows, or blocks of as many as ``capacity`` says, or, ``by_columns``, some
+    columns for all of them.  It does not keep the engine alive, which may keep it: whoever calls it has both, and the
+    engine's lock.
     """
 
-    def __init__(self, engine: Engine, rows: int, mode: str, threads: int = 1, by_columns: bool = False) -> None:
+    def __init__(
+        self, engine: Engine, rows: int, mode: str, threads: int = 1, by_columns: bool = False, capacity: int = 0
+    ) -> None:
         self.rows, self.threads, self.entry = rows, threads, engine.entry
         layout = engine.layout
-        blocks, capacity = -(-rows // ROW_BLOCK), -(-rows // (ROW_BLOCK * threads)) * ROW_BLOCK
+        blocks, capacity = -(-rows // ROW_BLOCK), capacity or -(-rows // (ROW_BLOCK * threads)) * ROW_BLOCK
         self.workspace = aligned(threads * capacity * layout.row_values, engine.dtype)
         self.synchronisation = aligned(SYNCHRONISATION_WORDS, np.int64)
         self.scratch = aligned(threads * layout.scratch_size, np.uint8)
@@ -78,8 +81,13 @@ class Prediction(_Prepared):
     """Predictions for a fixed number of rows."""
 
     def __init__(self, engine: Engine, rows: int) -> None:
-        columns = engine.costs.column_threads(rows)
-        super().__init__(engine, rows, "predict", columns or engine.costs.inference_threads(rows), columns > 0)
+        costs = engine.costs
+        columns, turned, capacity = costs.column_threads(rows), costs.turns(rows), 0
+        threads = columns or costs.inference_threads(rows)
+        if turned:
+            threads, capacity, _ = costs.inference_blocks(rows, False)
+        super().__init__(engine, rows, "predict", threads, columns > 0, capacity)
+        self.job.split.turned = turned
         self.x = np.zeros((rows, engine.inputs), engine.dtype)
         self.values = self.x[0] if rows == 1 else self.x  # NumPy copies faster into a vector than into a matrix
         self.output = np.zeros((rows, engine.outputs), engine.dtype)
@@ -194,6 +202,8 @@ NUMBERS = "fiub"
 """The kinds of dtypes that hold real numbers."""
 COPIED_VALUES = 8192
 """Up to so many values are copied, which costs less than the address of an array."""
+GLANCED_VALUES = 10_000
+"""Up to so many values are looked at by a product with themselves: BLAS takes several threads to more."""
 KEPT = 8
 """Jobs that an engine keeps; more are of a program whose every batch has another size."""
 

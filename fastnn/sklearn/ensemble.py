@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastnn.callbacks import Callback
+from fastnn.callbacks import Callback, ProgressBar
 from fastnn.data import real_number
 from fastnn.engine import ThreadPool, processors, share
 from fastnn.initializers import RandomNormal
@@ -18,7 +20,7 @@ from fastnn.models import Sequential
 from fastnn.optimizers import Adam
 from fastnn.schedules import CosineLog
 from fastnn.typing import Array
-from .recipe import CYCLES, Recipe
+from .recipe import Recipe
 
 if TYPE_CHECKING:
     from .tabular import BaseTabular
@@ -40,32 +42,20 @@ class Task(NamedTuple):
     score: str  # the entry of the logs that is kept of every epoch
 
 
-class Trained(NamedTuple):
-    """A network as it was at the ends of its cycles."""
-
-    model: Sequential
-    weights: list[list[Array]]  # by end
-    losses: list[float]
-    scores: list[float]
-
-
-class Member(NamedTuple):
-    """A trained network."""
-
-    model: Sequential
-    best_epoch: int
-    losses: list[float]
-    scores: list[float]
-
-
 class Ensemble:
     """Trains the networks of an estimator, whose parameters are its ``settings``, as the ``recipe`` says.
 
     Each network holds out other rows.  The rate goes down to 0 several times, and there the networks are at their best.
     The end whose networks predict best what they have not seen, all of them taken together, is chosen for all: on few
-    rows a single network's held-out ones say little.
+    rows a single network's held-out ones say little.  The last two cycles, three quarters of the work, are left out
+    where those before them say that they would bring nothing.
 
     ``validation`` are the rows to choose by; None: those that are held out.
+
+    Attributes
+    ----------
+    stopped : bool
+        Ctrl-C has ended training.
     """
 
     def __init__(
@@ -85,97 +75,193 @@ class Ensemble:
         if self.validation is None:
             classes = self.rows[1] if self.task.activation == "softmax" else None
             held = held_out(self.rows[0], self.recipe.validation_fraction, classes, len(seeds), seeds[0])
-        done: dict[int, Trained] = {}
+        verbose = [self.settings.verbose, *[0] * (len(seeds) - 1)]
+        members = [Member(self, *of_member) for of_member in zip(seeds, held, verbose, strict=True)]
+        errors: list[float] = []
+        for end in self.recipe.ends:
+            train_to_end = partial(self._train, members, end)
+            if len(seeds) == 1:
+                train_to_end(0, threads)
+            else:
+                side_by_side(train_to_end, len(seeds), threads or share(processors()), self.stop)
+            members = [member for member in members if member.weights]
+            errors.append(self._error(members))
+            if self.stopped or self._enough(errors):
+                break
+        best = len(errors) - 1 - int(np.argmin(errors[::-1]))  # the last of equals
+        for member in members:
+            member.finish(best)
+        return members
 
-        def train(number: int, threads: int | None) -> None:
-            if not self.stopped:
-                verbose = self.settings.verbose if number == 0 else 0
-                done[number] = self._train(seeds[number], held[number], threads, verbose)
+    def _train(self, members: list[Member], end: int, number: int, threads: int | None) -> None:
+        """Train one of the networks to an end of a cycle, unless Ctrl-C was before it."""
+        member = members[number]
+        if not self.stopped:
+            member.train(end, threads)
+        elif member.weights:
+            member.keep()
 
-        if len(seeds) == 1:
-            train(0, threads)
+    def _enough(self, errors: list[float]) -> bool:
+        """Whether no other cycle is worth its time, by the errors at the ends so far.
+
+        That is so where the error has risen, or where something has been learned, and the error is flat: it has not
+        fallen by ``tol``.  While nothing has been learned it may be flat and fall in the next cycle.
+        """
+        tol = self.recipe.tol
+        if tol is None or len(errors) < max(2, len(self.recipe.ends) - 2):
+            return False
+        before, now = errors[-2:]
+        return now > before * (1 + tol) or before * (1 - tol) < now < self._error_of_mean() * (1 - tol)
+
+    def _error_of_mean(self) -> float:
+        """The error of who predicts the mean of y for all rows, or how frequent each class is."""
+        _, y, weight = self.rows if self.validation is None else self.validation
+        if self.task.activation == "softmax":
+            frequencies = np.bincount(y, weight, minlength=self.task.outputs)
+            loss = -np.log(np.maximum(frequencies / frequencies.sum(), 1e-7))[y]
         else:
-            side_by_side(train, len(seeds), threads or share(processors()), self.stop)
-        trained = [done[number] for number in sorted(done)]
-        best = self._best_end(trained, [held[number] for number in sorted(done)])
-        for member in trained:
-            member.model.set_weights(member.weights[best])
-        epoch = self.recipe.ends[best]
-        return [Member(member.model, epoch, member.losses, member.scores) for member in trained]
+            loss = np.square(y - np.average(y, axis=0, weights=weight)).mean(axis=1)
+        return float(np.average(loss, weights=weight))
 
-    def _train(self, seed: int, held: Array, threads: int | None, verbose: int) -> Trained:
-        """Train one network, on the rows that are not ``held``."""
-        settings, task, epochs = self.settings, self.task, self.recipe.epochs
-        x, y, weight = taken(self.rows, ~held) if held.any() else self.rows
-        validation = taken(self.rows, held) if held.any() else self.validation
-        steps = max(1, round(len(x) / self.recipe.batch_size))
-        model = Sequential(self._layers(x.shape[1]), seed=seed)
-        schedule = CosineLog(real_number(settings.learning_rate, "learning_rate", above=0), epochs * steps, CYCLES)
-        optimizer = Adam(schedule, beta_2=0.95, epsilon=1e-8)
-        model.compile(optimizer, task.loss, task.metrics, backend=settings.backend, threads=threads)
-        ends = Ends(self)
-        rows_a_step = -(-len(x) // steps)  # batches as equal as can be: a small last one would count as much
-        options: dict[str, Any] = {"validation_data": validation, "sample_weight": weight}
-        history = model.fit(x, y, rows_a_step, epochs, verbose, [ends], **options)
-        if history.interrupted:
-            self.stop()
-        trained = Sequential(self._layers(x.shape[1]), seed=seed)  # without the optimizer's state, for pickles
-        trained.compile("sgd", backend=settings.backend, threads=settings.threads)
-        trained.build()
-        ends.weights += [model.get_weights()] * (len(self.recipe.ends) - len(ends.weights))  # it was interrupted
-        return Trained(trained, ends.weights, history.history.get("loss", []), history.history.get(task.score, []))
-
-    def _best_end(self, trained: list[Trained], held: list[Array]) -> int:
-        """The place among the recipe's ends where what was not trained on is predicted best, the last of equals."""
+    def _error(self, members: list[Member]) -> float:
+        """How badly what was not trained on is predicted: the log loss or mean squared error; 0 without such rows."""
         x, y, weight = self.rows if self.validation is None else self.validation
-        if self.validation is not None:
-            held = [np.ones(len(x), np.bool_)] * len(trained)
-        times = np.sum(held, axis=0)
+        total, times = np.zeros((len(x), self.task.outputs)), np.zeros(len(x))
+        for member in members:
+            total[member.unseen] += member.predicted
+            times[member.unseen] += 1
         seen = times > 0
         if not seen.any():
-            return -1
-        losses = []
-        for end in range(len(self.recipe.ends)):
-            total = np.zeros((len(x), self.task.outputs))
-            for member, rows in zip(trained, held, strict=True):
-                member.model.set_weights(member.weights[end])
-                total[rows] += member.model.predict(x[rows])
-            mean = total[seen] / times[seen, np.newaxis]
-            if self.task.activation == "softmax":
-                loss = -np.log(np.maximum(mean[np.arange(len(mean)), y[seen]], 1e-7))
-            else:
-                loss = np.square(mean - y[seen]).mean(axis=1)
-            losses.append(np.average(loss, weights=None if weight is None else weight[seen]))
-        return len(losses) - 1 - int(np.argmin(losses[::-1]))
+            return 0.0
+        mean = total[seen] / times[seen, np.newaxis]
+        if self.task.activation == "softmax":
+            loss = -np.log(np.maximum(mean[np.arange(len(mean)), y[seen]], 1e-7))
+        else:
+            loss = np.square(mean - y[seen]).mean(axis=1)
+        return float(np.average(loss, weights=None if weight is None else weight[seen]))
+
+
+class Member:
+    """A network of an ensemble, which is trained on the rows that are not ``held``, from one end of a cycle to another.
+
+    Attributes
+    ----------
+    model : Sequential
+        What was trained; when all is done, without the optimizer's state, for pickles.
+    best_epoch : int
+        The epoch that is kept, from 1.
+    losses, scores : list of float
+        Of each epoch.
+    weights : list of list of array
+        The network as it was at each end.
+    unseen : (rows,) array of bool or slice
+        The rows, of those to choose by, that it was not trained on; ``predicted``: what it gave for them at the last
+        end.
+    """
+
+    def __init__(self, ensemble: Ensemble, seed: int, held: Array, verbose: int) -> None:
+        self.ensemble, self.seed, self.held = ensemble, seed, held
+        self.bar = None if verbose == 0 else Bar(verbose, ensemble.recipe.epochs)
+        self.unseen = held if ensemble.validation is None else slice(None)
+        self.losses: list[float] = []
+        self.scores: list[float] = []
+        self.weights: list[list[Array]] = []
+        self.ends: list[int] = []
+        self.diverged = False
+
+    def train(self, end: int, threads: int | None) -> None:
+        """Go on to the epoch ``end``; what has diverged stays as it was before."""
+        ensemble, begin = self.ensemble, len(self.losses)
+        if not begin:
+            self._build(threads)
+        if not self.diverged:
+            x, y, weight = taken(ensemble.rows, ~self.held) if self.held.any() else ensemble.rows
+            held = taken(ensemble.rows, self.held) if self.held.any() else ensemble.validation
+            rows_a_step = -(-len(x) // self._steps)  # as equal as can be: a small last one would count as much
+            told = [Stopping(ensemble), *([] if self.bar is None else [self.bar])]
+            options: dict[str, Any] = {"validation_data": held, "sample_weight": weight, "initial_epoch": begin}
+            history = self.model.fit(x, y, rows_a_step, end, 0, told, **options)
+            self.losses += history.history.get("loss", [])
+            self.scores += history.history.get(ensemble.task.score, [])
+            if history.interrupted:
+                ensemble.stop()
+            self.diverged = len(self.losses) < end and not ensemble.stopped
+        self.keep()
+
+    def keep(self) -> None:
+        """Keep the network as it is now, and what it predicts."""
+        x, _, _ = self.ensemble.rows if self.ensemble.validation is None else self.ensemble.validation
+        self.weights.append(self.model.get_weights())
+        self.ends.append(len(self.losses))
+        x = x[self.unseen]
+        self.predicted = self.model.predict(x) if len(x) else np.empty((0, self.ensemble.task.outputs))
+
+    def finish(self, best: int) -> None:
+        """Be the network that was there at an end of a cycle."""
+        settings, inputs = self.ensemble.settings, self.ensemble.rows[0].shape[1]
+        self.best_epoch = self.ends[best]
+        self.model = Sequential(self._layers(inputs), seed=self.seed)
+        self.model.compile("sgd", backend=settings.backend, threads=settings.threads)
+        self.model.build()
+        self.model.set_weights(self.weights[best])
+
+    @property
+    def _steps(self) -> int:
+        """Of an epoch."""
+        rows = len(self.held) - np.count_nonzero(self.held)
+        return max(1, round(rows / self.ensemble.recipe.batch_size))
+
+    def _build(self, threads: int | None) -> None:
+        settings, task, recipe = self.ensemble.settings, self.ensemble.task, self.ensemble.recipe
+        rate = real_number(settings.learning_rate, "learning_rate", above=0)
+        optimizer = Adam(CosineLog(rate, recipe.epochs * self._steps, recipe.cycles), beta_2=0.95, epsilon=1e-8)
+        self.model = Sequential(self._layers(self.ensemble.rows[0].shape[1]), seed=self.seed)
+        self.model.compile(optimizer, task.loss, task.metrics, backend=settings.backend, threads=threads)
 
     def _layers(self, inputs: int) -> list[Layer]:
         """The layers of a network.  A kernel of the NTK parametrisation is sqrt(inputs) times what it is here."""
-        settings, task = self.settings, self.task
+        settings, task, recipe = self.ensemble.settings, self.ensemble.task, self.ensemble.recipe
         layers: list[Layer] = [Input((inputs,)), Scaling(gamma_rate=6.0)]
-        widths = [inputs, *self.recipe.hidden]
+        widths = [inputs, *recipe.hidden]
         for before, width in pairwise(widths):
             kernel, bias = RandomNormal(stddev=before**-0.5), RandomNormal(stddev=1.0)
             options: dict[str, Any] = {"kernel_initializer": kernel, "bias_initializer": bias}
             layers.append(Dense(width, settings.activation, **options, kernel_rate=before**-0.5, bias_rate=0.1))
-            if self.recipe.dropout:
-                layers.append(Dropout(self.recipe.dropout))
+            if recipe.dropout:
+                layers.append(Dropout(recipe.dropout))
         rates = {"kernel_rate": widths[-1] ** -0.5, "bias_rate": 0.1}
         return [*layers, Dense(task.outputs, task.activation, kernel_initializer="zeros", **rates)]
 
 
-class Ends(Callback):
-    """Keeps the weights of the epochs at which cycles end."""
+class Stopping(Callback):
+    """Ends a network's training with its epoch where Ctrl-C has ended that of another."""
 
     def __init__(self, ensemble: Ensemble) -> None:
         super().__init__()
         self.ensemble = ensemble
-        self.weights: list[list[Array]] = []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self.ensemble.stopped:
-            self.model.stop_training = True
-        elif epoch + 1 in self.ensemble.recipe.ends:
-            self.weights.append(self.model.get_weights())
+        self.model.stop_training = self.ensemble.stopped
+
+
+class Bar(ProgressBar):
+    """One bar for all cycles, each of which is a fit; ``epochs`` is the last one's number."""
+
+    def __init__(self, verbose: int, epochs: int) -> None:
+        super().__init__(verbose)
+        self.epochs = epochs
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        super().set_params({**params, "epochs": self.epochs})
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self._place is None:
+            super().on_train_begin(logs)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """End a row that was left in the middle of an epoch; a notebook's output goes on to be the same."""
+        if self._place is not None:
+            self._place.close()
 
 
 def taken(rows: Rows, places: Array) -> Rows:
@@ -217,11 +303,13 @@ def side_by_side(train: Callable[[int, int], None], members: int, threads: int, 
     If fewer members than threads are left at the end, they have the threads between them.
     """
     abreast = members - members % threads if members > threads else 0
-    waiting = list(reversed(range(abreast)))
+    waiting: SimpleQueue[int | None] = SimpleQueue()  # of which a thread takes fewer if it lacks a processor
+    for number in [*range(abreast), *[None] * threads]:
+        waiting.put(number)
 
     def train_some(_: int) -> None:
-        for _ in range(abreast // threads):
-            train(waiting.pop(), 1)
+        for number in iter(waiting.get, None):
+            train(number, 1)
 
     if abreast:
         with ThreadPool(threads) as pool:

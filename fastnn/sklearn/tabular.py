@@ -85,8 +85,10 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
             check_consistent_length(validation[0], targets_val)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=members)
         recipe = recipe_for(self, len(x), members)
-        done = Ensemble(self, recipe, task, (x, targets, weight), validation).fit(seeds.tolist(), limit)
+        ensemble = Ensemble(self, recipe, task, (x, targets, weight), validation)
+        done = ensemble.fit(seeds.tolist(), limit)
         self.encoder_ = encoder
+        self.interrupted_ = ensemble.stopped
         self.models_ = [member.model for member in done]
         self.best_epochs_ = [member.best_epoch for member in done]
         self.loss_curves_ = [member.losses for member in done]
@@ -120,14 +122,17 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
 
     ``fit(X, y)`` takes a data frame as it is: numbers, text, categories, booleans and dates, with values missing.
     Inputs are scaled robustly, drawn nearer where they are far out, and multiplied by learned weights; three layers of
-    selu units are trained with smoothed labels, by Adam (beta_2 0.95) at a rate that goes up and down four times
-    ("coslog4").  Four such networks, each of which holds out another quarter of the rows, are averaged; they are kept
-    as they were at the end of the cycle whose networks do best on what they held out, by the log loss.
+    selu units are trained with smoothed labels, by Adam (beta_2 0.95) at a rate that goes up and down, in cycles that
+    double.  Four such networks, each of which holds out another quarter of the rows, are averaged; they are kept as
+    they were at the end of the cycle whose networks do best on what they held out, by the log loss.  Training ends
+    where a cycle has brought less than ``tol``.
 
     After Holzmueller, Grinsztajn and Steinwart, "Better by Default", NeurIPS 2024.  What differs, and why:
 
-    - Four networks of 64 epochs instead of one of 256: as much work.  More epochs are no better on California housing
-      and adult, where the best epochs come early, but an average is.
+    - Four networks of up to 64 epochs instead of one of 256.  More epochs are no better on California housing and
+      adult, where the best epochs come early, but an average is.
+    - Training ends where a cycle brings little, which is mostly after 14 or 31 epochs.  Up to 10,000 rows there are
+      five cycles instead of four: with few rows networks may be at their best after 2 or 6 epochs.
     - One end of a cycle is chosen for all networks, by all rows, instead of the epoch that has the best accuracy on
       some of them: with few rows that is chance.
     - Of up to 10,000 rows an epoch has some 16 steps, as long as a batch has 32 rows at least, and layers have 128
@@ -149,9 +154,15 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
     activation : str
         Of the hidden layers.
     learning_rate : float
-        The highest; it goes up and down four times, in cycles that double.
+        The highest; it goes up and down in cycles, each twice as long as the one before: five, or, for more than 10,000
+        rows, four.
     epochs : int
-        All are trained: the schedule ends with the last one.
+        At most; the schedule ends with the last one.
+    tol : float or None
+        The last two cycles, three quarters of the epochs, are left out after one in which the error on held-out rows
+        (the log loss, the mean squared error) has not fallen by this part.  While it is not below that of predicting
+        the mean by this part, they are left out only if it has risen by it.  None: all epochs are trained, as without
+        held-out rows.
     batch_size : int or "auto"
         "auto": a sixteenth of the rows, rounded to a power of two, from 32 to 256.
     label_smoothing : float
@@ -187,6 +198,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
         The networks, on encoded inputs.
     best_epochs_ : list of int
         The epoch of each network that is kept, from 1.
+    interrupted_ : bool
+        Whether Ctrl-C ended training.
     loss_curves_, validation_curves_ : list of list of float
         For each network and epoch the loss, and the accuracy on the held-out rows; if these have weights, their loss.
     n_features_in_ : int
@@ -210,6 +223,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
         *,
         learning_rate: float = 0.04,
         epochs: int = 64,
+        tol: float | None = 0.02,
         batch_size: int | str = "auto",
         label_smoothing: float = 0.1,
         validation_fraction: float | str = "auto",
@@ -267,8 +281,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
 
     Parameters
     ----------
-    hidden_layer_sizes, activation, learning_rate, epochs, batch_size, validation_fraction, n_ensemble, dropout
-    n_bins, max_categories, text_components, backend, threads, verbose, random_state
+    hidden_layer_sizes, activation, learning_rate, epochs, tol, batch_size, validation_fraction, n_ensemble
+    dropout, n_bins, max_categories, text_components, backend, threads, verbose, random_state
         As of `TabularClassifier`.
 
     Attributes
@@ -277,6 +291,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
         The networks, from encoded inputs to standardised outputs.
     best_epochs_ : list of int
         From 1.
+    interrupted_ : bool
     loss_curves_, validation_curves_ : list of list of float
         For each network and epoch the mean squared error of standardised y, in training and on the held-out rows.
     n_features_in_ : int
@@ -291,6 +306,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
         *,
         learning_rate: float = 0.07,
         epochs: int = 64,
+        tol: float | None = 0.02,
         batch_size: int | str = "auto",
         validation_fraction: float | str = "auto",
         n_ensemble: int = 4,

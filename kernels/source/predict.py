@@ -6,7 +6,7 @@ from ..formulas.activations import LINEAR, SOFTMAX
 from ..language import Address, Integer, kernel
 from ..program import LANES, PACK, SIZE
 from ..records import ABORTED, DENSE, EVALUATE, PREDICT, Job, Layer, Layers, layer_at
-from ..values import Batch, Block, Rows
+from ..values import Batch, Block, Rows, Span
 from ..vocabulary import atomic_get, put, put_double, to_double
 from .activation import activate
 from .barrier import barrier
@@ -20,6 +20,7 @@ from .scores import sum_of_scores
 from .shuffle import mixed
 from .softmax import softmax
 from .split import first_column_of
+from .turned import predict_turned
 from .vectors import vectors_for
 
 
@@ -95,6 +96,9 @@ def infer(layers: Layers, job: Job, thread: Integer) -> Integer:
     blocks = job.run.last_step - job.run.first_step
     first = job.run.first_step + blocks * thread // job.run.threads
     end = job.run.first_step + blocks * (thread + 1) // job.run.threads
+    if job.split.turned:
+        predict_turned(layers, job, base, Span(first * job.memory.capacity, end * job.memory.capacity), scratch)
+        return 0
     for number in range(first, end):
         position = number * job.memory.capacity
         rows = job.data.rows - position

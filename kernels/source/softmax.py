@@ -15,11 +15,22 @@ from .transposing import transpose_back, transpose_rows
 
 @kernel
 def largest_of_row(columns: Integer, source: Address) -> Vector:
-    """The largest of columns values, in every lane."""
-    largest = splat(-inf)
-    for at in range(0, columns, LANES):
-        largest = maximum(largest, where(lanes_below(columns - at), load(source, at), largest))
-    return max_lanes(largest)
+    """The largest of columns values, in every lane: of four at a time, for each waits for the one before."""
+    a = splat(-inf)
+    b = a
+    c = a
+    d = a
+    at = 0
+    while at + 4 * LANES <= columns:
+        a = maximum(a, load(source, at))
+        b = maximum(b, load(source, at + LANES))
+        c = maximum(c, load(source, at + 2 * LANES))
+        d = maximum(d, load(source, at + 3 * LANES))
+        at += 4 * LANES
+    while at < columns:
+        a = maximum(a, where(lanes_below(columns - at), load(source, at), a))
+        at += LANES
+    return max_lanes(maximum(maximum(a, b), maximum(c, d)))
 
 
 @kernel
@@ -27,7 +38,13 @@ def softmax_row(columns: Integer, source: Address, target: Address) -> Vector:
     """target = exp(source) / sum; returns log(sum(exp(source))) in every lane."""
     largest = largest_of_row(columns, source)
     total = splat(0.0)
-    for at in range(0, columns, LANES):
+    at = 0
+    while at + LANES <= columns:
+        raised = exp(load(source, at) - largest)
+        store(target, at, raised)
+        total = total + raised
+        at += LANES
+    if at < columns:
         raised = where(lanes_below(columns - at), exp(load(source, at) - largest), splat(0.0))
         store(target, at, raised)
         total = total + raised
