@@ -23,11 +23,15 @@ ADVICE: dict[str, dict[str, str]] = {
         "DTypePolicy FloatDTypePolicy dtype_policies mixed_precision": 'compile(dtype="float32" or "float64") says it',
         "config": "compile(backend=, threads=, dtype=) says how it is computed",
         "applications preprocessing": _PREPARE,
-        "RematScope StatelessScope SymbolicScope remat device name_scope distribution": "compile says all",
+        "RematScope StatelessScope SymbolicScope remat device name_scope": "compile says all",
         "export tree visualization wrappers legacy src": _RARE,
         "ops": _ARRAYS,
         "random": "take numpy.random; fastnn.utils.set_random_seed seeds both",
         "saving": "fastnn.load_model, model.save and fastnn.utils.custom_object_scope are there",
+    },
+    "distribution": {
+        "DeviceMesh LayoutMap ModelParallel TensorLayout distribute_tensor get_device_count initialize list_devices "
+        "set_distribution": "mpiexec starts the ranks, and compile(distribution=...DataParallel()) says the rest"
     },
     "layers": {
         "Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose Convolution1D Convolution1DTranspose "

@@ -5,7 +5,10 @@ says which rows are a rank's; ``steps`` has steps whose gradients all ranks add 
 of their own and meet now and then; ``validation`` measures held-out rows together.
 """
 
+from fastnn.names import publish
 from .data_parallel import DataParallel
 from .ranks import RankError, Ranks, world
 
 __all__ = ["DataParallel", "RankError"]
+
+publish(__name__)

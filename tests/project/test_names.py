@@ -12,7 +12,7 @@ import fastnn
 from fastnn.absent import ADVICE, ATTRIBUTES
 
 MODULES = ["layers", "activations", "losses", "optimizers", "optimizers.schedules", "callbacks", "regularizers"]
-MODULES += ["initializers", "models", "utils", "backend", "datasets"]
+MODULES += ["distribution", "initializers", "models", "utils", "backend", "datasets"]
 
 
 def module(name):
