@@ -24,8 +24,11 @@ from fastnn.typing import Array
 
 T = TypeVar("T")
 
-SMALL = 2**15
-"""Bytes up to which ranks send each other all of a message, and not halves of it: a message more costs 2 us."""
+SMALL = 2**18
+"""Bytes up to which ranks send each other all of a message, and not halves of it.
+
+Halves take a message more a level: 2 us on one machine, where they pay from here on, and a network's latency elsewhere.
+"""
 SHARED_MEMORY = "/dev/shm"
 MOST_OF_SHARED_MEMORY = 0.25
 """The part of what is free of it that messages may take."""

@@ -18,7 +18,7 @@ from rank_scenes_data import ROWS, rows
 
 import fastnn
 from fastnn import callbacks, layers, optimizers, schedules
-from fastnn.distribution import DataParallel
+from fastnn.distribution import DataParallel, ranks
 
 
 def own(arrays, plan):
@@ -111,6 +111,26 @@ def resumed(threads):
     )
 
 
+def messages(threads):
+    """Gradients sent as a whole and in halves, as between machines, and not added up in memory that ranks share."""
+    room, small = ranks.Ranks.room, ranks.SMALL
+    ranks.Ranks.room = lambda *what: None
+    try:
+        for ranks.SMALL in (2**30, 0):
+            model, history = plain(threads, stack=[layers.Dense(40, "relu"), layers.BatchNormalization()])
+            yield model, history
+    finally:
+        ranks.Ranks.room, ranks.SMALL = room, small
+
+
+def whole(threads):
+    return next(messages(threads))
+
+
+def halves(threads):
+    return list(messages(threads))[1]
+
+
 def alone(threads):
     """The same fit without a distribution, whose numbers differ by rounding alone."""
     x, y = rows()
@@ -162,6 +182,8 @@ SCENES = {
     "stopped by one": stopped_by_one,
     "shard": shard,
     "table": table,
+    "messages as a whole": whole,
+    "messages in halves": halves,
     "resumed": resumed,
 }
 OTHERS = {
