@@ -32,7 +32,7 @@ class AveragedTraining(Training):
         super().__init__(engine, share.data, local, epochs, share.shuffle, share.seed, most)
         if self.threads > ranks.processors and engine.threads is None:
             self.threads, self.team = ranks.processors, None
-        self.interrupts = interrupts
+        self.interrupts, self._identity = interrupts, (share.rows, share.fingerprint)
         self._pace = self._own_pace = engine.guessed_seconds(local, self.costs)
         self._numbers = np.zeros(self.results.shape[1] + 2)
         self._shared = self.results.copy()  # sums over all ranks' rows, an epoch a row
@@ -51,6 +51,9 @@ class AveragedTraining(Training):
     def seconds_a_step(self, seconds: float) -> None:
         self._own_pace = seconds
         self.engine.pace = self.batch_size, seconds
+
+    def identity(self) -> tuple[int, str]:
+        return self._identity
 
     def keep_good(self) -> None:
         """Keep the weights of the last time that all ranks had the same; the kernels keep this one's own elsewhere."""

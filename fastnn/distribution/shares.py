@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -52,11 +53,13 @@ class SameRows:
         Of an epoch, of all ranks together.
     largest : int
         The rows of the largest part, here or elsewhere.
+    fingerprint : str
+        A digest of all ranks' rows.
     """
 
     def __init__(self, data: Data, batch_size: int, plan: DataParallel, shuffle: bool, seed: int) -> None:
         self.data, self.batch_size, self.plan, self.shuffle, self.seed = data, batch_size, plan, shuffle, seed
-        self.rows = len(data)
+        self.rows, self.fingerprint = len(data), data.fingerprint()
         self.steps = math.ceil(self.rows / batch_size)
         self.largest = max(np.diff(part_starts(batch_size, plan.all_parts)).tolist())
 
@@ -100,7 +103,7 @@ class OwnRows:
     ) -> None:
         self.data, self.batch_size, self.plan, self.shuffle, self.seed = data, batch_size, plan, shuffle, seed
         self.sizes = np.array([size for told in plan.ranks.gather(sizes) for size in told], np.int64)
-        self.rows = int(self.sizes.sum())
+        self.rows, self.fingerprint = int(self.sizes.sum()), fingerprint_of(data, sizes, plan)
         self.steps = max(1, math.ceil(self.rows / batch_size))
         self.largest = int((-(-self.sizes // self.steps)).max())
         self._own = self.sizes[plan.own_parts.start : plan.own_parts.stop]
@@ -167,6 +170,16 @@ def read_parts(feed: Feed, source: FileSource, own: range, parts: int, dtype: st
     columns = [[getattr(rows, name) for rows in found] for name in ("x", "y", "weight")]
     joined = [None if arrays[0] is None else np.concatenate(arrays) for arrays in columns]
     return Data(np.ascontiguousarray(joined[0]), joined[1], found[0].labels, joined[2]), sizes
+
+
+def fingerprint_of(data: Data, sizes: list[int], plan: DataParallel) -> str:
+    """A digest of all ranks' rows, from those of their parts: the same for any number of ranks."""
+    found, first = [], 0
+    for size in sizes:
+        found.append(data.part(slice(first, first + size)).fingerprint() if size else "")
+        first += size
+    every = [digest for of_rank in plan.ranks.gather(found) for digest in of_rank]
+    return hashlib.sha256("".join(every).encode()).hexdigest()
 
 
 def even_parts(rows: int, parts: int) -> list[int]:

@@ -52,6 +52,9 @@ class SharedTraining(Training):
     def seconds_a_step(self, seconds: float) -> None:
         self._own_pace = seconds
 
+    def identity(self) -> tuple[int, str]:
+        return self.share.rows, self.share.fingerprint
+
     def rows_done(self, steps: int) -> int:
         return self.share.rows_before(steps)
 

@@ -16,7 +16,7 @@ from fastnn.training import Held, named
 from fastnn.training.reports import tested
 from fastnn.typing import Array
 from .data_parallel import DataParallel
-from .shares import even_parts
+from .shares import even_parts, fingerprint_of
 
 
 @dataclass
@@ -28,6 +28,11 @@ class SharedHeld(Held):
 
     plan: DataParallel | None = None
     sizes: list[int] | None = None
+
+    def fingerprint(self) -> str:
+        assert isinstance(self.rows, Data)
+        assert self.plan is not None
+        return self.rows.fingerprint() if self.sizes is None else fingerprint_of(self.rows, self.sizes, self.plan)
 
     def scores(self, engine: Engine, metrics: Sequence[Watched], callbacks: CallbackList | None) -> Logs:
         """The loss and the metrics of all ranks' rows, by name."""

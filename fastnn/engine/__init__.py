@@ -2,9 +2,9 @@
 
 `Engine` puts the others together: layer_plan (what it is told of a layer), layout (where a layer finds its memory),
 parameters (what training changes), optimizer (its constants), cost_model (how many threads, and how they share a
-step), jobs (what the kernels are told), run (training), inference (predicting), prepared (steps and predictions in
-microseconds), workers and thread_pool (threads beside the caller), backends (Numba, Cython, NumPy), functions (the
-user's own).
+step), jobs (what the kernels are told), run (training), parts (steps that ranks share), inference (predicting),
+prepared (steps and predictions in microseconds), workers and thread_pool (threads beside the caller), backends (Numba,
+Cython, NumPy), functions (the user's own).
 """
 
 from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE

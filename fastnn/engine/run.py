@@ -173,6 +173,10 @@ class Training:
         """Rows of an epoch that so many steps, or more than it has, have visited."""
         return min(steps * self.batch_size, self.rows)
 
+    def identity(self) -> tuple[int, str]:
+        """What tells the rows from others: how many, and a digest."""
+        return len(self.data), self.data.fingerprint()
+
     def totals(self, first: int, last: int) -> Array:
         """The sums of loss and metrics over `rows` rows, of epochs that have ended: (epochs, 1 + metrics)."""
         return self.results[first:last]

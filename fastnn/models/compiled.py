@@ -133,6 +133,11 @@ class Compiled(Described):
         if self.optimizer is not None and ("optimizer" in changed or "_engine" in changed):
             self.optimizer.begin(self, self._engine)
 
+    @property
+    def _writes(self) -> bool:
+        """Whether this process writes files: of ranks that share fits, the first one."""
+        return self._distribution is None or self._distribution.ranks.first
+
     @classmethod
     def _settings(cls) -> Collection[str]:
         return ("dtype", "history", "loss", "metadata", "name", "optimizer", "saved_by", "stop_training", "trainable")

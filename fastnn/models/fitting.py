@@ -242,6 +242,8 @@ def step(model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: An
     FloatingPointError: it made the loss or a weight NaN or infinite; all is as before.
     """
     assert model.optimizer is not None
+    if model._distribution is not None and model._distribution.size > 1:
+        raise RuntimeError("train_on_batch would train each rank by itself; wants fit, whose steps ranks share")
     if model.optimizer.full_batch:
         raise RuntimeError("train_on_batch takes a single step, which LBFGS cannot; wants fit, or another optimizer")
     batch = _plain_batch(model, x, y) if sample_weight is None and class_weight is None else None

@@ -137,7 +137,8 @@ def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     arrays = dict(zip(model._weight_shapes(), model.get_weights(), strict=True))
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise FloatingPointError(NOT_FINITE)
-    tensors.save(path, arrays)
+    if model._writes:
+        tensors.save(path, arrays)
 
 
 def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:

@@ -317,6 +317,8 @@ class Sequential(Compiled):
     def save(self, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None) -> None:
         """Write structure, weights and the optimizer's state to one file, whole or not at all.
 
+        Under a distribution the first rank alone writes.
+
         Parameters
         ----------
         path : path
@@ -335,7 +337,8 @@ class Sequential(Compiled):
         if metadata is not None:
             json.dumps(metadata)  # raises before anything is changed
             document["metadata"] = dict(metadata)
-        model_file.save(path, document, arrays)
+        if self._writes:
+            model_file.save(path, document, arrays)
         self.metadata = document["metadata"]
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastnn.engine import SLICE_SECONDS, Data, Training, fits
+from fastnn.engine import SLICE_SECONDS, Training, fits
 from fastnn.optimizers import Optimizer
 from . import divergence
 from .reports import Logs, Reporter
@@ -173,15 +173,16 @@ class Loop:
 
     def description(self) -> dict[str, Any]:
         """What must be the same for a run to go on where another one was."""
-        training, data, validation = self.training, self.training.data, self.reporter.validation
+        training, validation = self.training, self.reporter.validation
+        rows, fingerprint = training.identity()
         return {
-            "rows": len(data) if isinstance(data, Data) else None,
+            "rows": rows,
             "columns": self.engine.inputs,
             "batch_size": training.batch_size,
             "shuffle": training.shuffle,
             "initial_epoch": self.epochs.start,
-            "data": data.fingerprint(),
-            "validation data": None if validation is None else validation.rows.fingerprint(),
+            "data": fingerprint,
+            "validation data": None if validation is None else validation.fingerprint(),
         }
 
     def get_state(self) -> dict[str, Any]:

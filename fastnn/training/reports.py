@@ -44,6 +44,10 @@ class Held:
         number = epoch + 1
         return number % self.freq == 0 if isinstance(self.freq, int) else number in self.freq
 
+    def fingerprint(self) -> str:
+        """A digest of the rows."""
+        return self.rows.fingerprint()
+
     def scores(self, engine: Engine, metrics: Sequence[Watched], callbacks: CallbackList | None) -> Logs:
         """The loss and the metrics of all of them, by name; callbacks are told."""
         return tested(engine, self, metrics, callbacks)

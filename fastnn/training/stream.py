@@ -128,6 +128,10 @@ class StreamTraining:
         """``advance`` stops of itself where an epoch ends."""
         return sys.maxsize
 
+    def identity(self) -> tuple[None, str]:
+        """What tells the rows from others, however many there are."""
+        return None, self.data.fingerprint()
+
     def _scores(self, epoch: int) -> tuple[Array, int]:
         """The sums of an epoch so far, and of how many rows."""
         place = self._place

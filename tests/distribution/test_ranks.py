@@ -88,9 +88,11 @@ def test_eight_ranks_have_a_part_each(one_rank, tmp_path):
 @pytest.mark.parametrize("counts", [(4, 2), (2, 1)])
 def test_a_fit_that_was_interrupted_goes_on_on_fewer_ranks(one_rank, counts, tmp_path):
     """Ctrl-C came to the last rank in the midst of an epoch: all have ended after the same step."""
-    stopped = scenes(counts[0], tmp_path, "resumed", INTERRUPT="1")
+    put_table(tmp_path)
+    names = ["resumed", "table resumed"]
+    stopped = scenes(counts[0], tmp_path, *names, INTERRUPT="1")
     assert all(facts["interrupted"] and facts["iterations"] == 6 for ended in stopped for facts in ended.values())
-    for ended in scenes(counts[1], tmp_path, "resumed"):
+    for ended in scenes(counts[1], tmp_path, *names):
         assert ended == {name: one_rank[name] for name in ended}
 
 
@@ -114,6 +116,18 @@ def test_ranks_agree_where_their_number_matters(count, tmp_path):
         assert first[f"{name}, 1"] == first[f"{name}, 2"]
         losses = [float.fromhex(loss) for loss in first[f"{name}, 1"]["history"]["loss"]]
         assert losses[-1] < losses[0]
+
+
+def test_the_example_of_the_page_runs(tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "distributed.md"
+    if not page.exists():
+        pytest.skip("an sdist has no docs")
+    pytest.importorskip("sklearn")
+    example = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)[0]
+    ended = mpiexec(2, "run_code.py", f"import os; os.chdir({str(tmp_path)!r})\n{example}")
+    assert len(re.findall(r"^Epoch 20/20 ", ended.stdout, re.MULTILINE)) == 1  # the first rank alone prints
+    assert float(re.findall(r"val_accuracy: ([\d.]+)", ended.stdout)[-1]) > 0.85
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.fastnn"]
 
 
 # --- What fails ---
@@ -145,6 +159,15 @@ def test_sigterm_ends_a_fit_on_all_ranks_after_the_same_step():
     ended = mpiexec(2, "rank_failures.py", "terminate", check=False)
     assert ended.returncode != 0
     assert "rank 0 ended after 2 epochs, interrupted: True" in ended.stdout
+
+
+def test_a_single_step_is_none_that_ranks_share():
+    code = (
+        "import fastnn; model = fastnn.Sequential([fastnn.layers.Dense(1)], seed=0); "
+        "model.compile('sgd', 'mse', distribution=fastnn.distribution.DataParallel()); "
+        "model.train_on_batch([[1.0]], [[1.0]])"
+    )
+    assert "train_on_batch would train each rank by itself" in mpiexec(2, "run_code.py", code, check=False).stderr
 
 
 def test_two_ranks_of_one_number_of_parts():

@@ -87,27 +87,45 @@ def table(threads):
     )
 
 
+class Interrupt(fastnn.callbacks.Callback):
+    """Ctrl-C on the last rank, in the midst of an epoch, if the environment says so."""
+
+    every_n_steps = 5
+
+    def __init__(self, plan):
+        super().__init__()
+        self.plan = plan
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (
+            os.environ.get("INTERRUPT")
+            and self.plan.rank == self.plan.size - 1
+            and self.model.optimizer.iterations == 5
+        ):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
 def resumed(threads):
-    """Interrupted on one rank, in the midst of an epoch, if the environment says so; else to the end."""
+    """Goes on where it was interrupted."""
     plan = DataParallel()
-
-    class Interrupt(fastnn.callbacks.Callback):
-        every_n_steps = 5
-
-        def on_train_batch_end(self, batch, logs=None):
-            if os.environ.get("INTERRUPT") and plan.rank == plan.size - 1 and self.model.optimizer.iterations == 5:
-                os.kill(os.getpid(), signal.SIGINT)
-
     backup = callbacks.BackupAndRestore(Path(sys.argv[1]) / f"backup{threads}", delete_checkpoint=False)
     stack = [layers.Dense(40, "relu"), layers.BatchNormalization(), layers.Dropout(0.3)]
-    auc = fastnn.metrics.SparseTopKCategoricalAccuracy(1)
+    measured = ["accuracy", fastnn.metrics.SparseTopKCategoricalAccuracy(1)]
+    return plain(
+        threads, plan=plan, stack=stack, callbacks=[Interrupt(plan), backup], metrics=measured, validation_split=0.1
+    )
+
+
+def resumed_table(threads):
+    """The same with a table of which each rank has read a part."""
+    plan, folder = DataParallel(), Path(sys.argv[1]) / "table"
+    backup = callbacks.BackupAndRestore(Path(sys.argv[1]) / f"table backup{threads}", delete_checkpoint=False)
     return plain(
         threads,
         plan=plan,
-        stack=stack,
-        callbacks=[Interrupt(), backup],
-        metrics=["accuracy", auc],
-        validation_split=0.1,
+        data=(fastnn.data.open(folder, target="y"), None),
+        validation_data=fastnn.data.open(folder, target="y"),
+        callbacks=[Interrupt(plan), backup],
     )
 
 
@@ -185,6 +203,7 @@ SCENES = {
     "messages as a whole": whole,
     "messages in halves": halves,
     "resumed": resumed,
+    "table resumed": resumed_table,
 }
 OTHERS = {
     "alone": alone,
