@@ -208,5 +208,5 @@ def test_the_extra_all_brings_what_the_documents_import():
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     imports = {name for page in pages for name in re.findall(r"^(?:import|from) (\w+)", page.read_text(), re.MULTILINE)}
     foreign = {name for name in imports if name not in sys.stdlib_module_names}
-    assert foreign - {"sklearn", "joblib", "dask_ml"} <= packages  # the last two: what scikit-learn needs, what Dask has
+    assert foreign - {"sklearn", "joblib", "dask_ml"} <= packages  # scikit-learn needs joblib
     assert "scikit-learn" in packages
