@@ -94,7 +94,7 @@ def costs_of(case: str, seconds: float) -> Costs:
 
 
 def crowded(costs: Costs, tcp: Network, handling: Handling, ranks: int, latency: float) -> float:
-    """Seconds of a step of more ranks than processors: these do all of its work, one after another; ranks wait at once."""
+    """Seconds of a step of more ranks than processors, which do its work one after another; but ranks wait at once."""
     turns = max(1.0, ranks / processors())
     messages, _, _ = traffic(ranks, costs.gradient)
     return turns * strong(costs, tcp, handling)(ranks) + messages * latency

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fastnn.distribution.ranks import SMALL
+
 PARTS = 8
 """Of DataParallel; more ranks want ``deterministic=False``, or more of them."""
-SMALL = 2**15
-"""Bytes that go as a whole: fastnn.distribution.ranks.SMALL."""
 EVERY = 10
 """Steps between meetings, with ``sync_every``."""
 RANKS = tuple(2**power for power in range(1, 9))
