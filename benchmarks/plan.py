@@ -45,6 +45,12 @@ TCP = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,tcp", "OMPI_MCA_btl_tcp_if_i
 """Open MPI sends by TCP, also within a host."""
 LATENCIES = (0.0, 5e-6, 50e-6, 500e-6)
 
+SUMMED_UP = tuple(NETWORKS[number] for number in (0, 1, 2, 6, 7))
+PAYS = 1.05
+"""The least speed-up that the summary tells of."""
+MANY = 64
+"""Ranks of a batch each that the summary tells of."""
+
 
 def told(work: str, ranks: int, by_tcp: bool, **given: Any) -> Any:
     """What a function of far_ranks.py returns on so many ranks of one thread."""
@@ -100,11 +106,11 @@ def crowded(costs: Costs, tcp: Network, handling: Handling, ranks: int, latency:
     return turns * strong(costs, tcp, handling)(ranks) + messages * latency
 
 
-def held(case: str, costs: Costs, times: dict[str, dict[int, float]], seconds: float) -> list[str]:
+def held(case: str, costs: Costs, by_way: dict[str, dict[int, float]], seconds: float) -> list[str]:
     """Lines: predicted steps beside measured ones."""
-    handling = handled(times["handling"])
-    near, tcp = fitted(times["messages"], handling), fitted(times["TCP"], handling)
-    by_memory = costs.shared[2] + between(times["memory"], costs.gradient)
+    handling = handled(by_way["handling"])
+    near, tcp = fitted(by_way["messages"], handling), fitted(by_way["TCP"], handling)
+    by_memory = costs.shared[2] + between(by_way["memory"], costs.gradient)
     # ranks, kind, way, predicted; by which way: a latency, and whether by TCP
     rows: list[tuple[int, str, str, float, float | None, bool]] = [
         (2, "parts", "memory", by_memory, None, False),
@@ -134,9 +140,27 @@ def predicted(case: str, costs: Costs, handling: Handling) -> list[str]:
         ):
             found = speed_ups(costs, step)
             count, most = best(found)
-            cells = [f"{found[ranks]:.2g}" if ranks in found else "-" for ranks in RANKS]
-            lines.append(line([kind, network.name, *cells, f"{most:.1f} on {count}"]))
+            cells = [times(found[ranks]) if ranks in found else "-" for ranks in RANKS]
+            lines.append(line([kind, network.name, *cells, f"{times(most)} on {count}"]))
     return lines
+
+
+def times(speed_up: float) -> str:
+    """Two figures of it."""
+    return f"{speed_up:.0f}" if speed_up >= 9.95 else f"{speed_up:.{1 if speed_up >= 0.995 else 2}f}"
+
+
+def summary(case: str, costs: Costs, handling: Handling) -> str:
+    """A line: by network the most of one batch, and its ranks; the same with sync_every; and a batch each on MANY."""
+    cells = [case]
+    for network in SUMMED_UP:
+        found = []
+        for step in (strong(costs, network, handling), seldom(costs, network, handling, EVERY)):
+            count, most = best(speed_ups(costs, step))
+            found.append(f"{times(most)} ({count})" if most >= PAYS else "-")
+        found.append(times(costs.alone[1] / weak(costs, network, handling)(MANY)))
+        cells.append(", ".join(found))
+    return line(cells)
 
 
 def plan(cases: str = PLANNED, seconds: float = 0.4, short: bool = False) -> None:
@@ -148,22 +172,26 @@ def plan(cases: str = PLANNED, seconds: float = 0.4, short: bool = False) -> Non
     than a batch has parts (8) want deterministic=False, or more parts.
     """
     pace = 0.02 if short else seconds
-    print(f"On {machine.name()}", end="\n\n")
-    times = sums(pace)
+    print(f"On {machine.name()}, instruction set {machine.facts()['isa']}", end="\n\n")
+    by_way = sums(pace)
     print("\n".join(titles(["us of a sum", *(f"{size // 1024} KB" for size in SIZES)])))
-    for name, by_size in times.items():
+    for name, by_size in by_way.items():
         print(line([name, *(number(by_size[size] * 1e6) for size in SIZES)]))
-    handling = handled(times["handling"])
+    handling = handled(by_way["handling"])
     print(
         f"\na message: {handling.message * 1e6:.1f} us of a rank's own, and {handling.byte * 1e9:.2f} ns a byte added"
     )
     for way in ("messages", *map(label, LATENCIES)):
-        found = fitted(times[way], handling)
-        off = [abs(exchange(2, size, found, handling) / time - 1) for size, time in times[way].items()]
+        found = fitted(by_way[way], handling)
+        off = [abs(exchange(2, size, found, handling) / time - 1) for size, time in by_way[way].items()]
         print(f"{way}: {found.latency * 1e6:.1f} us, {found.bandwidth / 1e9:.2f} GB/s, at most {max(off):.0%} off")
     print(f"\nspeed-ups beside one thread; up to {PARTS} ranks have parts of a batch", flush=True)
+    heads = [f"most of one batch (ranks), of sync_every={EVERY} (ranks), of a batch each on {MANY}"]
+    summaries = titles([*heads, *(network.name for network in SUMMED_UP)])
     for case in chosen(cases):
         print(case.name, file=sys.stderr)
         costs = costs_of(case.name, pace)
         print("\n" + "\n".join(predicted(case.name, costs, handling)), flush=True)
-        print("\n" + "\n".join(held(case.name, costs, times, pace)), flush=True)
+        print("\n" + "\n".join(held(case.name, costs, by_way, pace)), flush=True)
+        summaries.append(summary(case.name, costs, handling))
+    print("\n" + "\n".join(summaries))
