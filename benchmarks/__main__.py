@@ -30,6 +30,7 @@ BENCHMARKS = {
     ),
     "load": ("load", "training beside busy processes, next to a fair share of the processors"),
     "ddp": ("ranks", "steps that processes of one thread share: fastnn's over MPI beside PyTorch's over gloo"),
+    "plan": ("plan", "speed-up on 2 to 256 ranks, by a model of what sums and steps take here, and how far it is off"),
     "shuffling": ("data", "shuffled epochs beside those in order"),
     "streaming": ("data", "training from disk beside training in memory"),
     "estimators": ("estimators", "the perceptrons of fastnn.sklearn beside scikit-learn's: scores and fits"),

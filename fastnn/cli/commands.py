@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from fastnn.callbacks import format_seconds
+from fastnn.distribution import RankError
 from fastnn.version import VERSION
 from .predict import predict_table
+from .started import SharedCommand
 from .tables import CsvOptions, check_folder
 from .train import TrainOptions, train_on_table
 
@@ -22,7 +24,7 @@ class Commands(click.Group):
             return super().invoke(context)
         except BrokenPipeError:  # whoever read has seen enough
             raise
-        except (ValueError, OSError, ModuleNotFoundError) as error:
+        except (ValueError, OSError, ModuleNotFoundError, RankError) as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -75,7 +77,7 @@ def _csv(options: dict[str, Any]) -> CsvOptions:
     return given._replace(sep=sep)
 
 
-@commands.command()
+@commands.command(cls=SharedCommand)
 @click.argument("data", type=existing_file)
 @click.option("--target", required=True, help="Column to predict.")
 @click.option("--drop", multiple=True, metavar="NAME", help="Column to leave out; may be repeated.")
@@ -102,7 +104,8 @@ def train(context: click.Context, /, **options: Any) -> None:
     Texts, categories, booleans and integers with few values are classes; other numbers are a quantity. What each column
     was taken for is shown first. The recipe is that of TabularClassifier and TabularRegressor; the options of a network
     change it. Rows without a target are left out. The model's file holds everything that prediction takes.
-    It is saved too where training diverged (exit status 1) or was interrupted (130).
+    It is saved too where training diverged (exit status 1) or was interrupted (130). Started by mpiexec, all processes
+    train the networks together.
     """
     csv = _csv(options)
     context.exit(train_on_table(TrainOptions(**options, csv=csv)))

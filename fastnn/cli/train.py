@@ -13,11 +13,13 @@ import click
 import numpy as np
 
 from fastnn.callbacks import format_seconds
+from fastnn.distribution import DataParallel
 from fastnn.errors import DivergenceWarning
 from fastnn.extras import require
 from fastnn.typing import Array
 from . import keeping
 from .picture import check_picture, draw_score
+from .started import plan, together
 from .tables import CsvOptions, Read, TableError, check_folder, decoded, kind_of, read_table
 from .target import Description, describe_target, has_value, target_values
 
@@ -49,11 +51,62 @@ class TrainOptions(NamedTuple):
 def train_on_table(options: TrainOptions) -> int:
     """Train, score and save a model, and report it; return the exit status.
 
-    It is 130 where training was interrupted, 1 where it diverged, else 0.
+    It is 130 where training was interrupted, 1 where it diverged, else 0.  Ranks that mpiexec has started read
+    the table and train together; the first one does all else.
     """
-    check_folder(options.output)
-    if options.plot is not None:
-        check_picture(options.plot, options.holdout)
+    shared = plan()
+    first = shared is None or shared.ranks.first
+    given = together(lambda: _given(options, first))
+    estimator, y = _estimator(given.target, options, shared), given.y
+    start = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            estimator.fit(given.table.take(given.train), y[given.train])
+        except (ValueError, TypeError) as error:
+            of_table = str(error).startswith("X ")
+            raise TableError(f"{options.data}: {error}" if of_table else str(error)) from error
+    if not first:
+        return 0
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        click.echo(f"Warning: {message}", err=True)
+    members = len(estimator.models_)
+    best = ", ".join(map(str, estimator.best_epochs_))
+    by = "" if shared is None else f" by {shared.size} ranks"
+    click.echo(f"{len(given.train)} rows trained on in {format_seconds(time.perf_counter() - start)}{by}")
+    click.echo(f"{members} network{'s' * (members > 1)}, whose best epochs were {best} of {estimator.epochs}")
+    diverged = any(issubclass(warning.category, DivergenceWarning) for warning in caught)
+    if estimator.interrupted_:
+        click.echo("interrupted: what has been learned so far is kept")
+    if len(given.test):
+        predicted, known = np.asarray(estimator.predict(given.table.take(given.test))), y[given.test]
+        click.echo(f"held out, {len(known)} rows: {_score(y[given.train], known, predicted, given.target)}")
+        if options.plot is not None:
+            draw_score(known, predicted, given.target, options.plot)
+            click.echo(f"drawn in {options.plot}")
+    estimator.distribution = None  # the file is as one process writes it
+    keeping.save(options.output, given.described, estimator)
+    click.echo(f"saved in {options.output}")
+    return 1 if diverged else 130 if estimator.interrupted_ else 0
+
+
+class Given(NamedTuple):
+    """What was read, and what is to be learned from it."""
+
+    table: Any  # pyarrow's, of the columns that the networks see
+    y: Array
+    target: Description
+    train: Array  # places of rows
+    test: Array
+    described: dict[str, Any]  # what the model's file says of the table
+
+
+def _given(options: TrainOptions, writes: bool) -> Given:
+    """Read the table, report what was made of it, and hold rows out; ``writes``: this process writes files."""
+    if writes:
+        check_folder(options.output)
+        if options.plot is not None:
+            check_picture(options.plot, options.holdout)
     require("sklearn", "cli")
     read = read_table(options.data, options.csv)
     names = _names(options, read.table.column_names)
@@ -70,36 +123,10 @@ def train_on_table(options: TrainOptions) -> int:
         raise TableError(
             f"--holdout {options.holdout:g} of {len(order)} rows leaves nothing to hold out or to train on"
         )
-    train, test = np.sort(order[kept:]), np.sort(order[:kept])
-    estimator = _estimator(target, options)
-    start = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            estimator.fit(table.take(train), y[train])
-        except (ValueError, TypeError) as error:
-            of_table = str(error).startswith("X ")
-            raise TableError(f"{options.data}: {error}" if of_table else str(error)) from error
-    for message in dict.fromkeys(str(warning.message) for warning in caught):
-        click.echo(f"Warning: {message}", err=True)
-    members = len(estimator.models_)
-    best = ", ".join(map(str, estimator.best_epochs_))
-    click.echo(f"{len(train)} rows trained on in {format_seconds(time.perf_counter() - start)}")
-    click.echo(f"{members} network{'s' * (members > 1)}, whose best epochs were {best} of {estimator.epochs}")
-    diverged = any(issubclass(warning.category, DivergenceWarning) for warning in caught)
-    if estimator.interrupted_:
-        click.echo("interrupted: what has been learned so far is kept")
-    if kept:
-        predicted = np.asarray(estimator.predict(table.take(test)))
-        click.echo(f"held out, {kept} rows: {_score(y[train], y[test], predicted, target)}")
-        if options.plot is not None:
-            draw_score(y[test], predicted, target, options.plot)
-            click.echo(f"drawn in {options.plot}")
     csv = {"decimal": "." if read.csv is None else read.csv.decimal}
     csv |= {"thousands": options.csv.thousands, "missing": list(options.csv.missing)}  # type: ignore[dict-item]
-    keeping.save(options.output, {"columns": columns, "target": target, "csv": csv}, estimator)
-    click.echo(f"saved in {options.output}")
-    return 1 if diverged else 130 if estimator.interrupted_ else 0
+    described = {"columns": columns, "target": target, "csv": csv}
+    return Given(table, y, target, np.sort(order[kept:]), np.sort(order[:kept]), described)
 
 
 def check_finite(path: Path, read: Read, table: Any, rows: Array) -> None:
@@ -168,7 +195,7 @@ def _tell_columns(read: Read, table: Any, columns: list[dict[str, str]], target:
     told(target["name"], what, read.facts.get(target["name"], ""))
 
 
-def _estimator(target: Description, options: TrainOptions) -> Any:
+def _estimator(target: Description, options: TrainOptions, shared: DataParallel | None) -> Any:
     """The estimator of the recipe, with what was asked for instead of its own."""
     from fastnn.sklearn import TabularClassifier, TabularRegressor
 
@@ -181,9 +208,10 @@ def _estimator(target: Description, options: TrainOptions) -> Any:
         "batch_size": options.batch_size,
         "n_ensemble": options.members,
     }
-    live = 1 if sys.stdout.isatty() else 0
+    live = 1 if shared is None and sys.stdout.isatty() else 0  # mpiexec's ranks have a terminal, whatever it writes to
     given = {name: value for name, value in asked.items() if value is not None}
-    return kind(**given, backend=options.backend, threads=options.threads, random_state=options.seed, verbose=live)
+    given |= {"backend": options.backend, "threads": options.threads, "random_state": options.seed}
+    return kind(**given, verbose=live, distribution=shared)
 
 
 def _score(known: Array, y: Array, predicted: Array, target: Description) -> str:

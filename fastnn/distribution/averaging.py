@@ -29,6 +29,7 @@ class AveragedTraining(Training):
         most = max(ranks.gather(len(share.data))) if self._own_rows else math.ceil(share.rows / ranks.count)
         local = math.ceil(most / share.steps)
         self._good: Array = np.empty(0)
+        self._ordered_rows: tuple[int, int, Array] | None = None  # an epoch, its seed, and its rows
         super().__init__(engine, share.data, local, epochs, share.shuffle, share.seed, most)
         if self.threads > ranks.processors and engine.threads is None:
             self.threads, self.team = ranks.processors, None
@@ -94,7 +95,13 @@ class AveragedTraining(Training):
                 self.interrupts.check()
 
     def _visits(self, epoch: int) -> Array:
-        """The rows of an epoch, (1, rows): this rank's part of the order that one process would visit."""
+        """The rows of an epoch, (1, rows), put in order once, however often ranks meet in it."""
+        if self._ordered_rows is None or self._ordered_rows[:2] != (epoch, self.seed):
+            self._ordered_rows = epoch, self.seed, self._order_of(epoch)
+        return self._ordered_rows[2]
+
+    def _order_of(self, epoch: int) -> Array:
+        """This rank's part of the order that one process would visit."""
         count, rows = len(self.data), self.rows
         if self._own_rows:
             order = np.arange(count) if not self.shuffle else epoch_order(count, self.seed, epoch, 0, count)

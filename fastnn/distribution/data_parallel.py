@@ -46,7 +46,7 @@ class DataParallel:
     ModuleNotFoundError, ImportError
         mpi4py, or an MPI, is not there: ``pip install 'fastnn-cpu[mpi]'`` brings both.
     ValueError
-        An argument is wrong; the number of ranks does not divide ``parts``.
+        An argument is wrong.  `Sequential.compile` raises it too where the number of ranks does not divide ``parts``.
     """
 
     def __init__(
@@ -70,12 +70,7 @@ class DataParallel:
             raise ValueError(f"timeout got {timeout}; wants a number of seconds above 0")
         if self.outer_momentum and self.sync_every == 1:
             raise ValueError(f"outer_momentum got {outer_momentum}, but sync_every is 1; wants it above 1")
-        count = self.ranks.count
-        if self.deterministic and self.sync_every == 1 and self.parts % count:
-            raise ValueError(
-                f"parts got {self.parts} for {count} ranks; wants a power of two that {count} divides, or "
-                "deterministic=False"
-            )
+        world()  # where there is no MPI, that is an error here
 
     def __repr__(self) -> str:
         return f"DataParallel({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
@@ -94,6 +89,14 @@ class DataParallel:
     def size(self) -> int:
         """How many ranks there are."""
         return self.ranks.count
+
+    def check_parts(self) -> None:
+        """Raise ValueError where batches cannot be divided among so many ranks."""
+        if self.deterministic and self.sync_every == 1 and self.parts % self.size:
+            raise ValueError(
+                f"parts got {self.parts} for {self.size} ranks; wants a power of two that {self.size} divides, or "
+                "deterministic=False"
+            )
 
     @property
     def own_parts(self) -> range:

@@ -30,6 +30,7 @@ def check_alike(model: Compiled, plan: DataParallel) -> None:
     """Raise RankError, on all ranks, where their models, or what computes them, are not the same."""
     from fastnn.engine import describe
 
+    plan.check_parts()
     facts = describe()
     optimizer, layers = model.optimizer, model.get_config()["layers"]
     assert optimizer is not None

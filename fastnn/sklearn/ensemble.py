@@ -21,6 +21,7 @@ from fastnn.optimizers import Adam
 from fastnn.schedules import CosineLog
 from fastnn.typing import Array
 from .recipe import Recipe
+from .sharing import Sharing
 
 if TYPE_CHECKING:
     from .tabular import BaseTabular
@@ -50,7 +51,8 @@ class Ensemble:
     rows a single network's held-out ones say little.  The last two cycles, three quarters of the work, are left out
     where those before them say that they would bring nothing.
 
-    ``validation`` are the rows to choose by; None: those that are held out.
+    ``validation`` are the rows to choose by; None: those that are held out.  ``shared`` says which networks are this
+    process's to train, where ranks share them.
 
     Attributes
     ----------
@@ -59,9 +61,16 @@ class Ensemble:
     """
 
     def __init__(
-        self, settings: BaseTabular, recipe: Recipe, task: Task, rows: Rows, validation: Rows | None = None
+        self,
+        settings: BaseTabular,
+        recipe: Recipe,
+        task: Task,
+        rows: Rows,
+        validation: Rows | None = None,
+        shared: Sharing | None = None,
     ) -> None:
         self.settings, self.recipe, self.task, self.rows, self.validation = settings, recipe, task, rows, validation
+        self.shared = Sharing(None) if shared is None else shared
         self.stopped = False
 
     def stop(self) -> None:
@@ -77,21 +86,31 @@ class Ensemble:
             held = held_out(self.rows[0], self.recipe.validation_fraction, classes, len(seeds), seeds[0])
         verbose = [self.settings.verbose, *[0] * (len(seeds) - 1)]
         members = [Member(self, *of_member) for of_member in zip(seeds, held, verbose, strict=True)]
+        shared, own = self.shared, {number: m for number, m in enumerate(members) if self.shared.is_own(number)}
         errors: list[float] = []
         for end in self.recipe.ends:
-            train_to_end = partial(self._train, members, end)
-            if len(seeds) == 1:
-                train_to_end(0, threads)
-            else:
-                side_by_side(train_to_end, len(seeds), threads or share(processors()), self.stop)
-            members = [member for member in members if member.weights]
-            errors.append(self._error(members))
+            shared.cycle(partial(self._train_all, list(own.values()), end, threads))
+            for number, told in shared.everyones({number: member.told for number, member in own.items()}).items():
+                members[number].told = told
+            self.stopped = shared.stopped(self.stopped)
+            trained = {number: member for number, member in enumerate(members) if member.ends}
+            errors.append(self._error(list(trained.values())))
             if self.stopped or self._enough(errors):
                 break
         best = len(errors) - 1 - int(np.argmin(errors[::-1]))  # the last of equals
-        for member in members:
-            member.finish(best)
-        return members
+        weights = shared.everyones({number: own[number].weights[best] for number in trained.keys() & own.keys()})
+        for number, member in trained.items():
+            member.finish(best, weights[number])
+        shared.tell_warnings()
+        return list(trained.values())
+
+    def _train_all(self, members: list[Member], end: int, threads: int | None) -> None:
+        """Train networks to an end of a cycle, on so many threads in all."""
+        train_to_end = partial(self._train, members, end)
+        if len(members) == 1:
+            train_to_end(0, threads)
+        elif members:
+            side_by_side(train_to_end, len(members), threads or share(processors()), self.stop)
 
     def _train(self, members: list[Member], end: int, number: int, threads: int | None) -> None:
         """Train one of the networks to an end of a cycle, unless Ctrl-C was before it."""
@@ -153,7 +172,9 @@ class Member:
     losses, scores : list of float
         Of each epoch.
     weights : list of list of array
-        The network as it was at each end.
+        The network as it was at each end; of this process's own alone.
+    ends : list of int
+        The epochs that it was kept after.
     unseen : (rows,) array of bool or slice
         The rows, of those to choose by, that it was not trained on; ``predicted``: what it gave for them at the last
         end.
@@ -167,6 +188,7 @@ class Member:
         self.scores: list[float] = []
         self.weights: list[list[Array]] = []
         self.ends: list[int] = []
+        self.predicted: Array = np.empty((0, ensemble.task.outputs))
         self.diverged = False
 
     def train(self, end: int, threads: int | None) -> None:
@@ -196,14 +218,23 @@ class Member:
         x = x[self.unseen]
         self.predicted = self.model.predict(x) if len(x) else np.empty((0, self.ensemble.task.outputs))
 
-    def finish(self, best: int) -> None:
-        """Be the network that was there at an end of a cycle."""
+    @property
+    def told(self) -> tuple[list[int], list[float], list[float], Array]:
+        """What other ranks are told of it at an end."""
+        return self.ends, self.losses, self.scores, self.predicted
+
+    @told.setter
+    def told(self, told: tuple[list[int], list[float], list[float], Array]) -> None:
+        self.ends, self.losses, self.scores, self.predicted = told
+
+    def finish(self, best: int, weights: list[Array]) -> None:
+        """Be the network that was there at an end of a cycle, and had these weights."""
         settings, inputs = self.ensemble.settings, self.ensemble.rows[0].shape[1]
         self.best_epoch = self.ends[best]
         self.model = Sequential(self._layers(inputs), seed=self.seed)
         self.model.compile("sgd", backend=settings.backend, threads=settings.threads)
         self.model.build()
-        self.model.set_weights(self.weights[best])
+        self.model.set_weights(weights)
 
     @property
     def _steps(self) -> int:
@@ -234,13 +265,15 @@ class Member:
 
 
 class Stopping(Callback):
-    """Ends a network's training with its epoch where Ctrl-C has ended that of another."""
+    """Ends a network's training with its epoch where Ctrl-C has ended that of another, or a rank has had a signal."""
 
     def __init__(self, ensemble: Ensemble) -> None:
         super().__init__()
         self.ensemble = ensemble
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.ensemble.shared.interrupted:
+            self.ensemble.stop()
         self.model.stop_training = self.ensemble.stopped
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted
 
 from fastnn.data import positive_integer
+from fastnn.distribution import DataParallel
 from fastnn.losses import MeanSquaredError, SparseCategoricalCrossentropy
 from fastnn.typing import Array
 from .columns import TableEncoder
@@ -20,6 +21,22 @@ from .parameters import set_parameters
 from .reading import Column, columns_of
 from .recipe import recipe_for
 from .refusals import all_or_nothing
+from .sharing import Sharing
+
+OF_A_RANK = {"distribution", "threads", "verbose", "random_state"}
+"""Parameters that need not be the same on all ranks: the first one's random numbers count."""
+
+
+class Given(NamedTuple):
+    """What fit was given."""
+
+    table: list[Column]
+    targets: Array
+    weight: Array | None
+    task: Task
+    validation: tuple[Any, Array] | None  # X_val and its targets
+    seeds: list[int]  # of the members
+    threads: int | None
 
 
 class BaseTabular(BaseEstimator):  # type: ignore[misc]
@@ -65,28 +82,16 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         X_val, y_val : optional
             Rows to choose the end of a cycle by, instead of held-out ones.
         """
-        table, y, weight = self._counted(X, self._checked(y, "y"), sample_weight)
-        task = self._task(y, weight, X_val is not None)
-        targets, targets_val = self._targets(y), None
-        if X_val is not None:
-            targets_val = self._targets(self._checked(y_val, "y_val"))
-        members = positive_integer(self.n_ensemble, "n_ensemble")
-        limit = thread_limit(self.threads if self.threads is None else positive_integer(self.threads, "threads"))
-        encoder = TableEncoder(self.n_bins, self.max_categories, self.text_components)
-        x = encoder.fit_transform(table, weight)
-        if weight is not None:
-            weight = weight / weight.mean()
-        if len(x) <= FEW_ROWS:
-            order = np.lexsort(np.column_stack([x, targets]).T)
-            x, targets, weight = x[order], targets[order], None if weight is None else weight[order]
-        validation: Rows | None = None
-        if targets_val is not None:
-            validation = encoder.transform(columns_of(self, X_val, reset=False)), targets_val, None
-            check_consistent_length(validation[0], targets_val)
-        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=members)
-        recipe = recipe_for(self, len(x), members)
-        ensemble = Ensemble(self, recipe, task, (x, targets, weight), validation)
-        done = ensemble.fit(seeds.tolist(), limit)
+        with Sharing(self.distribution) as shared:
+            given = shared.together(lambda: self._given(X, y, sample_weight, X_val, y_val))
+            settings = TableEncoder(self.n_bins, self.max_categories, self.text_components)
+            encoder, x = shared.encoded(settings, given.table, given.weight)
+            ensemble = shared.together(lambda: self._ensemble(given, encoder, x, shared))
+            parameters = self.get_params(deep=False).items()
+            alike = {name: value for name, value in parameters if name not in OF_A_RANK}
+            shared.agree(alike, [*ensemble.rows, *(ensemble.validation or (None, None))[:2]])
+            shared.forget_warnings()
+            done = ensemble.fit(shared.from_first(given.seeds), shared.threads(given.threads))
         self.encoder_ = encoder
         self.interrupted_ = ensemble.stopped
         self.models_ = [member.model for member in done]
@@ -94,6 +99,34 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         self.loss_curves_ = [member.losses for member in done]
         self.validation_curves_ = [member.scores for member in done]
         return self
+
+    def _given(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> Given:
+        """What fit was given, checked; and what the networks are to learn of it."""
+        table, y, weight = self._counted(X, self._checked(y, "y"), sample_weight)
+        task = self._task(y, weight, X_val is not None)
+        targets, validation = self._targets(y), None
+        if X_val is not None:
+            validation = X_val, self._targets(self._checked(y_val, "y_val"))
+        members = positive_integer(self.n_ensemble, "n_ensemble")
+        limit = thread_limit(self.threads if self.threads is None else positive_integer(self.threads, "threads"))
+        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=members)
+        return Given(table, targets, weight, task, validation, seeds.tolist(), limit)
+
+    def _ensemble(self, given: Given, encoder: TableEncoder, x: Array, shared: Sharing) -> Ensemble:
+        """The ensemble for rows that are encoded in x."""
+        targets, weight = given.targets, given.weight
+        if weight is not None:
+            weight = weight / weight.mean()
+        if len(x) <= FEW_ROWS:
+            order = np.lexsort(np.column_stack([x, targets]).T)
+            x, targets, weight = x[order], targets[order], None if weight is None else weight[order]
+        validation: Rows | None = None
+        if given.validation is not None:
+            X_val, targets_val = given.validation
+            validation = encoder.transform(columns_of(self, X_val, reset=False)), targets_val, None
+            check_consistent_length(validation[0], targets_val)
+        recipe = recipe_for(self, len(x), len(given.seeds))
+        return Ensemble(self, recipe, given.task, (x, targets, weight), validation, shared)
 
     def _checked(self, y: Any, name: str) -> Array:
         """y as scikit-learn validates it."""
@@ -190,6 +223,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
     verbose : {0, 1, 2}
         1 a live bar, 2 a line an epoch, of the first network.
     random_state : int, RandomState instance or None
+    distribution : DataParallel, optional
+        The ranks of MPI have the networks between them, and all end with the same estimator, to the bit the one of one
+        process: see docs/distributed.md.  ``threads`` are each rank's then; None: its share of the processors.  Of the
+        plan's settings ``timeout`` counts; ``parts`` and ``deterministic`` are of batches, which nobody shares here.
 
     Attributes
     ----------
@@ -236,6 +273,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
         threads: int | None = None,
         verbose: int = 0,
         random_state: Any = None,
+        distribution: DataParallel | None = None,
     ) -> None:
         set_parameters(self, locals())
 
@@ -283,6 +321,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
     ----------
     hidden_layer_sizes, activation, learning_rate, epochs, tol, batch_size, validation_fraction, n_ensemble
     dropout, n_bins, max_categories, text_components, backend, threads, verbose, random_state
+    distribution
         As of `TabularClassifier`.
 
     Attributes
@@ -318,6 +357,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
         threads: int | None = None,
         verbose: int = 0,
         random_state: Any = None,
+        distribution: DataParallel | None = None,
     ) -> None:
         set_parameters(self, locals())
 

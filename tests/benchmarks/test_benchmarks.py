@@ -1,4 +1,4 @@
-"""What is made of benchmark results, on made-up ones: the table, the picture, the comparison, the model of threads."""
+"""What is made of benchmark results, on made-up ones: tables, a picture, a comparison, models of threads and ranks."""
 
 import copy
 import importlib
@@ -177,3 +177,43 @@ def test_model_knows_who_shares_columns_out(benchmark_module):
     found = benchmark_module("internals").work_of(model, 32, 1e-4)
     assert {2, 4, 8} <= found.by_columns
     assert not {3, 16, 64} & found.by_columns
+
+
+def rank_costs(model, **changes):
+    by_ranks = {count: 1e-3 / count for count in (1, *model.RANKS)}
+    given = {"alone": by_ranks, "shared": by_ranks, "whole": dict.fromkeys((1, 2, 4, 8), 1e-3), "meeting": 0.0}
+    return model.Costs(**{**given, "gradient": 4_096, "saved": 8_192, **changes})
+
+
+def test_model_of_ranks(benchmark_module):
+    model = benchmark_module("rank_model")
+    free, costs = model.Handling(0.0, 0.0), rank_costs(model)
+    near, far = model.Network(0.0, float("inf")), model.Network(5e-4, float("inf"))
+    for step in (model.strong, model.weak):
+        assert model.speed_ups(costs, step(costs, near, free)) == pytest.approx({count: count for count in model.RANKS})
+    assert model.best(model.speed_ups(costs, model.strong(costs, near, free))) == (256, pytest.approx(256))
+    assert model.best(model.speed_ups(costs, model.strong(costs, far, free))) == (1, 1.0)
+    assert model.strong(costs, far, free)(4) == pytest.approx(1e-3 / 4 + 2 * 5e-4)
+    assert model.weak(costs, far, free)(4) == pytest.approx((1e-3 + 2 * 5e-4) / 4)
+    assert model.seldom(costs, far, free, 10)(4) == pytest.approx(1e-3 / 4 + 2 * 5e-5)
+    few = rank_costs(model, shared={2: 5e-4})
+    assert set(model.speed_ups(few, model.strong(few, near, free))) == {2}  # a batch that more do not divide
+
+
+def test_model_counts_the_messages_of_ranks(benchmark_module):
+    model = benchmark_module("rank_model")
+    assert model.traffic(8, 1_000) == (3, 3_000, 3_000)
+    assert model.traffic(8, 8_000_000) == (9, 14_000_000, 7_000_000)
+    assert [model.parts_of(count) for count in (1, 2, 8, 256)] == [8, 4, 1, 1]
+
+
+def test_a_network_and_a_ranks_own_costs_follow_from_the_seconds_of_sums(benchmark_module):
+    model = benchmark_module("rank_model")
+    sizes, handling = (4_096, 65_536, 2**24), model.Handling(3e-6, 2e-10)
+    network = model.Network(2e-5, 1.25e9)
+    quiet = model.Network(0.0, float("inf"))
+    own = model.handled({size: model.exchange(2, size, quiet, handling) for size in sizes})
+    assert (own.message, own.byte) == pytest.approx((3e-6, 2e-10))
+    found = model.fitted({size: model.exchange(2, size, network, handling) for size in sizes}, handling)
+    assert (found.latency, found.bandwidth) == pytest.approx((2e-5, 1.25e9))
+    assert benchmark_module("plan").between({100: 1.0, 200: 2.0, 400: 3.0}, 300) == 2.5

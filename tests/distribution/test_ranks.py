@@ -1,41 +1,16 @@
 """One fit on several ranks: the same bits for any number of them, and an end for all where one fails."""
 
-import importlib.util
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mpi import mpiexec, needs_mpi
 
-TOOLS = Path(__file__).parents[1] / "tools"
-MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-
-pytestmark = pytest.mark.skipif(
-    MPIEXEC is None or importlib.util.find_spec("mpi4py") is None, reason="mpi4py or mpiexec is missing: extra mpi"
-)
-
-
-def mpiexec(count, script, *arguments, check=True, **variables):
-    """Run a script on so many ranks."""
-    of_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    oversubscribe = {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}  # more ranks than processors
-    command = [MPIEXEC, "-n", str(count), sys.executable, "-W", "error", str(TOOLS / script), *map(str, arguments)]
-    ended = subprocess.run(
-        command,
-        env=os.environ | of_root | oversubscribe | variables,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        errors="replace",
-    )
-    if check:
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended
+pytestmark = needs_mpi
 
 
 def scenes(count, folder, *names, **variables):
@@ -171,7 +146,8 @@ def test_a_single_step_is_none_that_ranks_share():
 
 
 def test_two_ranks_of_one_number_of_parts():
-    code = "from fastnn.distribution import DataParallel; DataParallel(parts=8)"
+    code = "import fastnn\nmodel = fastnn.Sequential([fastnn.layers.Dense(1)])\n"
+    code += "model.compile(distribution=fastnn.distribution.DataParallel(parts=8))"
     ended = mpiexec(3, "run_code.py", code, check=False)
     assert "parts got 8 for 3 ranks; wants a power of two that 3 divides, or deterministic=False" in ended.stderr
 
