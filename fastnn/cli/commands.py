@@ -41,6 +41,7 @@ def _units(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+existing_table = click.Path(exists=True, path_type=Path)
 output_file = click.Path(dir_okay=False, writable=True, path_type=Path)
 folder = click.Path(file_okay=False, path_type=Path)
 
@@ -78,7 +79,7 @@ def _csv(options: dict[str, Any]) -> CsvOptions:
 
 
 @commands.command(cls=SharedCommand)
-@click.argument("data", type=existing_file)
+@click.argument("data", type=existing_table)
 @click.option("--target", required=True, help="Column to predict.")
 @click.option("--drop", multiple=True, metavar="NAME", help="Column to leave out; may be repeated.")
 @click.option("--task", type=click.Choice(["auto", "classification", "regression"]), default="auto")
@@ -113,7 +114,7 @@ def train(context: click.Context, /, **options: Any) -> None:
 
 @commands.command()
 @click.argument("model_file", metavar="MODEL", type=existing_file)
-@click.argument("data", type=existing_file)
+@click.argument("data", type=existing_table)
 @click.option("-o", "--output", type=output_file, required=True, help="A .csv, .parquet or .npz file.")
 @click.option("--probabilities", is_flag=True, help="Add a column a class with its probability.")
 @csv_options

@@ -38,14 +38,21 @@ class Read(NamedTuple):
     facts: dict[str, str]  # by column
     notes: list[str]  # of the file
     csv: CsvFile | None
+    files: tuple[tuple[str, int], ...] = ()  # of a folder: their names, and how many rows each has
 
     def place(self, row: int) -> str:
         """Where a row is, as in "line 7"."""
-        return f"row {row + 1}" if self.csv is None else f"line {self.csv.line(row)}"
+        if self.csv is not None:
+            return f"line {self.csv.line(row)}"
+        for name, rows in self.files:
+            if row < rows:
+                return f"row {row + 1} of {name}"
+            row -= rows
+        return f"row {row + 1}"
 
 
 def read_table(path: Path, options: CsvOptions = NO_OPTIONS, kinds: Mapping[str, str] | None = None) -> Read:
-    """Read a .csv, .csv.gz, .parquet or .npz file; its name's ending says what it is.
+    """Read a .csv, .csv.gz, .parquet or .npz file, as its name's ending says, or a folder of Parquet files.
 
     A two-dimensional array ``x`` of an .npz file becomes columns ``x[0]``, ``x[1]``, ...  Columns of ``kinds`` (see
     `kind_of`) are of that kind in a CSV file, whatever they look like; the others' kinds are found out.  TableError:
@@ -53,8 +60,12 @@ def read_table(path: Path, options: CsvOptions = NO_OPTIONS, kinds: Mapping[str,
     """
     pa = require("pyarrow", "cli")
     name, file, notes = path.name.lower(), None, []
+    files: tuple[tuple[str, int], ...] = ()
     try:
-        if name.endswith((".csv", ".csv.gz", ".tsv")):
+        if path.is_dir():
+            table, files = _read_folder(path)
+            notes = [f"{len(files)} files"]
+        elif name.endswith((".csv", ".csv.gz", ".tsv")):
             file = CsvFile(path, options)
             table = file.table
             marks = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -77,7 +88,30 @@ def read_table(path: Path, options: CsvOptions = NO_OPTIONS, kinds: Mapping[str,
         raise
     except (pa.ArrowException, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise TableError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    return Read(table, {} if file is None else file.facts, notes, file)
+    return Read(table, {} if file is None else file.facts, notes, file, files)
+
+
+def _read_folder(path: Path) -> tuple[Any, tuple[tuple[str, int], ...]]:
+    """The rows of all Parquet files in a folder, in the order of their names; and how many each has."""
+    pa, parquet = require("pyarrow", "cli"), require("pyarrow.parquet", "cli")
+    there = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith((".", "_")))
+    others = [each.name for each in there if not each.name.lower().endswith((".parquet", ".pq"))]
+    if not there or others:
+        held = f"it holds {others[0]}" if others else "it has none"
+        raise TableError(f"{path}: a folder must hold Parquet files alone, but {held}")
+    tables = [parquet.ParquetFile(each).read() for each in there]
+    for each, table in zip(there, tables, strict=True):
+        if not table.schema.equals(tables[0].schema):
+            raise TableError(
+                f"{each} has the columns {_described(table.schema)}, but {there[0].name} has "
+                f"{_described(tables[0].schema)}; a folder's files must have the same"
+            )
+    return pa.concat_tables(tables), tuple((each.name, len(rows)) for each, rows in zip(there, tables, strict=True))
+
+
+def _described(schema: Any) -> str:
+    """The columns of a table, and their types."""
+    return ", ".join(f"{field.name} {field.type}" for field in schema)
 
 
 def _read_npz(path: Path) -> Any:

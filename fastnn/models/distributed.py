@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -40,8 +41,8 @@ def check_alike(model: Compiled, plan: DataParallel) -> None:
         "the number of layers": len(layers),
         **{f"layer {number}": layer for number, layer in enumerate(layers)},
         "the optimizer": type(optimizer).__name__,
-        "the learning rate": optimizer.learning_rate if optimizer.schedule is None else "a schedule",
-        "the loss": repr(model.loss).partition(" at 0x")[0],
+        "the optimizer's settings": re.sub(r" at 0x\w+", "", repr(optimizer)),
+        "the loss": re.sub(r" at 0x\w+", "", repr(model.loss)),
         "the dtype": model.dtype,
         "the instruction set": facts["instruction set"].split()[0],
         "the backend's arithmetic": "numpy" if model._backend == "numpy" else "compiled",
@@ -128,11 +129,20 @@ class SharedFit(fitting.Fit):
             "callbacks": [type(callback).__name__ for callback in self.given],
         }
         ranks.agree(alike, "fit")
-        if not same and not sum(ranks.gather(len(self.train))):
-            raise ValueError("x got no rows on any rank; wants at least one")
+        if not same:
+            self._check_rows(ranks.gather(len(self.train)))
         self.verbosity = ranks.from_first(self.verbosity)
         self.lazy_nan_check = False
         return super()._run()
+
+    def _check_rows(self, rows: list[int]) -> None:
+        """Refuse shares that have too few rows, of so many on each rank."""
+        if not sum(rows):
+            raise ValueError("x got no rows on any rank; wants at least one")
+        if self.plan.sync_every > 1 and not min(rows):
+            raise ValueError(
+                f"x got no rows on rank {rows.index(0)}; wants some on each, for each takes steps by itself"
+            )
 
     def _train(self, reporter: Reporter, callbacks: CallbackList, check_x: Callable[[], None] | None) -> None:
         self._take_firsts_weights(reporter)
@@ -152,6 +162,12 @@ class SharedFit(fitting.Fit):
     def _loop(self, optimizer: Optimizer, reporter: Reporter, check_x: Callable[[], None] | None) -> Loop | Minimizer:
         model, train, engine, epochs, plan = self.model, self.train, reporter.engine, len(self.epochs), self.plan
         assert isinstance(train, Data)
+        if plan.sync_every > 1 and engine.keeps_outputs:
+            names = [metric.name for metric in model._metrics if not metric.row]
+            raise ValueError(
+                f"metrics got {', '.join(names)}, made of all rows' outputs, which ranks that take steps by themselves "
+                "do not tell each other; wants sync_every=1, or sums over rows such as 'accuracy'"
+            )
         seed = plan.ranks.from_first(int(model._rng.integers(2**61)))
         share: Share
         if self.sizes is None:

@@ -282,6 +282,27 @@ def test_info_says_what_is_active():
         assert fact in said.lower()
 
 
+def test_a_folder_of_parquet_files_is_a_table(tmp_path):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "table").mkdir()
+    for number, rows in (("b", 3), ("a", 2)):
+        parquet.write_table(
+            pa.table({"x": [1.0] * rows, "y": [number] * rows}), tmp_path / "table" / f"{number}.parquet"
+        )
+    (tmp_path / "table" / "_SUCCESS").touch()
+    read = tables.read_table(tmp_path / "table")
+    assert read.table["y"].to_pylist() == ["a", "a", "b", "b", "b"]
+    assert [read.place(row) for row in (1, 2, 4)] == ["row 2 of a.parquet", "row 1 of b.parquet", "row 3 of b.parquet"]
+    parquet.write_table(pa.table({"x": [1], "y": ["c"]}), tmp_path / "table" / "c.parquet")
+    with pytest.raises(
+        tables.TableError, match=r"c\.parquet has the columns x int64, y string, but a\.parquet has x double"
+    ):
+        tables.read_table(tmp_path / "table")
+    (tmp_path / "table" / "c.csv").touch()
+    with pytest.raises(tables.TableError, match=r"a folder must hold Parquet files alone, but it holds c\.csv"):
+        tables.read_table(tmp_path / "table")
+
+
 def test_info_says_which_mpi_is_here():
     line = next(line for line in run("info").splitlines() if line.startswith("MPI "))
     assert "mpi4py" in line

@@ -145,6 +145,26 @@ def test_a_single_step_is_none_that_ranks_share():
     assert "train_on_batch would train each rank by itself" in mpiexec(2, "run_code.py", code, check=False).stderr
 
 
+SHARDS = """
+import fastnn, numpy as np
+plan = fastnn.distribution.DataParallel(sync_every=2, shard=True)
+model = fastnn.Sequential([fastnn.layers.Dense(2, "softmax")], seed=0)
+measured = [fastnn.metrics.SparseTopKCategoricalAccuracy(1)] if {outputs} else []
+model.compile("sgd", "sparse_categorical_crossentropy", metrics=measured, distribution=plan)
+model.fit(np.ones(({rows} + 3 * plan.rank, 2)), np.zeros({rows} + 3 * plan.rank), verbose=0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "outputs", "message"),
+    [(0, False, "x got no rows on rank 0; wants some on each"), (3, True, "metrics got .*sync_every=1")],
+)
+def test_what_ranks_by_themselves_cannot_do_is_refused(rows, outputs, message):
+    ended = mpiexec(2, "run_code.py", SHARDS.format(rows=rows, outputs=outputs), check=False)
+    assert ended.returncode != 0
+    assert re.search(message, ended.stderr)
+
+
 def test_two_ranks_of_one_number_of_parts():
     code = "import fastnn\nmodel = fastnn.Sequential([fastnn.layers.Dense(1)])\n"
     code += "model.compile(distribution=fastnn.distribution.DataParallel(parts=8))"
