@@ -53,7 +53,7 @@ def test_ranks_write_the_model_that_one_process_writes(tmp_path):
     ("arguments", "status", "message"),
     [
         (("data.csv", "--target", "kid"), 1, "Error: data.csv has no column 'kid'; did you mean 'kind'?"),
-        (("no.csv", "--target", "kind"), 2, "Error: Invalid value for 'DATA': File 'no.csv' does not exist."),
+        (("no.csv", "--target", "kind"), 2, "Error: Invalid value for 'DATA': Path 'no.csv' does not exist."),
     ],
 )
 def test_what_is_wrong_is_told_once(arguments, status, message):
