@@ -70,7 +70,7 @@ def test_what_is_wrong_on_another_rank_is_told_by_the_first():
     code += "sys.argv = ['fastnn', 'train', data, '--target', 'kind']\n"
     ended = started(2, "-c", code + "main()", check=False)
     assert ended.returncode == 1
-    assert "Error: rank 1 of 2 failed, and this one with it: BadParameter: File 'no.csv' does not exist" in ended.stderr
+    assert "Error: rank 1 of 2 failed, and this one with it: BadParameter: Path 'no.csv' does not exist" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

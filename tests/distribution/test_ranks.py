@@ -145,22 +145,28 @@ def test_a_single_step_is_none_that_ranks_share():
     assert "train_on_batch would train each rank by itself" in mpiexec(2, "run_code.py", code, check=False).stderr
 
 
-SHARDS = """
+BY_THEMSELVES = """
 import fastnn, numpy as np
-plan = fastnn.distribution.DataParallel(sync_every=2, shard=True)
+plan = fastnn.distribution.DataParallel(sync_every=2)
 model = fastnn.Sequential([fastnn.layers.Dense(2, "softmax")], seed=0)
 measured = [fastnn.metrics.SparseTopKCategoricalAccuracy(1)] if {outputs} else []
 model.compile("sgd", "sparse_categorical_crossentropy", metrics=measured, distribution=plan)
-model.fit(np.ones(({rows} + 3 * plan.rank, 2)), np.zeros({rows} + 3 * plan.rank), verbose=0)
+model.fit({data}, verbose=0)
 """
 
 
 @pytest.mark.parametrize(
-    ("rows", "outputs", "message"),
-    [(0, False, "x got no rows on rank 0; wants some on each"), (3, True, "metrics got .*sync_every=1")],
+    ("data", "outputs", "message"),
+    [
+        ("fastnn.data.open('one.parquet', target='y')", False, "x got no rows on rank 1; wants some on each"),
+        ("np.ones((9, 2)), np.zeros(9)", True, "metrics got .*sync_every=1"),
+    ],
 )
-def test_what_ranks_by_themselves_cannot_do_is_refused(rows, outputs, message):
-    ended = mpiexec(2, "run_code.py", SHARDS.format(rows=rows, outputs=outputs), check=False)
+def test_what_ranks_by_themselves_cannot_do_is_refused(data, outputs, message, tmp_path, monkeypatch):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    monkeypatch.chdir(tmp_path)
+    parquet.write_table(pa.table({"x": [1.0] * 30, "y": [0] * 30}), "one.parquet")  # one row group, of one rank
+    ended = mpiexec(2, "run_code.py", BY_THEMSELVES.format(data=data, outputs=outputs), check=False)
     assert ended.returncode != 0
     assert re.search(message, ended.stderr)
 
