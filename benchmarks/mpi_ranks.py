@@ -16,7 +16,7 @@ from typing import Any
 
 from .cases import LEARNING_RATE, MOMENTUM, Case, chosen
 from .peers import stack
-from .ranks import environment, serve
+from .ranks import Team, environment, serve
 
 KINDS = {"any order": {"deterministic": False}, "parts": {}}
 
@@ -82,7 +82,7 @@ def mpiexec(ranks: int) -> list[str]:
     return [found, "-n", str(ranks)]
 
 
-class MpiTeam:
+class MpiTeam(Team):
     """The processes of a fit for one case, with the turns of `ranks.Team`."""
 
     def __init__(self, case: Case, kind: str, ranks: int, threads: int) -> None:
@@ -96,13 +96,6 @@ class MpiTeam:
                 self._process = subprocess.Popen(command, stdout=sys.stderr)
             found = [listener.accept() for _ in range(ranks)]
         self._pipes = [pipe for _, pipe in sorted((pipe.recv(), pipe) for pipe in found)]
-
-    def turn(self, seconds: float) -> list[float]:
-        """Seconds of a step in each block of a turn, by the clock of rank 0."""
-        for pipe in self._pipes:
-            pipe.send(seconds)
-        times: list[list[float]] = [pipe.recv() for pipe in self._pipes]
-        return times[0]
 
     def close(self) -> None:
         for pipe in self._pipes:
