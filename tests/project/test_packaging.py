@@ -206,7 +206,8 @@ def test_the_extra_all_brings_what_the_documents_import():
     packages = {re.match(r"[\w-]+", wanted)[0] for names in extras.values() for wanted in names}
     packages |= {"fastnn", *(re.match(r"\w+", wanted)[0] for wanted in PROJECT["dependencies"])}
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    imports = {name for page in pages for name in re.findall(r"^(?:import|from) (\w+)", page.read_text(), re.MULTILINE)}
+    code = [block for page in pages for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)]
+    imports = {name for block in code for name in re.findall(r"^\s*(?:import|from) (\w+)", block, re.MULTILINE)}
     foreign = {name for name in imports if name not in sys.stdlib_module_names}
     assert foreign - {"sklearn", "joblib", "dask_ml"} <= packages  # scikit-learn needs joblib
     assert "scikit-learn" in packages
