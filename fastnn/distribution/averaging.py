@@ -58,6 +58,7 @@ class AveragedTraining(Training):
 
     def keep_good(self) -> None:
         """Keep the weights of the last time that all ranks had the same; the kernels keep this one's own elsewhere."""
+        super().keep_good()
         engine = self.engine
         with engine.busy:
             if len(self._good) != engine.parameters.saved_count:
@@ -127,7 +128,7 @@ class AveragedTraining(Training):
             message /= ranks.count
             if self.plan.outer_momentum:
                 self._step_out(message[: len(self._anchor)])
-            self._grow_shared(epoch)
+            self._grow_shared()
             self._shared[epoch] = numbers[:-2]
             self._shared_steps, self._pace = self.step, float(numbers[-1])
             self.interrupts.told = self.interrupts.told or numbers[-2] > 0
@@ -147,7 +148,7 @@ class AveragedTraining(Training):
         self._anchor += step + self.plan.outer_momentum * self._momentum
         mean[:] = self._anchor
 
-    def _grow_shared(self, epoch: int) -> None:
+    def _grow_shared(self) -> None:
         if len(self._shared) < len(self.results):
             shared = np.zeros_like(self.results)
             shared[: len(self._shared)] = self._shared
@@ -155,10 +156,16 @@ class AveragedTraining(Training):
 
     def get_state(self) -> dict[str, Any]:
         outer = {"anchor": self._anchor, "momentum": self._momentum} if self.plan.outer_momentum else None
-        return super().get_state() | {"outer": outer}
+        state = super().get_state() | {"outer": outer}
+        if state["sums"] is not None:  # a rank's part of all ranks' sums, whichever goes on with it
+            state["sums"] = (self._shared[self.step // self.steps_per_epoch] / self.plan.size).tolist()
+        return state
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         super().set_state(state)
-        self._shared_steps = self.step
+        self._shared_steps, epoch = self.step, self.step // self.steps_per_epoch
+        self._grow_shared()
+        if epoch < self.epochs:
+            self._shared[epoch] = self.results[epoch] * self.plan.size
         if state.get("outer"):
             self._anchor, self._momentum = state["outer"]["anchor"], state["outer"]["momentum"]

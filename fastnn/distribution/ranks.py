@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import threading
@@ -59,10 +58,10 @@ class Ranks:
         self.timeout = SETTING_UP
         self._received: Array = np.empty(0, np.uint8)
         self._watch = _Watch(self) if self.count > 1 else None
-        own = socket.gethostname(), sorted(os.sched_getaffinity(0))
-        told = self.gather(own)
-        self.processors = max(1, processors() // told.count(own))
-        self._neighbours = [host for host, _ in told].count(own[0])
+        near, own = self._world.Split_type(mpi.COMM_TYPE_SHARED), sorted(os.sched_getaffinity(0))
+        self.processors = max(1, processors() // near.allgather(own).count(own))
+        self._neighbours = int(near.size)
+        near.Free()
         self._shared: _Shared | None = None
 
     @property
@@ -159,7 +158,10 @@ class Ranks:
             self._shared = None
             if not self.from_first(size * self.count < MOST_OF_SHARED_MEMORY * _shared_memory()):
                 return None
-            self._shared = _Shared(self, self._world, size)
+            try:
+                self._shared = _Shared(self, self._world, size)
+            except (OSError, RankError):  # on all: there is less than was said, or a container does not see it
+                return None
         return self._shared.use(count, dtype)
 
     def _partners(self) -> list[int]:
@@ -244,11 +246,11 @@ class _Shared:
     def __init__(self, ranks: Ranks, world: Any, size: int) -> None:
         self.size, self._world = size, world
         name = ranks.first_does(lambda: _shared_file(size * ranks.count))
-        with open(name, "r+b") as file:
-            whole = np.frombuffer(mmap.mmap(file.fileno(), size * ranks.count), np.uint8)
-        ranks.gather(None)
-        if ranks.first:
-            os.unlink(name)  # all have it: nothing is left behind, whatever happens
+        try:
+            whole = ranks.together(lambda: _mapped(name, size * ranks.count))
+        finally:
+            if ranks.first:
+                os.unlink(name)  # all have it, or none wants it: nothing is left behind
         self._memory = whole.reshape(ranks.count, size)  # begins on a page
         self._vectors: list[Array] = []
         self.own: Array = np.empty(0)
@@ -294,6 +296,12 @@ def _shared_file(size: int) -> str:
     finally:
         os.close(descriptor)
     return name
+
+
+def _mapped(name: str, size: int) -> Array:
+    """The bytes of a file of memory."""
+    with open(name, "r+b") as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), size), np.uint8)
 
 
 def _shared_memory() -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastnn.callbacks import CallbackList, History
+from fastnn.callbacks.base import Backup
 from fastnn.callbacks.muted import muted
 from fastnn.data import ArraySource, Feed, FileSource
 from fastnn.distribution import DataParallel
@@ -113,6 +114,9 @@ class SharedFit(fitting.Fit):
             raise
         finally:
             ranks.timeout = before
+            for callback in self.given:
+                if isinstance(callback, Backup):
+                    callback.ranks = None  # it may be another fit's next
 
     def _run(self) -> History:
         assert isinstance(self.train, Data)

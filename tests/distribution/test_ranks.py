@@ -107,6 +107,20 @@ def test_the_example_of_the_page_runs(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["digits.fastnn"]
 
 
+def test_ranks_that_meet_now_and_then_go_on_where_they_last_met(tmp_path):
+    """To the same bits, and losses but for rounding: these are sums over ranks."""
+    (tmp_path / "whole").mkdir()
+    name = "averaged resumed"
+    want = scenes(2, tmp_path / "whole", name)
+    stopped = scenes(2, tmp_path, name, INTERRUPT="1")
+    assert all(facts["interrupted"] for ended in stopped for facts in ended.values())
+    for ours, theirs in zip(scenes(2, tmp_path, name), want, strict=True):
+        for scene, facts in ours.items():
+            assert facts["weights"] == theirs[scene]["weights"]
+            losses = [[float.fromhex(v) for v in each[scene]["history"]["loss"]] for each in (ours, theirs)]
+            np.testing.assert_allclose(*losses, rtol=1e-9)
+
+
 # --- What fails ---
 
 NAMED = {

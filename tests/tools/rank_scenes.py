@@ -116,6 +116,13 @@ def resumed(threads):
     )
 
 
+def averaged_resumed(threads):
+    """The same where ranks take the mean of their weights every third step."""
+    plan = DataParallel(sync_every=3)
+    backup = callbacks.BackupAndRestore(Path(sys.argv[1]) / f"averaged backup{threads}", delete_checkpoint=False)
+    return plain(threads, plan=plan, callbacks=[Interrupt(plan), backup])
+
+
 def resumed_table(threads):
     """The same with a table of which each rank has read a part."""
     plan, folder = DataParallel(), Path(sys.argv[1]) / "table"
@@ -209,6 +216,7 @@ OTHERS = {
     "alone": alone,
     "together": together,
     "any order": lambda t: plain(t, plan=DataParallel(deterministic=False), epochs=2),
+    "averaged resumed": averaged_resumed,
     "averaged": lambda t: plain(t, plan=DataParallel(sync_every=3), validation_split=0.2),
     "averaged with momentum": lambda t: plain(t, plan=DataParallel(sync_every=3, outer_momentum=0.5)),
     "averaged shards": lambda t: averaged_shards(t),
