@@ -34,8 +34,12 @@ if TYPE_CHECKING:
         schedules,
         utils,
     )
+    from . import c as c
+    from . import keras as keras
     from . import learn as learn
+    from . import onnx as onnx
     from . import sklearn as sklearn
+    from . import torch as torch
     from .callbacks import Callback
     from .errors import DivergenceWarning, ModelFileError
     from .initializers import Initializer
@@ -70,7 +74,14 @@ __all__ += ["losses"]
 __all__ += ["metrics", "models", "optimizers", "plot", "regularizers", "schedules", "utils"]
 __all__ += ["Callback", "Initializer", "Layer", "Loss", "Metric", "Optimizer", "Regularizer"]
 
-_ON_REQUEST = ["learn", "sklearn"]  # packages that `from fastnn import *` leaves out: they may want an extra
+_ON_REQUEST = [
+    "c",
+    "keras",
+    "learn",
+    "onnx",
+    "sklearn",
+    "torch",
+]  # packages that `from fastnn import *` leaves out: they may want an extra
 
 
 def __getattr__(name: str) -> Any:

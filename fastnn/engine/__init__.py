@@ -4,7 +4,8 @@
 parameters (what training changes), optimizer (its constants), cost_model (how many threads, and how they share a
 step), jobs (what the kernels are told), run (training), parts (steps that ranks share), inference (predicting),
 prepared (steps and predictions in microseconds), workers and thread_pool (threads beside the caller), backends (Numba,
-Cython, NumPy), functions (the user's own).
+Cython, NumPy), functions (the user's own), expressions (formulas for other
+languages).
 """
 
 from fastnn.kernels.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, SELU_ALPHA, SELU_SCALE
@@ -15,6 +16,7 @@ from .company import fits, share
 from .cost_model import SLICE_SECONDS, CostModel
 from .dataset import KIND_CODES, Data
 from .engine import Engine
+from .expressions import Expression, normal_tail_in_words, value_of
 from .functions import BatchLoss, Function, ScalarActivation, ScalarLoss
 from .layer_plan import LayerPlan
 from .memory import address, aligned, grown

@@ -69,10 +69,21 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
             raise ModelFileError(f"{os.fspath(path)} is damaged or cut off: {what}") from error
 
 
-_KERAS = (
-    "is a file of Keras's; wants one that fastnn wrote: build the same layers here, and give them Keras's weights, "
-    "model.set_weights(keras_model.get_weights())"
+_HDF5 = (
+    "is a file of Keras's older format; wants one that Keras 3 saved as model.keras, or a model of the same layers, "
+    "whose load_weights reads this one"
 )
+_KERAS = "is a file of Keras's; wants a name that ends in .keras"
+_OTHERS = "other formats are known by their endings, .onnx and .keras"
+
+
+def is_ours(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a model file of fastnn's, sound or not, whatever it is called; OSError: it cannot be read."""
+    with open(path, "rb") as file:
+        try:
+            return CONTENTS in zipfile.ZipFile(file).namelist()
+        except Exception:  # whatever zipfile makes of damaged bytes
+            return False
 
 
 class _RefusedError(Exception):
@@ -114,9 +125,9 @@ def _write_array(archive: zipfile.ZipFile, member: str, array: Array) -> str:
 def _read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Array]]:
     size = os.fstat(file.fileno()).st_size
     if file.read(8) == b"\x89HDF\r\n\x1a\n":
-        raise _RefusedError(_KERAS)
+        raise _RefusedError(_HDF5)
     if not zipfile.is_zipfile(file):
-        raise _RefusedError("is no model file of fastnn's, or is cut off")
+        raise _RefusedError(f"is no model file of fastnn's, or is cut off; {_OTHERS}")
     with zipfile.ZipFile(file) as archive:
         _check_members(archive, size)
         text = archive.read(CONTENTS)
@@ -148,7 +159,7 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> None:
     if CONTENTS not in members and "model.weights.h5" in members:
         raise _RefusedError(_KERAS)
     if CONTENTS not in members:
-        raise _RefusedError(f"is no model file of fastnn's: it holds no {CONTENTS}")
+        raise _RefusedError(f"is no model file of fastnn's: it holds no {CONTENTS}; {_OTHERS}")
     for info in members.values():
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
             raise _RefusedError(f"is no model file of fastnn's: {info.filename} is compressed")

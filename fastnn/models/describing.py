@@ -1,8 +1,9 @@
-"""What a model says of itself: its layers by name, a table of them, its shapes, and its description as JSON."""
+"""What a model says of itself: its layers by name, a table of them, its shapes, and itself in other formats."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -13,7 +14,7 @@ from fastnn.engine import Data
 from fastnn.layers import Layer, Weight, deserialize
 from fastnn.names import serialize
 from fastnn.typing import Array
-from . import shapes
+from . import formats, shapes
 from .sharing import trained_layers
 from .structure import Structure
 
@@ -51,6 +52,23 @@ class Described(Structure):
         features = data.features(shapes.flat(self, x), self._inputs, "x", self.dtype)
         outputs = self._built(features.shape[1]).activations(Data(features))
         return [outputs[place] for place in self._places]
+
+    def export(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """Write the model for others to use, in the format that the file's ending names, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            "m.onnx" for ONNX Runtime and the like, "m.c" for C99, with m.h beside it, "m.keras" for Keras 3,
+            "m.fastnn" as `save`.
+        **options
+            Of ``export`` of `fastnn.onnx`, `fastnn.c` or `fastnn.keras`, which say what is raised.
+        """
+        formats.named(path, formats.WRITERS).export(self, path, **options)
+
+    def to_torch(self) -> Any:
+        """A ``torch.nn.Sequential`` of the same layers and weights; see `fastnn.torch.to_module`."""
+        return formats.module("fastnn.torch").to_module(self)
 
     @property
     def weights(self) -> list[Weight]:

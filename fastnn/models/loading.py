@@ -10,6 +10,7 @@ from fastnn.engine import BACKENDS
 from fastnn.errors import ModelFileError
 from fastnn.files import model_file
 from fastnn.names import custom_object_scope, lookup
+from . import formats
 from .saving import rebuilt
 from .sequential import Sequential
 
@@ -21,7 +22,10 @@ def load_model(
     threads: int | None = None,
     custom_objects: Mapping[str, Any] | None = None,
 ) -> Sequential:
-    """Read a model that ``save`` wrote: ready to predict, and to train on where it was compiled.
+    """Read a model that ``save`` wrote, or ONNX ("m.onnx") or Keras 3 ("m.keras"): ready to predict.
+
+    It is ready to train on, too, where it was compiled.  See `fastnn.onnx.load` and `fastnn.keras.load` for what is
+    read of other formats.
 
     Parameters
     ----------
@@ -39,6 +43,11 @@ def load_model(
         Not a model file, truncated, corrupt, or of a newer format.
     """
     lookup(backend, ["auto", *BACKENDS], "backend")
+    if formats.ending(path) in formats.READERS and not model_file.is_ours(path):
+        found: Sequential = formats.named(path, formats.READERS).load(
+            path, backend=backend, threads=threads, custom_objects=custom_objects
+        )
+        return found
     document, arrays = model_file.load(path)
     scope = custom_object_scope(custom_objects)
     try:

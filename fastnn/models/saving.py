@@ -18,6 +18,7 @@ from fastnn.files import tensors
 from fastnn.files.schema import COUNT, Each, Optional, check
 from fastnn.names import CustomObject, deserialize, lookup, serialize
 from fastnn.typing import Array
+from . import formats
 
 if TYPE_CHECKING:
     from .sequential import Sequential
@@ -132,8 +133,16 @@ def rebuilt(
     return model
 
 
+def export(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """Write the model's own file."""
+    model.save(path)
+
+
 def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
-    """Write the weights to a file in the safetensors format."""
+    """Write the weights to a file, in the safetensors format unless its ending names another."""
+    if formats.ending(path) in formats.WEIGHTS:
+        formats.named(path, formats.WEIGHTS).save_weights(model, path)
+        return
     arrays = dict(zip(model._weight_shapes(), model.get_weights(), strict=True))
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise FloatingPointError(NOT_FINITE)
@@ -144,6 +153,9 @@ def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
 def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     """Set the weights to those of a file that `save_weights` wrote, all or none."""
     model._built()
+    if formats.ending(path) in formats.WEIGHTS:
+        formats.named(path, formats.WEIGHTS).load_weights(model, path)
+        return
     names = list(model._weight_shapes())
     arrays = tensors.load(path)
     try:

@@ -342,13 +342,14 @@ class Sequential(Compiled):
         self.metadata = document["metadata"]
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Write the weights alone, in the safetensors format, whole or not at all; it takes the package safetensors.
+        """Write the weights alone, whole or not at all: in the safetensors format, which takes that package.
 
         Parameters
         ----------
         path : path
             "model.safetensors".  Its tensors are named "dense/kernel", "dense/bias", "dense_1/kernel", ...: the names
-            that Keras gives, kernels (inputs, units).  Their SHA-256 are among its metadata.
+            that Keras gives, kernels (inputs, units).  Their SHA-256 are among its metadata.  "m.weights.h5" is
+            Keras's own format (extra ``keras``), "m.pt" a state dict of PyTorch's (``torch``).
 
         Raises
         ------
@@ -360,7 +361,7 @@ class Sequential(Compiled):
         saving.save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Read weights from a file in the safetensors format, all or none, by the names that `save_weights` gives.
+        """Read weights from a file of one of the formats of `save_weights`, all or none.
 
         Raises
         ------

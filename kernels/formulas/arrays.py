@@ -40,6 +40,8 @@ def fma(a: Array, b: Array | float, c: Array | float) -> Array:
 
 def normal_tail(x: Array) -> Array:
     """erfc(x / sqrt(2)): twice the chance that a normal variable exceeds x."""
+    if not isinstance(x, np.ndarray):
+        return x.normal_tail()  # a symbol, of whom asks what a formula is made of
     exact = x.astype(np.longdouble) * np.sqrt(np.longdouble(0.5))
     near = exact.astype(float)
     slope = -2.0 / math.sqrt(math.pi) * np.exp(-near * near)  # what rounding the argument lost is worth

@@ -72,6 +72,7 @@ def test_keras_s_files_are_known(tmp_path):
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
         archive.writestr("config.json", "{}")
         archive.writestr("model.weights.h5", "weights")
-    for name in ("model.h5", "model.keras"):
-        with pytest.raises(fastnn.ModelFileError, match=r"is a file of Keras.s; .*set_weights"):
+    (tmp_path / "model.keras").rename(tmp_path / "model.zip")
+    for name, wanted in {"model.h5": "load_weights", "model.zip": "ends in .keras"}.items():
+        with pytest.raises(fastnn.ModelFileError, match=f"is a file of Keras's.*; wants .*{wanted}"):
             fastnn.load_model(tmp_path / name)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 ORDER = [
     ["__main__"],
     ["cli"],
+    ["c", "keras", "onnx", "torch"],
     ["learn", "sklearn"],
     ["models"],
     ["distribution"],

@@ -1,0 +1,15 @@
+"""Models as ONNX files, out and in: `export` for ONNX Runtime and any server that reads ONNX, `load` for training on.
+
+It takes the package onnx (extra ``onnx``); to run what is written takes ONNX Runtime, or any other reader.
+"""
+
+from fastnn.extras import require
+from fastnn.names import publish
+
+require("onnx", "onnx")
+
+from .writing import export  # noqa: E402
+
+__all__ = ["export"]
+
+publish(__name__)
