@@ -42,12 +42,15 @@ def _write(graph: Graph, x: str, operation: Operation, width: int) -> str:
                     x = graph.add(operator, x, graph.constant(numbers, operator.lower()))
             return x
         case BatchNorm(mean, variance, gamma, beta, epsilon):
-            scaled = [_or(gamma, 1, width), _or(beta, 0, width), mean, variance]
+            kept = float(np.float32(epsilon))  # all that an attribute has room for
+            scaled = [_or(gamma, 1, width), _or(beta, 0, width), mean, variance + (epsilon - kept)]
             names = ("gamma", "beta", "mean", "variance")
             constants = [graph.constant(numbers, name) for numbers, name in zip(scaled, names, strict=True)]
-            return str(graph.add("BatchNormalization", x, *constants, epsilon=epsilon))
+            return str(graph.add("BatchNormalization", x, *constants, epsilon=kept))
         case LayerNorm(gamma, beta, epsilon):
             scale, shift = graph.constant(_or(gamma, 1, width), "gamma"), graph.constant(_or(beta, 0, width), "beta")
+            if graph.double:
+                return str(graph.add("Add", graph.add("Mul", _normalized(graph, x, epsilon), scale), shift))
             return str(graph.add("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon))
         case Rectifier():
             return _rectified(graph, x, operation)
@@ -62,6 +65,13 @@ def _rectified(graph: Graph, x: str, found: Rectifier) -> str:
     above = x if math.isinf(found.limit) else graph.add("Min", x, graph.constant(found.limit))
     below = graph.add("Mul", slope, graph.add("Sub", x, threshold))
     return str(graph.add("Where", graph.add("Greater", x, threshold), above, below))
+
+
+def _normalized(graph: Graph, x: str, epsilon: float) -> str:
+    """Each row less its mean, divided by its deviation, with an epsilon that is not rounded to float32."""
+    centered = graph.add("Sub", x, graph.add("ReduceMean", x, axes=[-1], keepdims=1))
+    variance = graph.add("ReduceMean", graph.add("Mul", centered, centered), axes=[-1], keepdims=1)
+    return str(graph.add("Div", centered, graph.add("Sqrt", graph.add("Add", variance, graph.constant(epsilon)))))
 
 
 def _or(numbers: Array | None, value: float, width: int) -> Array:
