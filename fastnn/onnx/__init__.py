@@ -8,8 +8,9 @@ from fastnn.names import publish
 
 require("onnx", "onnx")
 
+from .reading import load  # noqa: E402
 from .writing import export  # noqa: E402
 
-__all__ = ["export"]
+__all__ = ["export", "load"]
 
 publish(__name__)
