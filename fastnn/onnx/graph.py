@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from onnx.defs import onnx_ml_opset_version
 
 from fastnn.version import VERSION
 
@@ -33,10 +32,11 @@ class Graph:
 
     def __init__(self, dtype: str) -> None:
         self.dtype = np.dtype(dtype)
-        self.opset, self.uses_ml = OPSET, False
+        self.opset, self.ml_opset = OPSET, 0
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[bytes, onnx.TensorProto] = {}
         self._counts: Counter[str] = Counter()
+        self._taken: set[str] = set()
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
 
@@ -46,7 +46,8 @@ class Graph:
         return self.dtype == np.float64
 
     def input(self, name: str, dtype: Any, shape: tuple[int, ...]) -> str:
-        """An input of the graph, rows of a shape: (batch, *shape)."""
+        """An input of the graph, rows of a shape: (batch, *shape); to be named before any node or constant."""
+        self._taken.add(name)
         self._inputs.append(_value(name, dtype, shape))
         return name
 
@@ -67,10 +68,14 @@ class Graph:
         self._nodes.append(helper.make_node(operator, inputs, names, name=names[0], **attributes))
         return names[0] if outputs == 1 else names
 
-    def add_ml(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
-        """A node of ONNX-ML, which is for estimators."""
-        self.uses_ml = True
-        return self.add(operator, *inputs, outputs=outputs, domain="ai.onnx.ml", **attributes)
+    def add_ml(self, operator: str, *inputs: str, since: int = ML_OPSET, **attributes: Any) -> Any:
+        """A node of ONNX-ML, which is for estimators, and the version of ONNX-ML that brought it."""
+        self.ml_opset = max(self.ml_opset, since)
+        return self.add(operator, *inputs, domain="ai.onnx.ml", **attributes)
+
+    def cast(self, x: str, dtype: Any) -> str:
+        """A node that converts x."""
+        return str(self.add("Cast", x, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype))))
 
     def constant(self, value: Any, name: str = "constant", dtype: Any = None) -> str:
         """Numbers, of the network's dtype unless another is given, or texts; equal ones are kept once."""
@@ -85,8 +90,8 @@ class Graph:
     def model(self, metadata: Mapping[str, str], description: str = "") -> onnx.ModelProto:
         """The model, checked."""
         opsets = [helper.make_opsetid("", self.opset)]
-        if self.uses_ml:
-            opsets.append(helper.make_opsetid("ai.onnx.ml", min(ML_OPSET, onnx_ml_opset_version())))
+        if self.ml_opset:
+            opsets.append(helper.make_opsetid("ai.onnx.ml", self.ml_opset))
         graph = helper.make_graph(
             self._nodes, "fastnn", self._inputs, self._outputs, initializer=list(self._constants.values())
         )
@@ -104,8 +109,12 @@ class Graph:
 
     def _named(self, stem: str) -> str:
         """A name that nothing else has."""
-        self._counts[stem] += 1
-        return stem if self._counts[stem] == 1 else f"{stem}_{self._counts[stem] - 1}"
+        name = stem
+        while name in self._taken:
+            self._counts[stem] += 1
+            name = f"{stem}_{self._counts[stem]}"
+        self._taken.add(name)
+        return name
 
     def _rename(self, old: str, new: str) -> None:
         for node in self._nodes:

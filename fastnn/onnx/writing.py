@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import Any
 
 from fastnn.files.atomic import replacing
@@ -22,14 +23,20 @@ def export(model: Any, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    model : Sequential
-        Its input is called "input", (batch, inputs), its output "output", (batch, units), both of the model's dtype.
+    model : Sequential, or an estimator of `fastnn.sklearn`
+        A model's input is called "input", (batch, inputs), its output "output", (batch, units), both of its dtype.
+
+        An estimator's is called "X"; of a tabular one there is an input for each column, (batch, 1), which has the
+        column's name: float64 for numbers, where NaN is missing, strings for texts, where "" is missing, int64 for
+        dates, microseconds since 1970.  A classifier's outputs are "label", (batch,), and "probabilities", (batch,
+        classes); a regressor's is "variable", (batch, outputs).
     path : path
 
     Raises
     ------
     ValueError
-        The model is not built, or has an activation of the user's own.
+        The model is not built, or has an activation of the user's own; labels are neither numbers nor texts; a column
+        has components of its texts.
     FloatingPointError
         A weight is NaN or infinite.
     OSError
@@ -48,7 +55,11 @@ def export(model: Any, path: str | os.PathLike[str]) -> None:
 def converted(model: Any) -> Any:
     """The model as an ``onnx.ModelProto``."""
     if not isinstance(model, Sequential):
-        raise TypeError(f"model got {type(model).__name__}; wants a Sequential")
+        if "fastnn.sklearn" in sys.modules:  # without which there is no estimator
+            from . import estimators
+
+            return estimators.converted(model)
+        raise TypeError(f"model got {type(model).__name__}; wants a Sequential, or an estimator of fastnn.sklearn")
     found = chain(model)
     graph = Graph(found.dtype)
     x = graph.input("input", graph.dtype, found.input_shape)
