@@ -22,6 +22,7 @@ BENCHMARKS = {
     "calls": ("calls", "train_on_batch, predictions, a fit of one step: beside those of another checkout, by turns"),
     "parts": ("parts", "forward, backprop, update, step, training and predict, in pytest-benchmark's own tables"),
     "predict": ("predict", "predicting a batch, 10,000 rows and one row, beside PyTorch and ONNX Runtime"),
+    "serving": ("serving", "an endpoint of FastAPI that predicts a row, asked by 1, 4 and 16 clients"),
     "peak": ("peak", "training steps beside the rate at which the processors multiply and add"),
     "threads": ("threads", "the chosen number of threads beside each forced one"),
     "scaling": (
@@ -78,6 +79,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "units": {"type": int, "help": "of the hidden layer"},
     "alone": {"help": "without peers"},
     "seeds": {"type": int},
+    "inputs": {"type": int, "help": "of the network"},
+    "clients": {"type": words, "help": "numbers of clients that ask at once, separated by commas"},
     "ensemble": {"type": int, "nargs": "*", "help": "sizes of ensembles to measure too"},
 }
 

@@ -1,5 +1,6 @@
 """The examples of the README and of the pages for newcomers run as they stand; what these say of names is true."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -12,6 +13,9 @@ PRINTED = {
     "README.md": ["", "0.9", "0.9", "[2.9]", "[0.619", "[["],
     "docs/from-sklearn.md": ["True True", "True True", "['yes']", "True True"],
     "docs/from-keras.md": ["True True", "True"],
+    "docs/onnx.md": ["True", "['silu', 'linear']"],
+    "docs/format.md": ["True"],
+    "docs/deploy.md": ["3 True", "True", "True"],
 }
 
 
@@ -29,13 +33,37 @@ def examples(page):
 @pytest.mark.parametrize(("page", "number"), [(page, n) for page, lines in PRINTED.items() for n in range(len(lines))])
 def test_example_runs(page, number, tmp_path, monkeypatch, capsys):
     example = examples(page)[number]
-    if "sklearn" in example:
-        pytest.importorskip("sklearn")
-    if "pandas" in example:
-        pytest.importorskip("pandas")
+    for package in ("sklearn", "pandas", "onnxruntime", "fastapi", "torch", "keras"):
+        if re.search(rf"^(import|from) {package}\b", example, re.MULTILINE):
+            pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     exec(compile(example, page, "exec"), {"__name__": "readme"})
     assert PRINTED[page][number] in capsys.readouterr().out
+
+
+def test_the_service_answers_over_http(tmp_path, monkeypatch):
+    pytest.importorskip("fastapi")
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "service"}
+    exec(compile(examples("docs/deploy.md")[0], "docs/deploy.md", "exec"), names)
+    for body, status in ((b'{"values": [1, 2, 3, 4]}', 200), (b'{"values": [1, 2, 3]}', 422), (b"{", 422)):
+        assert asyncio.run(posted(names["app"], "/predict", body)) == status
+
+
+async def posted(app, path, body):
+    """The status of an ASGI application's answer."""
+    answers = []
+
+    async def receive():
+        return {"type": "http.request", "body": body}
+
+    async def send(message):
+        answers.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b"", "root_path": ""}
+    await app(scope | {"http_version": "1.1", "scheme": "http", "server": ("x", 80), "client": ("y", 1)}, receive, send)
+    return answers[0]["status"]
 
 
 @pytest.mark.parametrize("page", PRINTED)
