@@ -53,7 +53,7 @@ class Described(Structure):
         outputs = self._built(features.shape[1]).activations(Data(features))
         return [outputs[place] for place in self._places]
 
-    def export(self, path: str | os.PathLike[str], **options: Any) -> None:
+    def export(self, path: str | os.PathLike[str], **options: Any) -> Any:
         """Write the model for others to use, in the format that the file's ending names, whole or not at all.
 
         Parameters
@@ -63,8 +63,12 @@ class Described(Structure):
             "m.fastnn" as `save`.
         **options
             Of ``export`` of `fastnn.onnx`, `fastnn.c` or `fastnn.keras`, which say what is raised.
+
+        Returns
+        -------
+        What that returns: a `fastnn.c.Report` of C, None of others.
         """
-        formats.named(path, formats.WRITERS).export(self, path, **options)
+        return formats.named(path, formats.WRITERS).export(self, path, **options)
 
     def to_torch(self) -> Any:
         """A ``torch.nn.Sequential`` of the same layers and weights; see `fastnn.torch.to_module`."""
