@@ -1,0 +1,224 @@
+"""Modules of PyTorch come in and go out: outputs, names, dtypes and what is trained are theirs; the rest is refused."""
+
+import collections
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from torch import nn
+
+import fastnn
+import fastnn.torch
+from fastnn import layers
+
+ACTIVATIONS = [
+    *(nn.Identity(), nn.ReLU(), nn.Sigmoid(), nn.Tanh(), nn.SELU(), nn.SiLU(), nn.Mish(), nn.ReLU6(), nn.Softsign()),
+    *(nn.Hardsigmoid(), nn.Hardswish(), nn.LogSigmoid(), nn.LeakyReLU(0.1), nn.ELU(0.7), nn.CELU(0.6)),
+    *(nn.Softshrink(0.3), nn.Hardshrink(0.3), nn.Softplus(), nn.GELU(), nn.Hardtanh(), nn.Hardtanh(0.0, 3.0)),
+    *(nn.Threshold(0.2, 0.0), nn.PReLU(5), nn.Dropout(0.2), nn.AlphaDropout(0.1), nn.BatchNorm1d(5, 1e-3, 0.3)),
+    *(nn.BatchNorm1d(5, affine=False), nn.LayerNorm(5), nn.LayerNorm(5, bias=False), nn.LayerNorm(5, 1e-3, False)),
+]
+
+
+def used(*parts, dtype=torch.float64, inputs=4):
+    """A module that has seen some batches in training, so that its statistics are not those of the beginning."""
+    torch.manual_seed(3)
+    module = nn.Sequential(*parts).to(dtype).train()
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, -0.7, 0.9)
+    for _ in range(3):
+        module(3 * torch.randn(16, inputs, dtype=dtype))
+    return module.eval()
+
+
+def assert_same_state(one, other):
+    assert list(one.state_dict()) == list(other.state_dict())
+    for name, tensor in one.state_dict().items():
+        found = other.state_dict()[name]
+        assert torch.equal(tensor, found), name
+        assert (tensor.dtype, tensor.shape) == (found.dtype, found.shape), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
+def test_predicts_as_the_module_does_and_goes_back_as_it_was(activation, dtype):
+    module = used(nn.Linear(4, 5), activation, nn.Sequential(nn.Linear(5, 3, bias=False), nn.Softmax(-1)), dtype=dtype)
+    model = fastnn.torch.from_module(module)
+    x = 9 * torch.randn(60, 4, dtype=dtype)
+    wanted = module(x).detach().numpy()
+    assert f"torch.{model.dtype}" == str(dtype)
+    np.testing.assert_allclose(model.predict(x.numpy()), wanted, rtol=0, atol=1e-6 if dtype == torch.float32 else 1e-8)
+    back = model.to_torch()
+    assert_same_state(module, back)
+    assert [type(child) for child in back.modules()] == [type(child) for child in module.modules()]
+    np.testing.assert_allclose(back(x).detach().numpy(), wanted, rtol=0, atol=1e-8)
+    assert_same_state(back, fastnn.torch.from_module(back).to_torch())
+
+
+def test_names_of_children_are_those_of_layers():
+    parts = {
+        "body": nn.Sequential(collections.OrderedDict(first=nn.Linear(3, 4), act=nn.ReLU())),
+        "head": nn.Linear(4, 2),
+    }
+    module = nn.Sequential(collections.OrderedDict(parts))
+    model = fastnn.torch.from_module(module)
+    assert [layer.name for layer in model.layers] == ["body", "head"]
+    assert model.weights[0].path == "first/kernel"
+    assert_same_state(module, model.to_torch())
+
+
+def test_one_activation_may_stand_in_several_places():
+    act = nn.Tanh()
+    module = nn.Sequential(nn.Linear(3, 4), act, nn.Linear(4, 2), act)
+    x = torch.randn(5, 3)
+    np.testing.assert_allclose(fastnn.torch.from_module(module).predict(x), module(x).detach(), atol=1e-6)
+
+
+def test_shapes():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 6), nn.Unflatten(1, (2, 3)))
+    x = torch.randn(5, 3, 4)
+    for model in (fastnn.torch.from_module(module), fastnn.torch.from_module(module, input_shape=(3, 4))):
+        np.testing.assert_allclose(model.predict(x), module(x).detach(), atol=1e-6)
+        np.testing.assert_allclose(model.to_torch()(x).detach(), module(x).detach(), atol=1e-6)
+    model = fastnn.Sequential([layers.Input((2, 6)), layers.Reshape((-1, 4)), layers.Flatten(), layers.Dense(1)])
+    x = np.ones((3, 2, 6), "float32")
+    np.testing.assert_allclose(model.to_torch()(torch.from_numpy(x)).detach(), model.predict(x), atol=1e-6)
+
+
+def test_what_is_not_trained():
+    module = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 4), nn.PReLU(4), nn.Linear(4, 1)).double()
+    frozen = {"0.weight", "0.bias", "2.bias", "4.weight"}
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name not in frozen)
+    model = fastnn.torch.from_module(module)
+    before = model.to_torch().state_dict()
+    model.compile("sgd", "mse", dtype="float64")
+    model.fit(np.random.default_rng(0).normal(size=(20, 3)), np.ones(20), verbose=0)
+    back = model.to_torch()
+    assert {name for name, p in back.named_parameters() if not p.requires_grad} == frozen
+    assert {name for name, tensor in back.state_dict().items() if torch.equal(tensor, before[name])} == frozen
+
+
+def test_frozen_batch_normalisation():
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    module[1].requires_grad_(False)
+    with pytest.warns(UserWarning, match="'1': a BatchNorm1d that is not trained"):
+        fastnn.torch.from_module(module)
+    assert not fastnn.torch.from_module(module.eval()).layers[1].trainable
+
+
+def test_keras_like_models_go_out():
+    parts = [
+        layers.Dense(5, "relu"),
+        layers.Dense(5, "relu"),
+        layers.BatchNormalization(scale=False),
+        layers.Dropout(0.5),
+    ]
+    parts += [layers.LayerNormalization(scale=False), layers.ReLU(4.0), layers.Dense(2, "softmax", use_bias=False)]
+    model = fastnn.Sequential([layers.Input((3,)), *parts], seed=0)
+    module = model.to_torch()
+    x = np.random.default_rng(0).normal(size=(7, 3)).astype("float32")
+    np.testing.assert_allclose(module(torch.from_numpy(x)).detach(), model.predict(x), atol=1e-6)
+    assert list(module.state_dict())[:2] == ["dense.weight", "dense.bias"]
+    assert not module.batch_normalization.weight.requires_grad
+    assert module.batch_normalization.bias.requires_grad
+    again = fastnn.torch.from_module(module)
+    np.testing.assert_allclose(again.predict(x), model.predict(x), atol=1e-6)
+    assert not again.get_layer("batch_normalization").scale
+    assert not again.get_layer("layer_normalization").scale
+
+
+def test_the_generator_of_torch_is_left_alone():
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    fastnn.Sequential([layers.Input((3,)), layers.Dense(2)]).to_torch()
+    assert torch.equal(torch.rand(3), wanted)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2, 1))
+
+
+class Doubled(nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+def tied():
+    first, second = nn.Linear(3, 3), nn.Linear(3, 3)
+    second.weight = first.weight
+    return nn.Sequential(first, second)
+
+
+def hooked():
+    module = nn.Sequential(nn.Linear(3, 3))
+    module[0].register_forward_hook(lambda *_: None)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("module", "kind", "said"),
+    [
+        (Net(), TypeError, "a Net; wants an nn.Sequential: pass module.net"),
+        (nn.Linear(2, 1), TypeError, r"nn.Sequential\(Linear"),
+        (3, TypeError, "module got int"),
+        (nn.Sequential(nn.ReLU()), ValueError, "wants input_shape"),
+        (nn.Sequential(), ValueError, "got no layers"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Conv2d(1, 1, 1))), ValueError, r"'1.0': Conv2d, which fastnn"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Linear(4, 1)), ValueError, "'1': Linear, which takes 4 values; wants 3"),
+        (nn.Sequential(nn.Linear(2, 3), nn.LogSoftmax(-1)), ValueError, "'1': LogSoftmax.*from_logits"),
+        (
+            nn.Sequential(nn.Linear(2, 3), nn.Softmax(-1), nn.Linear(3, 1)),
+            ValueError,
+            "'2': Linear, behind the softmax",
+        ),
+        (nn.Sequential(nn.Linear(2, 3), nn.Softmax(0)), ValueError, "dim=0"),
+        (nn.Sequential(nn.Linear(2, 3), nn.PReLU()), ValueError, r"'1': PReLU, .*wants nn.PReLU\(3, init"),
+        (nn.Sequential(nn.Linear(2, 3), nn.GELU("tanh")), ValueError, "approximate='tanh'; wants 'none'"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Softplus(2.0)), ValueError, "beta=2.0"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Hardtanh(-2, 2)), ValueError, "min_val=-2"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Dropout(1.0)), ValueError, "'1': Dropout, rate got 1.0"),
+        (nn.Sequential(nn.BatchNorm1d(3, track_running_stats=False)), ValueError, "track_running_stats"),
+        (nn.Sequential(nn.BatchNorm1d(3, momentum=None)), ValueError, "momentum=None"),
+        (nn.Sequential(nn.Linear(2, 3)).half(), ValueError, "'0.weight' is of torch.float16; wants float32 or float64"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1).double()), ValueError, "'1.weight' is of torch.float64"),
+        (nn.Sequential(nn.Linear(2, 3, device="meta")), ValueError, "has no values yet"),
+        (nn.Sequential(Doubled(2, 3)), ValueError, "'0': Doubled, which fastnn has not"),
+        (tied(), ValueError, "'1.weight' is '0.weight' too"),
+        (hooked(), ValueError, "'0': Linear, which has hooks"),
+    ],
+)
+def test_what_fastnn_has_not_is_refused_by_its_path(module, kind, said):
+    with pytest.raises(kind, match=said):
+        fastnn.torch.from_module(module)
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (layers.Rescaling(0.5), "a Rescaling"),
+        (layers.Scaling(), "a Scaling"),
+        (layers.GaussianNoise(0.1), "a GaussianNoise"),
+        (layers.Dense(3, "squareplus"), "'squareplus'"),
+        (layers.ReLU(3.0, 0.1), "a ReLU with such constants"),
+        (layers.Dense(3, name="a.b"), "a dot"),
+        (layers.Dense(3, name="forward"), "an attribute of nn.Sequential"),
+    ],
+)
+def test_what_pytorch_has_not_is_refused_by_its_name(layer, said):
+    model = fastnn.Sequential([layers.Input((3,)), layer, layers.Dense(1)])
+    with pytest.raises(ValueError, match=said):
+        model.to_torch()
+
+
+def test_a_model_that_is_not_built_is_refused():
+    with pytest.raises(ValueError, match="not built"):
+        fastnn.Sequential([layers.Dense(1)]).to_torch()
+    with pytest.raises(TypeError, match="wants a Sequential"):
+        fastnn.torch.to_module(3)
