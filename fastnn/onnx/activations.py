@@ -65,7 +65,8 @@ def activate(graph: Graph, x: str, name: str, parameter: float) -> str:
     if name in ("relu6", "hard_tanh"):
         low, high = (0.0, 6.0) if name == "relu6" else (-1.0, 1.0)
         return str(graph.add("Clip", x, graph.constant(low), graph.constant(high)))
-    if name in OPERATORS and (name in IN_FLOAT64 or not graph.double):
+    there = name in OPERATORS and OPERATORS[name][2] <= graph.newest
+    if there and (name in IN_FLOAT64 or not graph.double):
         operator, attributes, since = OPERATORS[name]
         constants: dict[str, Any] = attributes(parameter)
         return str(graph.add(operator, x, since=since, **constants))

@@ -46,7 +46,10 @@ def converted(estimator: Any) -> Any:
 def check(estimator: Any) -> None:
     """Refuse what is no estimator of fastnn's, or is not fitted."""
     if not isinstance(estimator, BaseMLP | BaseTabular):
-        raise TypeError(f"model got {type(estimator).__name__}; wants a Sequential, or an estimator of fastnn.sklearn")
+        what = type(estimator).__name__
+        raise TypeError(
+            f"model got {what}; wants a Sequential, or an estimator of fastnn.sklearn; skl2onnx converts pipelines"
+        )
     check_is_fitted(estimator)
     if hasattr(estimator, "_check_there"):  # a linear model, whose weights may have been set
         estimator._check_there("coef", "intercept")
@@ -132,15 +135,17 @@ def _free(name: str, taken: list[str]) -> str:
 # --- What it computes ------------------------------------------------------------------------------------------------
 
 
-def write(graph: Graph, estimator: Any, x: list[str]) -> list[str]:
-    """Add what it computes of `inputs_of`: the names of `outputs_of`."""
+def write(graph: Graph, estimator: Any, x: list[str], labels: Array | None = None) -> list[str]:
+    """Add what it computes of `inputs_of`: the names of `outputs_of`.  ``labels``: others than `labels_of`."""
     if isinstance(estimator, BaseTabular):
         output = _mean(graph, estimator, tables.encode(graph, estimator.encoder_, x))
     else:
         output = network.write(graph, x[0], chain(estimator._network().model))
         if estimator.out_activation_ == "exp":
             output = graph.add("Exp", output)
-    return _classified(graph, estimator, output) if is_classifier(estimator) else [output]
+    if not is_classifier(estimator):
+        return [output]
+    return _classified(graph, estimator, output, labels_of(estimator) if labels is None else labels)
 
 
 def _mean(graph: Graph, estimator: BaseTabular, x: str) -> str:
@@ -156,7 +161,7 @@ def _mean(graph: Graph, estimator: BaseTabular, x: str) -> str:
     return str(graph.add("Add", scaled, graph.constant(estimator._mean, "mean", np.float64)))
 
 
-def _classified(graph: Graph, estimator: Any, output: str) -> list[str]:
+def _classified(graph: Graph, estimator: Any, output: str, labels: Array) -> list[str]:
     """Labels and probabilities of what the networks put out."""
     if is_multilabel(estimator):
         return [graph.cast(graph.add("Greater", output, graph.constant(0.5)), np.int64), output]
@@ -172,5 +177,4 @@ def _classified(graph: Graph, estimator: Any, output: str) -> list[str]:
             over = graph.add("And", over, graph.constant(False, "never", np.bool_))
         index = graph.add("Squeeze", graph.cast(over, np.int64), graph.constant([1], "axes", np.int64))
         probabilities = graph.add("Concat", graph.add("Sub", graph.constant(1.0), output), output, axis=1)
-    labels = labels_of(estimator)
     return [graph.add("Gather", graph.constant(labels, "classes", labels.dtype), index), probabilities]

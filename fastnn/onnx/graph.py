@@ -28,11 +28,15 @@ class Graph:
         That of the network's numbers.
     opset : int
         The version of the operators that the graph needs.
+    newest : int
+        The version that they may have.
     """
+
+    newest = max(IR_OF_OPSET)
 
     def __init__(self, dtype: str) -> None:
         self.dtype = np.dtype(dtype)
-        self.opset, self.ml_opset = OPSET, 0
+        self.opset, self.uses_ml = OPSET, False
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[bytes, onnx.TensorProto] = {}
         self._counts: Counter[str] = Counter()
@@ -68,10 +72,10 @@ class Graph:
         self._nodes.append(helper.make_node(operator, inputs, names, name=names[0], **attributes))
         return names[0] if outputs == 1 else names
 
-    def add_ml(self, operator: str, *inputs: str, since: int = ML_OPSET, **attributes: Any) -> Any:
-        """A node of ONNX-ML, which is for estimators, and the version of ONNX-ML that brought it."""
-        self.ml_opset = max(self.ml_opset, since)
-        return self.add(operator, *inputs, domain="ai.onnx.ml", **attributes)
+    def add_ml(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+        """A node of ONNX-ML, which is for estimators."""
+        self.uses_ml = True
+        return self.add(operator, *inputs, outputs=outputs, domain="ai.onnx.ml", **attributes)
 
     def cast(self, x: str, dtype: Any) -> str:
         """A node that converts x."""
@@ -90,8 +94,8 @@ class Graph:
     def model(self, metadata: Mapping[str, str], description: str = "") -> onnx.ModelProto:
         """The model, checked."""
         opsets = [helper.make_opsetid("", self.opset)]
-        if self.ml_opset:
-            opsets.append(helper.make_opsetid("ai.onnx.ml", self.ml_opset))
+        if self.uses_ml:
+            opsets.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
         graph = helper.make_graph(
             self._nodes, "fastnn", self._inputs, self._outputs, initializer=list(self._constants.values())
         )

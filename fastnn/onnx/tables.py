@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from onnx import numpy_helper
 
 from fastnn.sklearn.cells import MISSING
 from fastnn.sklearn.columns import STRAIGHT, Categories, ColumnEncoder, Dates, Numbers, TableEncoder
@@ -204,19 +203,28 @@ def _index(graph: Graph, column: Categories, x: str) -> str:
     """The place of each row's category; -1 for what fit did not see, or the last place of many."""
     unseen = column.width - 1 if column.many and not column.binary else -1
     given = input_of(column)
-    if given.dtype is str:
-        keys = {text.removeprefix(MISSING): place for text, place in column.places.items() if text != MISSING}
-        if MISSING in column.places:
-            keys = {given.missing: column.places[MISSING], MISSING: column.places[MISSING]} | keys
-        options: dict[str, Any] = {"keys_strings": list(keys), "values_int64s": list(keys.values())}
-        return str(graph.add_ml("LabelEncoder", x, default_int64=unseen, **options))
-    tensors = {
-        "keys_tensor": np.array(_keys(column)),
-        "values_tensor": np.array(list(column.places.values()), np.int64),
-        "default_tensor": np.array([unseen], np.int64),
-    }
-    attributes: dict[str, Any] = {name: numpy_helper.from_array(each) for name, each in tensors.items()}
-    return str(graph.add_ml("LabelEncoder", x, since=4, **attributes))
+    if given.dtype is not str:
+        return _index_of_number(graph, column, x, unseen)
+    keys = {text.removeprefix(MISSING): place for text, place in column.places.items() if text != MISSING}
+    if MISSING in column.places:
+        keys = {given.missing: column.places[MISSING], MISSING: column.places[MISSING]} | keys
+    options: dict[str, Any] = {"keys_strings": list(keys), "values_int64s": list(keys.values())}
+    return str(graph.add_ml("LabelEncoder", x, default_int64=unseen, **options))
+
+
+def _index_of_number(graph: Graph, column: Categories, x: str, unseen: int) -> str:
+    """The same of categories that are numbers, each of which is compared."""
+    keys, places = np.array(_keys(column)), np.array(list(column.places.values()))
+    there = ~np.isnan(keys)
+    same = graph.add("Equal", x, graph.constant(keys[there], "numbers", np.float64))
+    beyond = graph.constant(places[there] - unseen, "places", np.int64)
+    found = graph.add("Where", same, beyond, graph.constant(0, "number", np.int64))
+    found = graph.add("ReduceSum", found, graph.constant([1], "axes", np.int64), keepdims=1)  # at most one is not 0
+    found = graph.add("Add", found, graph.constant(unseen, "number", np.int64))
+    if there.all():
+        return str(found)
+    missing = graph.constant(column.places[MISSING], "number", np.int64)
+    return str(graph.add("Where", graph.add("IsNaN", x), missing, found))
 
 
 def _keys(column: Categories) -> list[float]:
