@@ -13,11 +13,12 @@ from fastnn.names import publish
 require("sklearn", "sklearn")
 
 from .classifier import MLPClassifier  # noqa: E402
+from .exchange import from_sklearn, to_sklearn  # noqa: E402
 from .linear import LinearRegression, LogisticRegression  # noqa: E402
 from .regressor import MLPRegressor  # noqa: E402
 from .tabular import TabularClassifier, TabularRegressor  # noqa: E402
 
 __all__ = ["LinearRegression", "LogisticRegression", "MLPClassifier", "MLPRegressor", "TabularClassifier"]
-__all__ += ["TabularRegressor"]
+__all__ += ["TabularRegressor", "from_sklearn", "to_sklearn"]
 
 publish(__name__)
