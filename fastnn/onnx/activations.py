@@ -60,7 +60,7 @@ WORDS = {
 
 def activate(graph: Graph, x: str, name: str, parameter: float) -> str:
     """Add an activation of what x names; the name of what comes out."""
-    if name == "silu":  # the pattern that readers know
+    if name == "silu" and not graph.double:  # the pattern that readers know, and ONNX Runtime 1.20 of float32 alone
         return str(graph.add("Mul", x, graph.add("Sigmoid", x)))
     if name in ("relu6", "hard_tanh"):
         low, high = (0.0, 6.0) if name == "relu6" else (-1.0, 1.0)

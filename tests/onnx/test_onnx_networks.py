@@ -61,6 +61,8 @@ def test_every_activation(name, dtype, tmp_path):
     made = assert_same(built([Input((5,)), *hidden, Dense(4, name)], dtype), scaled, tmp_path)
     wanted = {"gelu": (20, 9), "mish": (18, 8)}.get(name, (17, 8)) if dtype == "float32" else (17, 8)
     assert (made.opset_import[0].version, made.ir_version) == wanted
+    if (name, dtype) == ("silu", "float64"):  # which ONNX Runtime 1.20 would fuse, and then has no kernel for
+        assert "Sigmoid" not in {node.op_type for node in made.graph.node}
 
 
 PARAMETERS = {"leaky_relu": 0.05, "elu": 0.7, "celu": 0.6, "squareplus": 2.5, "soft_shrink": 0.2, "hard_shrink": 1.5}
