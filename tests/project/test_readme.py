@@ -11,11 +11,12 @@ import fastnn
 HERE = Path(__file__).resolve().parent.parent.parent
 PRINTED = {
     "README.md": ["", "0.9", "0.9", "[2.9]", "[0.619", "[["],
-    "docs/from-sklearn.md": ["True True", "True True", "['yes']", "True True"],
+    "docs/from-sklearn.md": ["True True", "True True", "['yes']", "True True", "True True"],
     "docs/from-keras.md": ["True True", "True"],
     "docs/onnx.md": ["True", "['silu', 'linear']"],
     "docs/format.md": ["True"],
     "docs/deploy.md": ["3 True", "True", "True"],
+    "docs/pytorch.md": ["['0.weight', '0.bias'] True", "True"],
 }
 
 
