@@ -110,7 +110,7 @@ def read(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter
     trained = {name: p for name, p in parameters.items() if id(p) in of and p.requires_grad}
     decays = {float(of[id(p)].get("weight_decay", 0.0)) for p in trained.values()} or {0.0}
     plain = kind.ours is optimizers.SGD and not first["momentum"]  # there both kinds of weight decay are the same
-    decoupled = bool(first.get("decoupled_weight_decay"))
+    decoupled = kind.ours is optimizers.AdamW or bool(first.get("decoupled_weight_decay"))
     if decoupled and len(decays) > 1:
         raise ValueError(f"optimizer got a weight_decay of {sorted(decays)} by group; wants the same in all")
     own = len(decays) == 1 and (plain or decoupled)
@@ -358,10 +358,10 @@ def _put(
     result: torch.optim.Optimizer,
 ) -> None:
     """Write one slot of all trained weights to the state of an optimizer."""
-    engine = model._built()
+    matrices = model._built().parameters.slot_matrices()
     for place in dict.fromkeys(model._places):
         for entry, rows in _rows(model, place):
             parameter = parameters[entry.key]
             if parameter.requires_grad:
-                array = entry.exchanged(engine.parameters.slot_matrices()[slot, place][rows]) * factor
+                array = entry.exchanged(matrices[slot, place][rows]) * factor
                 result.state[parameter][name] = torch.from_numpy(np.array(array, order="C")).to(parameter)

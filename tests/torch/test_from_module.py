@@ -58,6 +58,45 @@ def test_predicts_as_the_module_does_and_goes_back_as_it_was(activation, dtype):
     assert_same_state(back, fastnn.torch.from_module(back).to_torch())
 
 
+def random_chain(rng, width, depth):
+    """Some modules for rows of a width, and what they give."""
+    parts = []
+    for _ in range(rng.integers(1, 5)):
+        kind = rng.integers(7 if depth else 6)
+        if kind < 2:
+            width, before = int(rng.integers(1, 9)), width
+            parts.append(nn.Linear(before, width, bias=bool(kind)))
+        elif kind == 2:
+            known = [each for each in ACTIVATIONS if not list(each.children()) and not list(each.parameters())]
+            found = known[rng.integers(len(known))]
+            parts.append(nn.Tanh() if isinstance(found, nn.BatchNorm1d | nn.LayerNorm) else found)
+        elif kind == 3:
+            parts.append(nn.BatchNorm1d(width, affine=bool(rng.integers(2))))
+        elif kind == 4:
+            parts.append(nn.LayerNorm(width, bias=bool(rng.integers(2))))
+        elif kind == 5:
+            parts.append(nn.PReLU(width))
+        else:
+            inner, width = random_chain(rng, width, depth - 1)
+            parts.append(inner)
+    return nn.Sequential(*parts), width
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_chains_of_all_kinds(seed, tmp_path):
+    chain, _ = random_chain(np.random.default_rng(seed), 3, 2)
+    module = used(nn.Linear(5, 3), chain, inputs=5)
+    x = torch.randn(50, 5, dtype=torch.float64)
+    model = fastnn.torch.from_module(module)
+    model.save(tmp_path / "m.fastnn")
+    for each in (model, fastnn.load_model(tmp_path / "m.fastnn")):
+        np.testing.assert_allclose(each.predict(x.numpy()), module(x).detach(), rtol=1e-9, atol=1e-7)
+        back = each.to_torch()
+        torch.testing.assert_close(back(x), module(x), rtol=1e-9, atol=1e-7)
+        assert list(back.state_dict()) == list(module.state_dict())
+    assert_same_state(module, model.to_torch())
+
+
 def test_names_of_children_are_those_of_layers():
     parts = {
         "body": nn.Sequential(collections.OrderedDict(first=nn.Linear(3, 4), act=nn.ReLU())),

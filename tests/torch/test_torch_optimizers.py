@@ -89,6 +89,20 @@ def test_ten_further_steps_are_the_same_in_and_out(name, make, normalised, steps
     assert largest_difference(module.state_dict().values(), back.state_dict().values()) < 10 * bar
 
 
+def test_the_moving_variance_alone_differs_in_training():
+    torch.manual_seed(2)
+    module = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8, momentum=1.0), nn.Tanh(), nn.Linear(8, 3)).double()
+    optimizer = optim.SGD(module.parameters(), 0.1, momentum=0.9)
+    model = fastnn.torch.from_module(module, optimizer=optimizer, loss=nn.CrossEntropyLoss())
+    train(module, optimizer, 10)
+    for _ in range(10):
+        model.train_on_batch(X, LABELS)
+    for name, tensor in model.to_torch().state_dict().items():
+        if name != "1.num_batches_tracked":
+            wanted = module.state_dict()[name] * ((len(X) - 1) / len(X) if name == "1.running_var" else 1)
+            torch.testing.assert_close(tensor, wanted, rtol=1e-10, atol=1e-12)
+
+
 def test_groups_of_parameters():
     module = network()
     groups = [
