@@ -23,6 +23,7 @@ BENCHMARKS = {
     "parts": ("parts", "forward, backprop, update, step, training and predict, in pytest-benchmark's own tables"),
     "predict": ("predict", "predicting a batch, 10,000 rows and one row, beside PyTorch and ONNX Runtime"),
     "serving": ("serving", "an endpoint of FastAPI that predicts a row, asked by 1, 4 and 16 clients"),
+    "c": ("c_code", "one row in exported C, beside emlearn, m2cgen and ONNX Runtime"),
     "peak": ("peak", "training steps beside the rate at which the processors multiply and add"),
     "threads": ("threads", "the chosen number of threads beside each forced one"),
     "scaling": (

@@ -14,8 +14,10 @@ static int32_t {stem}_scaled(int32_t sum, int32_t multiplier, int32_t shift)
     const int64_t product = (int64_t)sum * multiplier;
     const int64_t nudge = product >= 0 ? 1073741824 : -1073741823; /* 2^30, 1 - 2^30 */
     const int32_t high = (int32_t)((product + nudge) / 2147483648);
-    const int32_t half = shift > 0 ? (int32_t)1 << (shift - 1) : 0;
-    return high >= 0 ? (high + half) >> shift : -((half - high) >> shift);
+    const int32_t half = ((int32_t)1 << shift) >> 1;
+    const int32_t sign = high < 0 ? -1 : 0; /* (v ^ sign) - sign is the magnitude of v, and back: no branch */
+    const int32_t magnitude = ((high ^ sign) - sign + half) >> shift;
+    return (magnitude ^ sign) - sign;
 }}"""
 
 QUANTIZED = """\
