@@ -157,8 +157,11 @@ def to_sklearn(estimator: Any, classes: Sequence[Any] | None = None) -> Any:
     if isinstance(estimator, (LogisticRegression, LinearRegression)):
         _give_linear(estimator, made)
         return made
+    estimator._network()  # says what the last activation is, where weights were set and nothing fitted
     made.coefs_ = [np.array(coef, order="C") for coef in estimator.coefs_]
     made.intercepts_ = [np.array(intercept) for intercept in estimator.intercepts_]
+    made.out_activation_ = estimator.out_activation_
+    made.n_layers_, made.n_outputs_ = len(made.coefs_) + 1, made.coefs_[-1].shape[1]
     made._best_coefs, made._best_intercepts = made.coefs_, made.intercepts_  # as behind a fit with early_stopping
     if "_optimizer" in vars(estimator):
         made._optimizer = _given_optimizer(estimator, made)

@@ -275,6 +275,8 @@ def to_optimizer(model: Sequential, module: nn.Module) -> torch.optim.Optimizer:
     """
     if not isinstance(model, Sequential) or model.optimizer is None:
         raise ValueError("model got one that is not compiled; wants one with an optimizer")
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module got {type(module).__name__}; wants what to_module made of the model")
     made, engine = model.optimizer, model._built()
     kind = next((kind for kind in KINDS if type(made) is kind.ours), None)
     if kind is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,10 +11,13 @@ import torch
 from torch import nn
 
 from fastnn import layers
+from fastnn.data import positive_integer
+from fastnn.engine import BACKENDS
 from fastnn.errors import warn
 from fastnn.layers import Layer
 from fastnn.models import Sequential
 from fastnn.models.structure import Structure
+from fastnn.names import lookup
 from fastnn.regularizers import L2
 from fastnn.typing import Array
 from . import activations, optimizers
@@ -69,6 +73,11 @@ def from_module(
         or an option, is none of fastnn's.
     """
     _check_chain(module)
+    lookup(backend, ["auto", *BACKENDS], "backend")
+    if threads is not None:
+        positive_integer(threads, "threads")
+    if not isinstance(optimizer, torch.optim.Optimizer | None):
+        raise TypeError(f"optimizer got {optimizer!r}; wants one of torch.optim: compile takes fastnn's own")
     if (optimizer is None) != (loss is None):
         got, missing = ("loss", "optimizer") if optimizer is None else ("optimizer", "loss")
         raise ValueError(f"{got} got one without the {missing}; wants both, or none: compile takes fastnn's own")
@@ -139,8 +148,12 @@ class _Reader:
         if not parts:
             raise ValueError("module got no layers; wants some")
         if input_shape is not None:
-            parts.insert(0, layers.Input(tuple(input_shape)))
-            self.width = None  # which Input says
+            parts.insert(0, layers.Input(input_shape))
+            if self.width not in (None, width := math.prod(input_shape)):
+                raise ValueError(
+                    f"input_shape got {tuple(input_shape)}, of {width} values; wants {self.width} in a row"
+                )
+            self.width = width
         elif self.width is None:
             raise ValueError("module got no layer that says how many inputs it has; wants input_shape=(inputs,)")
         elif not isinstance(parts[0], layers.Flatten):
@@ -167,6 +180,10 @@ class _Reader:
         kind = next((each for each in kinds if each in KNOWN and type(module).forward is each.forward), None)
         if kind is None:
             raise ValueError(_ADVICE.get(type(module), f"which fastnn has not; wants {_NAMES}"))
+        if hasattr(module, "parametrizations"):
+            raise ValueError(
+                "whose weights are computed of others; wants them fixed: parametrize.remove_parametrizations"
+            )
         if module._forward_hooks or module._forward_pre_hooks:
             raise ValueError("which has hooks; wants one without, for they are Python")
         if self._softmax is not None and kind not in (nn.Dropout, nn.Identity):

@@ -1,5 +1,6 @@
 """Estimators of scikit-learn's own come here and go back, fitted, and train on as they would have there."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -99,6 +100,15 @@ def test_partial_fit_goes_on_where_it_was(kind, settings):
         given.partial_fit(X, y)
         back.partial_fit(X, y)
     assert_alike(given, back, 1e-10)
+
+
+def test_pickles_and_weights_of_ones_own():
+    given = theirs("two").fit(X, TARGETS["two"])
+    made = pickle.loads(pickle.dumps(from_sklearn(given)))
+    assert_alike(given.partial_fit(X, TARGETS["two"]), made.partial_fit(X, TARGETS["two"]), 1e-10)
+    made = ours.MLPRegressor(hidden_layer_sizes=(2,), activation="tanh")
+    made.coefs_, made.intercepts_ = [np.ones((5, 2)), np.ones((2, 1))], [np.zeros(2), np.zeros(1)]
+    np.testing.assert_allclose(to_sklearn(made).predict(X), 2 * np.tanh(X.sum(axis=1)))
 
 
 @pytest.mark.parametrize("settings", [{}, {"solver": "lbfgs"}, {"early_stopping": True}, SETTINGS["adaptive"]])

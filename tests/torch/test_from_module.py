@@ -231,11 +231,29 @@ def hooked():
         (nn.Sequential(Doubled(2, 3)), ValueError, "'0': Doubled, which fastnn has not"),
         (tied(), ValueError, "'1.weight' is '0.weight' too"),
         (hooked(), ValueError, "'0': Linear, which has hooks"),
+        (nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 3))), ValueError, "computed of others"),
+        (nn.Sequential(nn.LazyLinear(3)), ValueError, "has no values yet"),
     ],
 )
 def test_what_fastnn_has_not_is_refused_by_its_path(module, kind, said):
     with pytest.raises(kind, match=said):
         fastnn.torch.from_module(module)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "said"),
+    [
+        ({"backend": "x"}, ValueError, "backend got 'x'"),
+        ({"threads": 0}, ValueError, "threads got 0"),
+        ({"input_shape": (2, 2)}, ValueError, "of 4 values; wants 3"),
+        ({"input_shape": 3}, TypeError, "shape got 3"),
+        ({"optimizer": "adam", "loss": "mse"}, TypeError, "optimizer got 'adam'; wants one of torch.optim"),
+        ({"loss": "mse"}, ValueError, "loss got one without the optimizer"),
+    ],
+)
+def test_arguments_that_cannot_be(options, kind, said):
+    with pytest.raises(kind, match=said):
+        fastnn.torch.from_module(nn.Sequential(nn.Linear(3, 1)), **options)
 
 
 @pytest.mark.parametrize(
