@@ -10,6 +10,7 @@ import click
 from fastnn.callbacks import format_seconds
 from fastnn.distribution import RankError
 from fastnn.version import VERSION
+from .export import export_model
 from .predict import predict_table
 from .started import SharedCommand
 from .tables import CsvOptions, check_folder
@@ -121,6 +122,18 @@ def train(context: click.Context, /, **options: Any) -> None:
 def predict(model_file: Path, data: Path, output: Path, probabilities: bool, **options: Any) -> None:
     """Predict the rows of DATA with a MODEL that `train` saved."""
     predict_table(model_file, data, output, probabilities, _csv(options))
+
+
+@commands.command()
+@click.argument("model_file", metavar="MODEL", type=existing_file)
+@click.argument("output", type=output_file)
+def export(model_file: Path, output: Path) -> None:
+    """Write a MODEL to OUTPUT, in the format that its ending names.
+
+    A model that `train` saved may become .onnx or .c, with all that is done to a table's columns; a network that
+    Sequential.save wrote, or an .onnx or .keras file, may become .onnx, .c, .keras or .fastnn.
+    """
+    export_model(model_file, output)
 
 
 @commands.command()

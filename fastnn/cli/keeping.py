@@ -53,6 +53,11 @@ def load(path: Path) -> tuple[dict[str, Any], Any]:
     return document["table"], estimator
 
 
+def holds_table(path: Path) -> bool:
+    """Whether `save` wrote the file, or `Sequential.save`.  ModelFileError: neither did."""
+    return "table" in model_file.load(path)[0]
+
+
 def _estimators() -> dict[str, type]:
     require("sklearn", "cli")
     from fastnn.sklearn import TabularClassifier, TabularRegressor
