@@ -111,6 +111,11 @@ def _scope(objects: Mapping[str, Any]) -> Iterator[None]:
         _custom_objects.reset(token)
 
 
+def custom_object(name: str) -> Any:
+    """What `custom_object_scope` has under this name; None if nothing."""
+    return (_custom_objects.get() or {}).get(name)
+
+
 class CustomObject(Configurable):
     """An object made of the user's own functions; a file holds only its name, and no code.
 

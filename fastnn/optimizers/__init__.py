@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from fastnn import schedules
 from fastnn.names import publish, resolve
-from .adam import Adam, Adamax, AdamW, Nadam
+from .adam import Adam, Adamax, AdamW, KerasAdam, Nadam
 from .base import Optimizer
 from .rules import LBFGS, SGD, Adadelta, Adagrad, Lion, RMSprop, Rprop
 
 __all__ = ["LBFGS", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Nadam", "Optimizer", "RMSprop", "Rprop"]
-__all__ += ["SGD", "get", "schedules"]
+__all__ += ["SGD", "KerasAdam", "get", "schedules"]
 
-_CLASSES: list[type[Optimizer]] = [SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Nadam, Adamax, Lion, Rprop, LBFGS]
+_CLASSES: list[type[Optimizer]] = [SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, KerasAdam, Nadam, Adamax, Lion]
+_CLASSES += [Rprop, LBFGS]
 _NAMES = {found.__name__.lower(): found for found in _CLASSES}
 
 

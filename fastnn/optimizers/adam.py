@@ -59,6 +59,30 @@ class Adam(_Moments):
         return "amsgrad" if self.amsgrad else "adam"
 
 
+class KerasAdam(Adam):
+    """`Adam` as Keras and scikit-learn compute it: epsilon is added to the root before its correction.
+
+    w <- w - r sqrt(1 - beta_2^k) / (1 - beta_1^k) m / (sqrt(v) + epsilon).  Models that are read of Keras's files are
+    trained on with it; with weight_decay it is Keras's AdamW.
+
+    Parameters
+    ----------
+    learning_rate : float, schedule, or callable
+        At least 0.
+    beta_1, beta_2 : float
+        At least 0, below 1.
+    epsilon : float
+        Above 0.
+    amsgrad : bool
+        The largest v so far takes the place of v in the equation.
+    **options : weight_decay, clipnorm and more; see `Optimizer`
+    """
+
+    @property
+    def row(self) -> str:
+        return f"keras_{super().row}"
+
+
 class AdamW(Adam):
     """`Adam` with decoupled weight decay, Loshchilov and Hutter, 2019: w <- w - r weight_decay w before each update.
 

@@ -31,12 +31,8 @@ class LogPoisson(losses.Loss):
     row: ClassVar[str] = "poisson_from_logarithm"
 
 
-class EarlyEpsilonAdam(optimizers.Adam):
-    """Adam as scikit-learn and Keras have it: epsilon is added to the root before its correction."""
-
-    @property
-    def row(self) -> str:
-        return "keras_adam"
+class EarlyEpsilonAdam(optimizers.KerasAdam):
+    """Adam as scikit-learn has it, by the name that files of estimators have for it."""
 
 
 def activation_of(given: Any) -> activations.Activation:

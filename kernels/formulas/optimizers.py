@@ -199,6 +199,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "adam": Optimizer(adam_prepare, adam_update, ("mean", "variance"), ADAM),
     "keras_adam": Optimizer(keras_adam_prepare, adam_update, ("mean", "variance"), ADAM),
     "amsgrad": Optimizer(adam_prepare, amsgrad_update, ("mean", "variance", "largest"), ADAM),
+    "keras_amsgrad": Optimizer(keras_adam_prepare, amsgrad_update, ("mean", "variance", "largest"), ADAM),
     "nadam": Optimizer(nadam_prepare, nadam_update, ("mean", "variance"), ADAM),
     "adamax": Optimizer(adamax_prepare, adamax_update, ("mean", "norm"), ADAM),
     "adagrad": Optimizer(

@@ -16,12 +16,6 @@ SIZES, ACTIVATIONS = [3, 5, 17, 2], ["tanh", "sigmoid", "linear"]
 STEPS = 50
 
 
-class KerasAdam(optimizers.Adam):
-    @property
-    def row(self):
-        return "keras_adam"
-
-
 # fastnn's optimizer, and the reference's
 PAIRS = {
     "sgd": (lambda: optimizers.SGD(0.1), lambda: naive.SGD(0.1)),
@@ -29,7 +23,11 @@ PAIRS = {
     "nesterov": (lambda: optimizers.SGD(0.1, 0.8, True), lambda: naive.SGD(0.1, 0.8, True)),
     "sgd decaying": (lambda: optimizers.SGD(0.1, weight_decay=0.3), lambda: naive.DecayingSGD(0.1, 0.3)),
     "adam": (lambda: optimizers.Adam(0.02), lambda: naive.Adam(0.02)),
-    "keras_adam": (lambda: KerasAdam(0.02, epsilon=0.01), lambda: naive.KerasAdam(0.02, epsilon=0.01)),
+    "keras_adam": (lambda: optimizers.KerasAdam(0.02, epsilon=0.01), lambda: naive.KerasAdam(0.02, epsilon=0.01)),
+    "keras_amsgrad": (
+        lambda: optimizers.KerasAdam(0.02, epsilon=0.01, amsgrad=True),
+        lambda: naive.KerasAmsgrad(0.02, epsilon=0.01),
+    ),
     "amsgrad": (lambda: optimizers.Adam(0.02, amsgrad=True), lambda: naive.Amsgrad(0.02)),
     "adamw": (lambda: optimizers.AdamW(0.02), lambda: naive.AdamW(0.02, 0.004)),
     "nadam": (lambda: optimizers.Nadam(0.02), lambda: naive.Nadam(0.02)),

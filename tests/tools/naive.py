@@ -417,6 +417,18 @@ class Amsgrad(Optimizer):
         w -= rate * m / (1 - 0.9**self.step) / (np.sqrt(largest / (1 - 0.999**self.step)) + 1e-7)
 
 
+class KerasAmsgrad(Amsgrad):
+    def __init__(self, learning_rate, epsilon=1e-7):
+        super().__init__(learning_rate)
+        self.epsilon = epsilon
+
+    def one(self, w, g, rate, m, v, largest):
+        m[...] = 0.9 * m + 0.1 * g
+        v[...] = 0.999 * v + 0.001 * g**2
+        largest[...] = np.maximum(largest, v)
+        w -= rate * np.sqrt(1 - 0.999**self.step) / (1 - 0.9**self.step) * m / (np.sqrt(largest) + self.epsilon)
+
+
 class AdamW(Optimizer):
     def begin(self, w):
         return [np.zeros_like(w) for _ in range(2)]

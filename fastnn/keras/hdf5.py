@@ -1,0 +1,158 @@
+"""HDF5 files through h5py: groups and plain arrays, in and out, and nothing that reaches beyond the file.
+
+Soft and external links, external storage, virtual, chunked and compressed datasets are refused: Keras writes none, and
+with them a small file can claim any amount of memory, or what lies in other files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any
+
+import numpy as np
+
+from fastnn.extras import require
+from fastnn.typing import Array
+
+CHECKSUM = "fastnn_sha256"
+"""The attribute of the root that holds the SHA-256 of the arrays, in files of fastnn's."""
+
+MOST_NAMES, MOST_NAMES_BYTES = 100_000, 2**28  # of an attribute; libhdf5 copies a text for every name that refers to it
+
+
+class Store:
+    """What may be read of an open file: no more bytes of arrays than the file has."""
+
+    def __init__(self, h5py: Any, file: Any, raw: IO[bytes], size: int) -> None:
+        self._h5py, self.root, self._raw, self._left, self._size = h5py, file, raw, size, size
+
+    def has(self, group: Any, name: str) -> bool:
+        """Whether there is something of that name in a group."""
+        return bool(group.id.links.exists(name.encode()))
+
+    def group(self, group: Any, path: str) -> Any:
+        """A group below another, by its path."""
+        for name in path.split("/"):
+            group = self._member(group, name, self._h5py.Group)
+        return group
+
+    def array(self, group: Any, path: str) -> Array:
+        """A plain array below a group, by its path."""
+        *above, name = path.split("/")
+        found = self._member(self.group(group, "/".join(above)) if above else group, name, self._h5py.Dataset)
+        kind, how = found.dtype, found.id.get_create_plist()
+        if kind.kind not in "biuf" or kind.itemsize > 8:
+            raise ValueError(f"{found.name} holds {kind}; wants numbers")
+        plain = (self._h5py.h5d.COMPACT, self._h5py.h5d.CONTIGUOUS)
+        if how.get_layout() not in plain or how.get_nfilters() or how.get_external_count():
+            raise ValueError(f"{found.name} is chunked, compressed, virtual or elsewhere; wants a plain array")
+        size = math.prod(found.shape) * kind.itemsize
+        self._left -= size
+        if self._left < 0 or found.id.get_storage_size() < size:
+            raise ValueError(f"{found.name} says that it is larger than the file")
+        values: Array = np.empty(found.shape, kind.newbyteorder("="))
+        if size:
+            found.read_direct(values)
+        return values
+
+    def _member(self, group: Any, name: str, kind: type) -> Any:
+        """What a group holds itself by that name: a group, or a dataset."""
+        if not name or not self.has(group, name):
+            raise ValueError(f"{group.name} lacks {name!r}")
+        if group.id.links.get_info(name.encode()).type != self._h5py.h5l.TYPE_HARD:
+            raise ValueError(
+                f"{group.name} has a link by the name of {name!r}, which leads elsewhere; wants a {kind.__name__}"
+            )
+        found = group[name]
+        if not isinstance(found, kind):
+            raise ValueError(f"{found.name} is a {type(found).__name__}; wants a {kind.__name__}")
+        return found
+
+    def names(self, group: Any, name: str) -> list[str]:
+        """An attribute that lists names; where it was too long for one, it is in name0, name1, ..."""
+        if name in group.attrs:
+            return self._texts(group, name)
+        found: list[str] = []
+        number = 0
+        while f"{name}{number}" in group.attrs:
+            found += self._texts(group, f"{name}{number}")
+            number += 1
+        if not number:
+            raise ValueError(f"{group.name} lacks the attribute {name!r}")
+        return found
+
+    def _texts(self, group: Any, name: str) -> list[str]:
+        attribute = self._h5py.h5a.open(group.id, name.encode())
+        kind, count = attribute.get_type(), math.prod(attribute.shape or (0,))
+        if not count:
+            return []
+        text = isinstance(kind, self._h5py.h5t.TypeStringID)
+        if not text or len(attribute.shape) != 1 or count > MOST_NAMES:
+            raise ValueError(f"{group.name} has an attribute {name!r} that is no list of names")
+        each = self._longest_text() if kind.is_variable_str() else kind.get_size()
+        if count * each > (MOST_NAMES_BYTES if kind.is_variable_str() else self._size):
+            raise ValueError(f"{group.name} has an attribute {name!r} of more names than fit into the file")
+        return [value.decode() if isinstance(value, bytes) else str(value) for value in group.attrs[name]]
+
+    def _longest_text(self) -> int:
+        """How long a text may be that attributes refer to: the size of the largest heap in the file."""
+        place, longest, before = self._raw.tell(), 0, b""
+        self._raw.seek(0)
+        while block := self._raw.read(2**20):
+            data = before + block
+            at = data.find(b"GCOL")
+            while at >= 0:
+                longest = max(longest, int.from_bytes(data[at + 8 : at + 16], "little"))
+                at = data.find(b"GCOL", at + 4)
+            before = data[-15:]
+        self._raw.seek(place)
+        return min(longest, self._size)
+
+    def checksum(self) -> str | None:
+        """The checksum that fastnn wrote; None in files of others."""
+        if CHECKSUM not in self.root.attrs:
+            return None
+        attribute = self._h5py.h5a.open(self.root.id, CHECKSUM.encode())
+        kind = attribute.get_type()
+        if attribute.shape != () or not isinstance(kind, self._h5py.h5t.TypeStringID) or kind.is_variable_str():
+            raise ValueError("its checksum is none")
+        return bytes(self.root.attrs[CHECKSUM]).decode() if kind.get_size() == 64 else ""
+
+
+@contextlib.contextmanager
+def opened(file: IO[bytes]) -> Iterator[Store]:
+    """An HDF5 file to read, given as it lies on the disk or in memory."""
+    h5py = require("h5py", "keras")
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    with h5py.File(file, "r") as found:
+        yield Store(h5py, found, file, size)
+
+
+def content(groups: Mapping[str, tuple[str, Sequence[Array]]], checksum: str = "") -> bytes:
+    """An HDF5 file as Keras 3 lays it out, of groups by their paths, each with its object's name and variables."""
+    h5py = require("h5py", "keras")
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.create_group("vars")
+        for path, (name, arrays) in groups.items():
+            variables = file.create_group(f"{path}/vars")
+            variables.attrs["name"] = name
+            for number, array in enumerate(arrays):
+                variables[str(number)] = array
+        if checksum:
+            file.attrs[CHECKSUM] = np.bytes_(checksum)
+    return buffer.getvalue()
+
+
+def digest(arrays: Iterable[Array]) -> str:
+    """The SHA-256 of arrays, of their dtypes and shapes too."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    return found.hexdigest()
