@@ -120,7 +120,6 @@ def _each(names: str, advice: str) -> dict[str, str]:
 
 
 _COMPILED = "wants fit, or train_on_batch: a step is one compiled call"
-_OWN_FILES = "wants model.save and load_model, or save_weights and load_weights"
 ATTRIBUTES: dict[str, dict[str, str]] = {
     "Sequential": {
         **_each("fit_generator", "fit takes generators"),
@@ -129,7 +128,6 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         **_each("predict_classes", "wants model.predict(x).argmax(axis=1), or predict(x) > 0.5 of a single output"),
         **_each("add_loss", "wants a loss in compile: losses.Custom is one of your own"),
         **_each("add_metric get_metrics_result reset_metrics", "wants metrics=[...] in compile"),
-        **_each("export", _OWN_FILES),
         **_each("quantize quantization_mode rematerialized_call", 'compile(dtype="float32" or "float64") says it'),
         **_each("run_eagerly jit_compile steps_per_execution", "many steps are one compiled call, always"),
         **_each("stateless_call stateless_compute_loss jax_state_sync symbolic_call", _COMPILED),
