@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         data,
         datasets,
         distribution,
+        ensemble,
         initializers,
         layers,
         losses,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from . import sklearn as sklearn
     from . import torch as torch
     from .callbacks import Callback
+    from .ensemble import Ensemble
     from .errors import DivergenceWarning, ModelFileError
     from .initializers import Initializer
     from .layers import Input, Layer
@@ -54,17 +56,27 @@ if TYPE_CHECKING:
     __version__: str
 
 _MODULES = {"DivergenceWarning": "errors", "ModelFileError": "errors", "Input": "layers", "Sequential": "models"}
-_MODULES |= {"gradient_descent": "training", "load_model": "models"}
+_MODULES |= {"Ensemble": "ensemble", "gradient_descent": "training", "load_model": "models"}
 _MODULES |= {"Callback": "callbacks", "Initializer": "initializers", "Layer": "layers", "Loss": "losses"}  # as in Keras
 _MODULES |= {"Metric": "metrics", "Optimizer": "optimizers", "Regularizer": "regularizers"}
 
-__all__ = ["DivergenceWarning", "Input", "ModelFileError", "Sequential", "__version__", "activations", "backend"]
+__all__ = [
+    "DivergenceWarning",
+    "Ensemble",
+    "Input",
+    "ModelFileError",
+    "Sequential",
+    "__version__",
+    "activations",
+    "backend",
+]
 __all__ += [
     "callbacks",
     "constraints",
     "data",
     "datasets",
     "distribution",
+    "ensemble",
     "gradient_descent",
     "initializers",
     "layers",

@@ -49,6 +49,8 @@ def load_model(
         )
         return found
     document, arrays = model_file.load(path)
+    if "ensemble" in document:
+        raise ModelFileError(f"{os.fspath(path)} holds an ensemble; wants fastnn.Ensemble.load(path)")
     scope = custom_object_scope(custom_objects)
     try:
         with scope:

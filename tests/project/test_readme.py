@@ -15,6 +15,7 @@ PRINTED = {
     "docs/from-keras.md": ["True True", "True"],
     "docs/onnx.md": ["True", "['silu', 'linear']"],
     "docs/format.md": ["True"],
+    "docs/ensembles.md": ["[ True]"],
     "docs/deploy.md": ["3 True", "True", "True"],
     "docs/pytorch.md": ["['0.weight', '0.bias'] True", "True"],
 }
