@@ -22,7 +22,7 @@ from fastnn.typing import Array
 from fastnn.undisturbed import undisturbed
 from . import pickled
 from .pickled import Storage, Stored
-from .state import Entry, check_names, entries, state, weights_of
+from .state import Entry, check_names, entries, state, take_state
 
 KINDS = {"FloatStorage": "f4", "DoubleStorage": "f8", "HalfStorage": "f2", "BFloat16Storage": "u2", "LongStorage": "i8"}
 """NumPy's dtypes of what storages hold; bfloat16 is the upper half of a float32."""
@@ -74,7 +74,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     with open(path, "rb") as file:
         content = file.read()
     try:
-        model.set_weights(weights_of(model, _read(content, model, wanted)))
+        take_state(model, _read(content, model, wanted))
     except Exception as error:  # whatever zipfile and NumPy make of damaged bytes, too
         what = str(error) or type(error).__name__
         raise ModelFileError(f"{os.fspath(path)} holds no weights of this model: {what[:500]}") from error

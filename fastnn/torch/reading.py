@@ -19,11 +19,10 @@ from fastnn.models import Sequential
 from fastnn.models.structure import Structure
 from fastnn.names import lookup
 from fastnn.regularizers import L2
-from fastnn.typing import Array
 from . import activations, optimizers
 from .losses import loss_of
 from .optimizers import Setting
-from .state import TRACKED, batches_tracked, weights_of
+from .state import TRACKED, take_state
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
@@ -91,14 +90,10 @@ def from_module(
     else:
         vars(model).update(dtype=dtype, _backend=backend, _threads=threads)
     model.build(reader.width)
-    model.set_weights(weights_of(model, {key: _array(tensor) for key, tensor in module.state_dict().items()}))
+    take_state(model, {key: np.asarray(tensor.detach().cpu().numpy()) for key, tensor in module.state_dict().items()})
     if plan is not None:
         optimizers.give_state(model, plan)
     return model
-
-
-def _array(tensor: Any) -> Array:
-    return np.asarray(tensor.detach().cpu().numpy())
 
 
 def _check_chain(module: Any) -> None:
@@ -162,7 +157,7 @@ class _Reader:
 
     def _parts(self, module: nn.Sequential, prefix: str) -> list[Layer | Structure]:
         parts: list[Layer | Structure] = []
-        for name, child in module.named_children() if _plain(module) else module._modules.items():
+        for name, child in module._modules.items():  # named_children leaves out what stands there a second time
             path = f"{prefix}{name}"
             if isinstance(child, nn.Sequential) and type(child).forward is nn.Sequential.forward:
                 inner = self._parts(child, f"{path}.")
@@ -186,7 +181,7 @@ class _Reader:
             )
         if module._forward_hooks or module._forward_pre_hooks:
             raise ValueError("which has hooks; wants one without, for they are Python")
-        if self._softmax is not None and kind not in (nn.Dropout, nn.Identity):
+        if self._softmax is not None and kind is not nn.Identity:
             raise ValueError(f"behind the softmax {self._softmax!r}; wants that in the last layer only")
         if kind is nn.Softmax:
             self._softmax = path
@@ -212,12 +207,6 @@ class _Reader:
                 "wants a group of parameters with weight_decay=0 for it, and the first group's learning rate"
             )
         return {"trainable": not found or found[0].trained}
-
-
-def _plain(module: nn.Sequential) -> bool:
-    """Whether no child stands in it twice, as one activation often does: named_children leaves out the second one."""
-    children = list(module._modules.values())
-    return len(set(map(id, children))) == len(children)
 
 
 def _linear(reader: _Reader, module: Any, name: str) -> Layer:
@@ -262,9 +251,7 @@ def _batch_norm(reader: _Reader, module: Any, name: str) -> Layer:
             f"module got {name!r}: a BatchNorm1d that is not trained, but normalises over the batch in training; here "
             "it goes by its moving statistics, as in module.eval(), and leaves them as they are"
         )
-    layer = layers.BatchNormalization(momentum=round(1 - module.momentum, 12), epsilon=module.eps, name=name, **options)
-    batches_tracked[layer] = int(module.num_batches_tracked)
-    return layer
+    return layers.BatchNormalization(momentum=round(1 - module.momentum, 12), epsilon=module.eps, name=name, **options)
 
 
 def _layer_norm(reader: _Reader, module: Any, name: str) -> Layer:

@@ -29,7 +29,7 @@ NAMES: dict[type[Layer], dict[str, str]] = {
 TRACKED = "num_batches_tracked"
 
 batches_tracked: weakref.WeakKeyDictionary[Layer, int] = weakref.WeakKeyDictionary()
-"""How many batches a BatchNorm1d had seen that a layer was made of: nothing goes by it, but a state dict has it."""
+"""How many batches the BatchNorm1d had seen whose state a layer took: nothing goes by it, but a state dict has it."""
 
 
 class Entry(NamedTuple):
@@ -121,18 +121,23 @@ def check_names(model: Sequential, shapes: Mapping[str, tuple[int, ...]]) -> lis
     return wanted
 
 
-def weights_of(model: Sequential, arrays: Mapping[str, Array]) -> list[Array]:
-    """The arrays of a state dict in the order and the shapes of the model's get_weights.
+def take_state(model: Sequential, arrays: Mapping[str, Array]) -> None:
+    """Set the weights of a model to those of a state dict, all or none.
 
-    ValueError: names or shapes are not the model's, or a tensor that is no weight here has other values than it must.
+    ValueError: names or shapes are not the model's, values are not finite, or a tensor that is no weight here has other
+    values than it must.
     """
-    found = []
+    found, tracked = [], {}
     for entry in check_names(model, {key: array.shape for key, array in arrays.items()}):
         if entry.is_weight:
             found.append(entry.exchanged(arrays[entry.key]))
-        elif entry.name != TRACKED and (arrays[entry.key] != entry.fixed).any():
+        elif entry.name == TRACKED:
+            if entry.key in arrays:
+                tracked[entry.layer] = int(arrays[entry.key])
+        elif (arrays[entry.key] != entry.fixed).any():
             raise ValueError(f"{entry.key} has values other than {entry.fixed:g}, but {entry.layer.name!r} has no such")
-    return found
+    model.set_weights(found)
+    batches_tracked.update(tracked)
 
 
 def _some(names: list[str]) -> str:

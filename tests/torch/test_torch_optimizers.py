@@ -39,12 +39,10 @@ CASES = [(name, make, True) for name, make in SAME.items()] + [(name, make, Fals
 
 def network(normalised=False):
     torch.manual_seed(1)
-    middle = (
-        (nn.LayerNorm(8), nn.Tanh(), nn.Linear(8, 7, bias=False), nn.PReLU(7))
-        if normalised
-        else (nn.Linear(8, 7), nn.Tanh())
-    )
-    return nn.Sequential(nn.Linear(6, 8), *middle, nn.Linear(7, 3)).double()
+    if not normalised:
+        return nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 7), nn.Tanh(), nn.Linear(7, 3)).double()
+    inner = nn.Sequential(nn.LayerNorm(8), nn.Tanh(), nn.Linear(8, 7, bias=False), nn.BatchNorm1d(7), nn.PReLU(7))
+    return nn.Sequential(nn.Linear(6, 8), inner, nn.Linear(7, 3)).double()
 
 
 def train(module, optimizer, steps):
@@ -58,6 +56,12 @@ def largest_difference(one, other):
     """Of two state dicts, or two optimizers' states."""
     pairs = zip(one, other, strict=True)
     return max((abs(a.double() - b.double()).max().item() for a, b in pairs), default=0.0)
+
+
+def trained(module):
+    """The state dict, but for what differs: the moving variance is biased here, and nobody counts batches."""
+    found = module.state_dict().items()
+    return [tensor for name, tensor in found if not name.endswith(("running_var", "num_batches_tracked"))]
 
 
 def states(module, optimizer):
@@ -79,14 +83,14 @@ def test_ten_further_steps_are_the_same_in_and_out(name, make, normalised, steps
     back = model.to_torch().train()
     other = fastnn.torch.to_optimizer(model, back)
     assert type(other) is type(optimizer)
-    assert largest_difference(module.state_dict().values(), back.state_dict().values()) < bar
+    assert largest_difference(trained(module), trained(back)) < bar
     assert [optimizer.state[p].keys() for p in module.parameters()] == [
         other.state[p].keys() for p in back.parameters()
     ]
     assert largest_difference(states(module, optimizer), states(back, other)) < bar
     train(module, optimizer, 10)
     train(back, other, 10)
-    assert largest_difference(module.state_dict().values(), back.state_dict().values()) < 10 * bar
+    assert largest_difference(trained(module), trained(back)) < 10 * bar
 
 
 def test_the_moving_variance_alone_differs_in_training():
@@ -118,10 +122,10 @@ def test_groups_of_parameters():
         model.train_on_batch(X, LABELS)
     back = model.to_torch().train()
     other = fastnn.torch.to_optimizer(model, back)
-    assert largest_difference(module.state_dict().values(), back.state_dict().values()) < 1e-12
+    assert largest_difference(trained(module), trained(back)) < 1e-12
     train(module, optimizer, 10)
     train(back, other, 10)
-    assert largest_difference(module.state_dict().values(), back.state_dict().values()) < 1e-12
+    assert largest_difference(trained(module), trained(back)) < 1e-12
     found = {(round(group["lr"], 9), group["weight_decay"]) for group in other.param_groups}
     assert found == {(0.1, 0.05), (0.02, 0.0), (0.04, 0.2), (0.1, 0.0)}
 
@@ -182,7 +186,7 @@ REFUSED = [
     (lambda p: optim.AdamW([{"params": p[:2]}, {"params": p[2:], "weight_decay": 0}]), "by group"),
     (lambda p: optim.Adam([{"params": p[:2]}, {"params": p[2:], "eps": 1e-3}]), "another eps"),
     (lambda p: optim.Rprop([{"params": p[:2]}, {"params": p[2:], "lr": 1e-3}]), "learning rates"),
-    (lambda p: optim.Adam(p, weight_decay=0.1), "'1': LayerNorm, whose parameters have a weight_decay"),
+    (lambda p: optim.Adam(p, weight_decay=0.1), "'1.0': LayerNorm, whose parameters have a weight_decay"),
 ]
 
 
