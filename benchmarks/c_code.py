@@ -1,8 +1,8 @@
 """A row of 30-64-64-2 in generated C, beside emlearn's code, m2cgen's and ONNX Runtime's call, by turns in one process.
 
 The C is compiled by ``cc -std=c99 -O3 -march=native`` into a library whose loop over ROWS rows is timed, so that no
-call from Python counts; of ONNX Runtime a call is all there is.  emlearn has scikit-learn's binary classifier, whose one
-logistic output is less work than two of softmax.
+call from Python counts; of ONNX Runtime a call is all there is.  emlearn has scikit-learn's binary classifier, whose
+one logistic output is less work than two of softmax.
 """
 
 from __future__ import annotations

@@ -178,7 +178,8 @@ class Project(NamedTuple):
         )
 
     def _rows(self, values: Array) -> str:
-        return braced([wrapped([self.writer.number(v) for v in row]) for row in values])
+        texts = [["NAN" if v != v else self.writer.number(v) for v in row] for row in values]
+        return braced(list(map(wrapped, texts)))
 
 
 def title(name: str) -> str:

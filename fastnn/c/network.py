@@ -23,14 +23,17 @@ class Written(NamedTuple):
     calls: list[str]  # the statements that compute y of x with the help of scratch
 
 
-def write(writer: Writer, stages: list[Stage], label: str = "") -> Written:
-    """Write a function for each stage; names have ``label`` before the stage's number."""
+def write(writer: Writer, stages: list[Stage], label: str = "", source: str = "x", target: str = "y") -> Written:
+    """Write a function for each stage; names have ``label`` before the stage's number.
+
+    ``source`` and ``target`` are the arrays that the calls read and write.
+    """
     sizes = [writer.define(f"UNITS_{label}0", stages[0].inputs)]
     sizes += [writer.define(f"UNITS_{label}{k}", stage.units) for k, stage in enumerate(stages, 1)]
-    calls, source = [], "x"
+    calls, end = [], target
     widest = {name: max((s.units for s in stages[at:-1:2]), default=0) for at, name in ((0, "a"), (1, "b"))}
     for k, stage in enumerate(stages):
-        target = "y" if k == len(stages) - 1 else f"scratch->{'ab'[k % 2]}"
+        target = end if k == len(stages) - 1 else f"scratch->{'ab'[k % 2]}"
         _layer(writer, stage, f"{label}{k + 1}", sizes[k : k + 2])
         calls.append(f"{writer.stem}_layer_{label}{k + 1}({source}, {target});")
         source = target

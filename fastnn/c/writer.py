@@ -58,7 +58,7 @@ class Writer:
         self._counts: Counter[str] = Counter()
 
     def number(self, value: Any) -> str:
-        """A literal of the type of numbers, the shortest that means the value; which is finite."""
+        """A literal of the type of numbers, the shortest that means the value, which is finite."""
         with np.errstate(over="ignore"):
             rounded = np.float32(value) if self.real == "float" else np.float64(value)
         if not np.isfinite(rounded):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,7 +83,9 @@ def export(
 
     Parameters
     ----------
-    model : Sequential
+    model : Sequential, TabularClassifier or TabularRegressor
+        Of a table's estimator x has a float for each column, which the header names with their categories, and y the
+        probabilities of the classes, or the values.
     path : path
         "net.c"; what is before the ending is an identifier of C.
     dtype : {"float32", "float64", "int8"}, optional
@@ -109,7 +113,7 @@ def export(
     """
     stem = checked_stem(path)
     if not isinstance(model, Sequential):
-        raise TypeError(f"model got {type(model).__name__}; wants a Sequential")
+        return _export_table(model, path, dtype, calibration, test_vectors)
     found = chain(model)
     dtype = found.dtype if dtype is None else dtype
     if dtype not in REALS:
@@ -132,6 +136,32 @@ def export(
     else:
         texts, report = _in_int8(writer, found, rows, vectors)
     return saved(model, path, texts, report._replace(dtype=dtype))
+
+
+def _export_table(
+    model: Any, path: str | os.PathLike[str], dtype: str | None, calibration: Any, test_vectors: Any
+) -> Report:
+    """Write a table's estimator, in float32."""
+    if "fastnn.sklearn" not in sys.modules or not (tables := import_module("fastnn.c.tables")).is_table(model):
+        what = type(model).__name__
+        raise TypeError(f"model got {what}; wants a Sequential, a TabularClassifier or a TabularRegressor")
+    if dtype not in (None, "float32") or calibration is not None:
+        raise ValueError(f"dtype got {dtype!r} for a table's estimator; wants 'float32', without calibration")
+    writer = Writer(checked_stem(path), "float")
+    project = tables.project(writer, model)
+    texts = list(project.texts())
+    if test_vectors is not False:
+        if test_vectors is True:
+            x = tables.drawn_rows(model)
+        else:
+            x = np.asarray(test_vectors, np.float64)
+            if x.ndim != 2 or x.shape[1] != project.inputs or len(x) == 0 or np.isinf(x).any():
+                raise ValueError(
+                    f"test_vectors got shape {x.shape}; wants rows of {project.inputs} finite floats, or NaN"
+                )
+        x = rounded(x, writer)
+        texts.append(checking(project, x, tables.predicted(model, x)))
+    return saved(model, path, texts, Report([], "float32", writer.flash, project.ram))
 
 
 def _in_reals(writer: Writer, found: Chain, vectors: Array | None) -> tuple[list[str], Report]:
