@@ -70,6 +70,7 @@ class Encoding:
 
     def __init__(self, writer: Writer, encoder: TableEncoder, names: list[str]) -> None:
         self.writer, self.encoder = writer, encoder
+        self.arrays: dict[str, str] = {}
         self.taken: set[str] = set()
         self.labels = identifiers(names, "COLUMN_", self.taken)
         self.definitions = [
@@ -85,13 +86,7 @@ class Encoding:
         """Write the function encode(x, y), of a row x to the networks' inputs y."""
         writer, encoder, size = self.writer, self.encoder, f"{self.writer.macro}_ENCODED"
         writer.define("ENCODED", len(encoder.center))
-        for name, numbers in (("center", encoder.center), ("spread", encoder.spread)):
-            writer.array(name, [size], numbers)
-        for name, value in (("off", 0.0), ("on", 1.0)):
-            scaled = (value - encoder.center.astype(np.float64)) / encoder.spread / STRAIGHT
-            writer.array(name, [size], STRAIGHT * np.arcsinh(scaled))
-        writer.parts.append(NEAR.format(stem=writer.stem, straight=writer.number(STRAIGHT)))
-        lines, place = [f"for (size_t j = 0; j < {size}; j++)", f"    y[j] = {writer.stem}_off[j];"], 0
+        lines, place = [f"for (size_t j = 0; j < {size}; j++)", f"    y[j] = {self._all('off', 0.0)}[j];"], 0
         for label, column in zip(self.labels, encoder.columns, strict=True):
             width = width_of(column)
             if encoder.varies[place : place + width].any():
@@ -104,6 +99,22 @@ class Encoding:
         writer.parts.append(
             f"static void {writer.stem}_encode(const float *restrict x, float *restrict y)\n{{\n{body}\n}}"
         )
+
+    def _all(self, name: str, value: float) -> str:
+        """The name of an array that has, for each input, what becomes of an encoded value; "on" is 1."""
+        center, spread = self.encoder.center.astype(np.float64), self.encoder.spread
+        return self._once(name, STRAIGHT * np.arcsinh((value - center) / spread / STRAIGHT))
+
+    def _near(self) -> str:
+        """The name of the function that makes an input of an encoded value."""
+        self._once("center", self.encoder.center)
+        self._once("spread", self.encoder.spread)
+        return self.writer.once("near", NEAR.format(stem=self.writer.stem, straight=self.writer.number(STRAIGHT)))
+
+    def _once(self, name: str, numbers: Array) -> str:
+        if name not in self.arrays:
+            self.arrays[name] = self.writer.array(name, [f"{self.writer.macro}_ENCODED"], numbers)
+        return self.arrays[name]
 
     def _column(self, column: ColumnEncoder, x: str, label: str, place: int) -> list[str]:
         """The statements that encode a column, whose first encoded column is at a place."""
@@ -127,15 +138,19 @@ class Encoding:
         lines = [f"const float value = isnan({x}) ? {number(column.median)} : {x};"]
         if varies[place]:
             scaled = f"(value - {number(column.median)}) / {number(column.spread or 1)}"
-            lines.append(f"y[{self.inputs[place]}] = {stem}_near({scaled}, {self.inputs[place]});".replace("- -", "+ "))
+            lines.append(
+                f"y[{self.inputs[place]}] = {self._near()}({scaled}, {self.inputs[place]});".replace("- -", "+ ")
+            )
         place += 1
         if column.gaps:
             if varies[place]:
                 at = self.inputs[place]
-                lines += [f"if (isnan({x}))", f"    y[{at}] = {stem}_on[{at}];"]
+                lines += [f"if (isnan({x}))", f"    y[{at}] = {self._all('on', 1.0)}[{at}];"]
             place += 1
         kept = np.flatnonzero(varies[place : place + width_of(column) - 1 - column.gaps])
         if len(kept):
+            self._near()
+            self._all("on", 1.0)
             function = self.writer.once("bins", BINS.format(stem=stem))
             size = self.writer.define(f"BINS_{place}", len(kept))
             low, high = (
@@ -167,13 +182,13 @@ class Encoding:
         first = self.inputs[place]
         if column.binary:
             given = f"place == 0 ? {number(1)} : place == 1 ? {number(-1)} : {number(0)}"
-            return [*lines, f"y[{first}] = {stem}_near({given}, {first});"]
+            return [*lines, f"y[{first}] = {self._near()}({given}, {first});"]
         kept = np.flatnonzero(self.encoder.varies[place : place + column.width])
         if len(kept) == column.width:
-            return [*lines, "if (place >= 0)", f"    y[{first} + place] = {stem}_on[{first} + place];"]
+            return [*lines, "if (place >= 0)", f"    y[{first} + place] = {self._all('on', 1.0)}[{first} + place];"]
         for own in kept:
             at = self.inputs[place + own]
-            lines += [f"if (place == {own})", f"    y[{at}] = {stem}_on[{at}];"]
+            lines += [f"if (place == {own})", f"    y[{at}] = {self._all('on', 1.0)}[{at}];"]
         return lines
 
 
