@@ -44,7 +44,7 @@ def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
         The file cannot be written.
     """
     model._built()
-    arrays = state(model)
+    arrays = state(model, entries(model))
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise FloatingPointError("a weight is NaN or infinite, and no file holds such; wants a model that is finite")
     content = io.BytesIO()

@@ -15,6 +15,7 @@ from fastnn.models import Sequential
 from fastnn.models.sharing import trained_layers
 from fastnn.optimizers.base import OPTIONS
 from fastnn.typing import Array
+from .folding import FIXED
 from .state import Entry, check_names, entries
 
 
@@ -281,6 +282,8 @@ def to_optimizer(model: Sequential, module: nn.Module) -> torch.optim.Optimizer:
     kind = next((kind for kind in KINDS if type(made) is kind.ours), None)
     if kind is None:
         raise ValueError(f"optimizer got {_refused(type(made).__name__)}")
+    if fixed := [layer for layer in model._layers if isinstance(layer, FIXED)]:
+        raise ValueError(f"the layer {fixed[0].name!r} is a {type(fixed[0]).__name__}; wants a model without")
     _check_options(made)
     parameters = dict(module.named_parameters())
     tensors = module.state_dict()

@@ -52,13 +52,15 @@ class Entry(NamedTuple):
         return array.T if self.name == "kernel" else array
 
 
-def entries(model: Sequential) -> list[Entry]:
+def entries(model: Sequential, but: tuple[type[Layer], ...] = ()) -> list[Entry]:
     """The tensors of a built model, in the order of its state dict; its weights among them are as in get_weights.
 
-    ValueError: a layer has weights that no module of torch.nn has, or a name that none can have.
+    Layers of the classes ``but`` have none.  ValueError: a layer has weights that no module of torch.nn has, or a name
+    that none can have.
     """
     widths = dict(zip(model._layers, model._widths, strict=False))
-    return [entry for path, layer in _paths(model, "") for entry in _entries(path, layer, widths[layer] or 0)]
+    paths = [(path, layer) for path, layer in _paths(model, "") if not isinstance(layer, but)]
+    return [entry for path, layer in paths for entry in _entries(path, layer, widths[layer] or 0)]
 
 
 def _paths(part: Structure, prefix: str) -> Iterator[tuple[str, Layer]]:
@@ -90,12 +92,15 @@ def _entries(path: str, layer: Layer, width: int) -> Iterator[Entry]:
         yield Entry(f"{path}.{TRACKED}", layer, TRACKED, (), float(batches_tracked.get(layer, 0)), True)
 
 
-def state(model: Sequential) -> dict[str, Array]:
-    """The state dict of a model: copies of its weights, of its dtype, C-contiguous."""
-    found, weights = {}, iter(model.get_weights())
-    for entry in entries(model):
+def state(model: Sequential, listed: list[Entry]) -> dict[str, Array]:
+    """The state dict of a model with these entries: copies of its weights, of its dtype, C-contiguous."""
+    found, engine = {}, model._built()
+    places = dict(zip(model._layers, model._places, strict=True))
+    with engine.still:  # after a whole number of steps
+        weights = {e: e.layer.views(engine, places[e.layer])[e.name].copy() for e in listed if e.is_weight}
+    for entry in listed:
         if entry.is_weight:
-            found[entry.key] = np.ascontiguousarray(entry.exchanged(next(weights)))
+            found[entry.key] = np.ascontiguousarray(entry.exchanged(weights[entry]))
         elif entry.name == TRACKED:
             found[entry.key] = np.array(entry.fixed, np.int64)
         else:

@@ -6,22 +6,25 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from fastnn import layers
 from fastnn.activations import Activation
+from fastnn.data import boolean
 from fastnn.layers import Layer, Shape
 from fastnn.models import Sequential
 from fastnn.models.sharing import trained_layers
 from fastnn.models.structure import Structure
 from .activations import written, written_rectifier
+from .folding import FIXED, folded
 from .state import entries, state
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def to_module(model: Sequential) -> nn.Sequential:
+def to_module(model: Sequential, *, fold: bool = False) -> nn.Sequential:
     """A model as an ``nn.Sequential`` of the same layers, weights and dtype.
 
     The children have the layers' names, so that a module that went through `from_module` has the state dict that it
@@ -32,6 +35,9 @@ def to_module(model: Sequential) -> nn.Sequential:
     ----------
     model : Sequential
         Built.
+    fold : bool
+        Put the numbers of Rescaling and Normalization, for which torch.nn has no module, into the Dense layer behind
+        them; an nn.Identity is in their place.  Predictions are the same, but training goes other ways from there.
 
     Returns
     -------
@@ -40,19 +46,24 @@ def to_module(model: Sequential) -> nn.Sequential:
     Raises
     ------
     ValueError
-        The model is not built; torch.nn has no module for a layer, as for Rescaling or GaussianNoise, or for an
+        The model is not built; torch.nn has no module for a layer, as for GaussianNoise, or for an
         activation; a name that no child of a module can have.
     """
     if not isinstance(model, Sequential):
         raise TypeError(f"model got {type(model).__name__}; wants a Sequential")
     model._built()
     model = model._as_it_is()  # which another thread does not compile
-    listed = entries(model)
+    others = folded(model) if boolean(fold, "fold") else {}
+    listed = entries(model, FIXED if fold else ())
     shape = model._shapes[0]
     assert shape is not None
     with torch.device("meta"):  # draws no weights
-        module, _ = _sequential(model, shape, model.dtype)
-    tensors = {key: torch.from_numpy(array) for key, array in state(model).items()}
+        module, _ = _sequential(model, shape, model.dtype, fold)
+    arrays = state(model, listed)
+    for entry in listed:
+        if entry.layer in others:
+            arrays[entry.key] = np.array(entry.exchanged(others[entry.layer][entry.name]), model.dtype, order="C")
+    tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
     module.load_state_dict(tensors, strict=True, assign=True)
     trained = dict(zip(map(id, model._layers), trained_layers(model), strict=True))
     parameters = dict(module.named_parameters())
@@ -63,15 +74,17 @@ def to_module(model: Sequential) -> nn.Sequential:
     return module.eval()
 
 
-def _sequential(part: Structure, shape: Shape, dtype: str) -> tuple[nn.Sequential, Shape]:
+def _sequential(part: Structure, shape: Shape, dtype: str, fold: bool) -> tuple[nn.Sequential, Shape]:
     """The layers of a model, for rows of a shape; and the shape of what comes out."""
     module, taken = nn.Sequential(), {child.name for child in part._parts}
     for child in part._parts:
         if isinstance(child, Structure):
-            made, shape = _sequential(child, shape, dtype)
+            made, shape = _sequential(child, shape, dtype, fold)
             _add(module, child.name, made)
             continue
-        for name, made in _modules(child, shape, dtype):
+        for name, made in (
+            [(None, nn.Identity())] if fold and isinstance(child, FIXED) else _modules(child, shape, dtype)
+        ):
             _add(module, child.name if name is None else _unused(f"{child.name}_{name}", taken), made)
         found = child.output_shape(shape)
         assert found is not None
@@ -102,6 +115,11 @@ def _modules(layer: Layer, shape: Shape, dtype: str) -> Iterator[tuple[str | Non
         if isinstance(layer, layers.Dense) and layer.activation.name != "linear":
             yield layer.activation.name, _activation(layer.activation, dtype)
     except ValueError as error:
+        if isinstance(layer, FIXED):
+            raise ValueError(
+                f"the layer {layer.name!r} is a {type(layer).__name__}, for which torch.nn has no module; "
+                "fastnn.torch.to_module(model, fold=True) puts its numbers into the Dense layer behind it"
+            ) from None
         raise ValueError(
             f"the layer {layer.name!r} got {error}, for which torch.nn has no module; wants a model without: "
             "fastnn.Sequential(list of other layers) shares their weights"

@@ -170,6 +170,43 @@ def test_keras_like_models_go_out():
     assert not again.get_layer("layer_normalization").scale
 
 
+def test_fixed_numbers_go_into_the_layer_behind():
+    x = 5 + 3 * np.random.default_rng(0).normal(size=(40, 2, 3))
+    scaled = layers.Normalization()
+    scaled.adapt(x)
+    first = [layers.Rescaling([1.0, 2.0, 4.0], 3.0), scaled, layers.Rescaling(2.0)]
+    stack = [layers.Flatten(), layers.Dense(4, "tanh"), layers.Rescaling(0.1, 0.5), layers.Dense(2)]
+    model = fastnn.Sequential([layers.Input((2, 3)), *first, *stack], seed=0)
+    model.compile("sgd", "mse", dtype="float64")
+    module = fastnn.torch.to_module(model, fold=True)
+    np.testing.assert_allclose(module(torch.from_numpy(x)).detach(), model.predict(x), atol=1e-12)
+    with pytest.raises(ValueError, match="a Rescaling; wants a model without"):
+        fastnn.torch.to_optimizer(model, module)
+    with pytest.raises(ValueError, match="the layer 'normalization' is a Normalization"):
+        model.save_weights("m.pt")
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [layers.Dense(1, use_bias=False)],
+        [layers.Activation("tanh"), layers.Dense(1)],
+        [layers.BatchNormalization()],
+        [],
+    ],
+    ids=["no bias", "tanh", "normalisation", "nothing"],
+)
+def test_fixed_numbers_want_a_dense_layer_with_a_bias_behind(behind):
+    model = fastnn.Sequential([layers.Input((3,)), layers.Rescaling(2.0, 1.0), *behind])
+    with pytest.raises(ValueError, match="'rescaling' got fold=True"):
+        fastnn.torch.to_module(model, fold=True)
+    if behind:
+        plain = fastnn.Sequential([layers.Input((3,)), layers.Rescaling(2.0), layers.Dense(1, use_bias=False)])
+        x = np.ones((2, 3), "float32")
+        found = fastnn.torch.to_module(plain, fold=True)(torch.from_numpy(x)).detach()
+        np.testing.assert_allclose(found, plain.predict(x), atol=1e-6)
+
+
 def test_the_generator_of_torch_is_left_alone():
     torch.manual_seed(5)
     wanted = torch.rand(3)
@@ -259,7 +296,7 @@ def test_arguments_that_cannot_be(options, kind, said):
 @pytest.mark.parametrize(
     ("layer", "said"),
     [
-        (layers.Rescaling(0.5), "a Rescaling"),
+        (layers.Rescaling(0.5), r"a Rescaling, .*to_module\(model, fold=True\)"),
         (layers.Scaling(), "a Scaling"),
         (layers.GaussianNoise(0.1), "a GaussianNoise"),
         (layers.Dense(3, "squareplus"), "'squareplus'"),
