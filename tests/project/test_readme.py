@@ -13,6 +13,7 @@ PRINTED = {
     "README.md": ["", "0.9", "0.9", "[2.9]", "[0.619", "[["],
     "docs/from-sklearn.md": ["True True", "True True", "['yes']", "True True", "True True"],
     "docs/from-keras.md": ["True True", "True"],
+    "docs/onnx-tables.md": ["True True", "True True"],
     "docs/onnx.md": ["True", "['silu', 'linear']"],
     "docs/format.md": ["True"],
     "docs/ensembles.md": ["[ True]"],
@@ -35,7 +36,7 @@ def examples(page):
 @pytest.mark.parametrize(("page", "number"), [(page, n) for page, lines in PRINTED.items() for n in range(len(lines))])
 def test_example_runs(page, number, tmp_path, monkeypatch, capsys):
     example = examples(page)[number]
-    for package in ("sklearn", "pandas", "onnxruntime", "fastapi", "torch", "keras"):
+    for package in ("sklearn", "pandas", "onnxruntime", "skl2onnx", "fastapi", "torch", "keras"):
         if re.search(rf"^(import|from) {package}\b", example, re.MULTILINE):
             pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
