@@ -80,6 +80,8 @@ def from_module(
     if (optimizer is None) != (loss is None):
         got, missing = ("loss", "optimizer") if optimizer is None else ("optimizer", "loss")
         raise ValueError(f"{got} got one without the {missing}; wants both, or none: compile takes fastnn's own")
+    if optimizer is None and metrics is not None:
+        raise ValueError("metrics got some without an optimizer; wants both, or compile(metrics=...)")
     dtype = _dtype(module)
     plan = None if optimizer is None else optimizers.read(optimizer, dict(module.named_parameters()))
     reader = _Reader(optimizers.settings(plan))
@@ -100,13 +102,23 @@ def _check_chain(module: Any) -> None:
     """Refuse what is no nn.Sequential, and say what to pass instead."""
     if not isinstance(module, nn.Module):
         raise TypeError(f"module got {type(module).__name__}; wants an nn.Sequential")
-    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+    if _is_chain(module):
+        _check_hooks(module)
         return
     inner = [name for name, child in module.named_children() if isinstance(child, nn.Sequential)]
     advice = f"pass module.{inner[0]}, where that is all of it" if len(inner) == 1 else "what forward does is Python"
     if not list(module.children()):
         advice = f"nn.Sequential({type(module).__name__}(...)) is one"
     raise TypeError(f"module got a {type(module).__name__}; wants an nn.Sequential: {advice}")
+
+
+def _is_chain(module: Any) -> bool:
+    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+
+
+def _check_hooks(module: nn.Module) -> None:
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise ValueError("a module that has hooks; wants one without, for they are Python")
 
 
 def _dtype(module: nn.Sequential) -> str:
@@ -151,7 +163,7 @@ class _Reader:
             self.width = width
         elif self.width is None:
             raise ValueError("module got no layer that says how many inputs it has; wants input_shape=(inputs,)")
-        elif not isinstance(parts[0], layers.Flatten):
+        elif not _begins_flat(parts[0]):
             parts.insert(0, layers.Input((self.width,)))
         return Sequential(parts)
 
@@ -159,12 +171,13 @@ class _Reader:
         parts: list[Layer | Structure] = []
         for name, child in module._modules.items():  # named_children leaves out what stands there a second time
             path = f"{prefix}{name}"
-            if isinstance(child, nn.Sequential) and type(child).forward is nn.Sequential.forward:
-                inner = self._parts(child, f"{path}.")
-                parts.append(Sequential(inner, name=name) if inner else layers.Activation("linear", name=name))
-                continue
+            inner = self._parts(child, f"{path}.") if _is_chain(child) else None
             try:
-                parts.append(self._layer(child, name, path))
+                if inner is None:
+                    parts.append(self._layer(child, name, path))
+                else:
+                    _check_hooks(child)
+                    parts.append(Sequential(inner, name=name) if inner else layers.Activation("linear", name=name))
             except ValueError as error:
                 raise ValueError(f"module got {path!r}: {type(child).__name__}, {error}") from None
         return parts
@@ -179,8 +192,7 @@ class _Reader:
             raise ValueError(
                 "whose weights are computed of others; wants them fixed: parametrize.remove_parametrizations"
             )
-        if module._forward_hooks or module._forward_pre_hooks:
-            raise ValueError("which has hooks; wants one without, for they are Python")
+        _check_hooks(module)
         if self._softmax is not None and kind is not nn.Identity:
             raise ValueError(f"behind the softmax {self._softmax!r}; wants that in the last layer only")
         if kind is nn.Softmax:
@@ -207,6 +219,11 @@ class _Reader:
                 "wants a group of parameters with weight_decay=0 for it, and the first group's learning rate"
             )
         return {"trainable": not found or found[0].trained}
+
+
+def _begins_flat(part: Layer | Structure) -> bool:
+    """Whether a Flatten comes first, which takes rows of any shape."""
+    return _begins_flat(part._parts[0]) if isinstance(part, Structure) else isinstance(part, layers.Flatten)
 
 
 def _linear(reader: _Reader, module: Any, name: str) -> Layer:

@@ -82,9 +82,7 @@ def _sequential(part: Structure, shape: Shape, dtype: str, fold: bool) -> tuple[
             made, shape = _sequential(child, shape, dtype, fold)
             _add(module, child.name, made)
             continue
-        for name, made in (
-            [(None, nn.Identity())] if fold and isinstance(child, FIXED) else _modules(child, shape, dtype)
-        ):
+        for name, made in _modules(child, shape, dtype, fold):
             _add(module, child.name if name is None else _unused(f"{child.name}_{name}", taken), made)
         found = child.output_shape(shape)
         assert found is not None
@@ -108,8 +106,11 @@ def _unused(name: str, taken: set[str]) -> str:
     return name
 
 
-def _modules(layer: Layer, shape: Shape, dtype: str) -> Iterator[tuple[str | None, nn.Module]]:
+def _modules(layer: Layer, shape: Shape, dtype: str, fold: bool) -> Iterator[tuple[str | None, nn.Module]]:
     """The modules of a layer, and what each is called beside the layer's name: None is the name itself."""
+    if fold and isinstance(layer, FIXED):
+        yield None, nn.Identity()
+        return
     try:
         yield None, _module(layer, shape, dtype)
         if isinstance(layer, layers.Dense) and layer.activation.name != "linear":

@@ -117,7 +117,7 @@ def test_one_activation_may_stand_in_several_places():
 
 
 def test_shapes():
-    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 6), nn.Unflatten(1, (2, 3)))
+    module = nn.Sequential(nn.Sequential(nn.Flatten(), nn.Linear(12, 6)), nn.Unflatten(1, (2, 3)))
     x = torch.randn(5, 3, 4)
     for model in (fastnn.torch.from_module(module), fastnn.torch.from_module(module, input_shape=(3, 4))):
         np.testing.assert_allclose(model.predict(x), module(x).detach(), atol=1e-6)
@@ -232,9 +232,9 @@ def tied():
     return nn.Sequential(first, second)
 
 
-def hooked():
-    module = nn.Sequential(nn.Linear(3, 3))
-    module[0].register_forward_hook(lambda *_: None)
+def hooked(place):
+    module = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.ReLU()))
+    (module if place is None else module[place]).register_forward_hook(lambda *_: None)
     return module
 
 
@@ -267,7 +267,9 @@ def hooked():
         (nn.Sequential(nn.Linear(2, 3, device="meta")), ValueError, "has no values yet"),
         (nn.Sequential(Doubled(2, 3)), ValueError, "'0': Doubled, which fastnn has not"),
         (tied(), ValueError, "'1.weight' is '0.weight' too"),
-        (hooked(), ValueError, "'0': Linear, which has hooks"),
+        (hooked(0), ValueError, "'0': Linear, a module that has hooks"),
+        (hooked(1), ValueError, "'1': Sequential, a module that has hooks"),
+        (hooked(None), ValueError, "a module that has hooks"),
         (nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 3))), ValueError, "computed of others"),
         (nn.Sequential(nn.LazyLinear(3)), ValueError, "has no values yet"),
     ],
@@ -286,6 +288,7 @@ def test_what_fastnn_has_not_is_refused_by_its_path(module, kind, said):
         ({"input_shape": 3}, TypeError, "shape got 3"),
         ({"optimizer": "adam", "loss": "mse"}, TypeError, "optimizer got 'adam'; wants one of torch.optim"),
         ({"loss": "mse"}, ValueError, "loss got one without the optimizer"),
+        ({"metrics": ["mae"]}, ValueError, "metrics got some without an optimizer"),
     ],
 )
 def test_arguments_that_cannot_be(options, kind, said):
