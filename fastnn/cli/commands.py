@@ -90,6 +90,7 @@ def _csv(options: dict[str, Any]) -> CsvOptions:
 @click.option("--epochs", type=click.IntRange(min=1), help="The best one is kept.")
 @click.option("--batch-size", type=click.IntRange(min=1))
 @click.option("--members", type=click.IntRange(min=1), help="Networks whose predictions are averaged.")
+@click.option("--text-components", type=click.IntRange(min=0), help="Of a column of many texts; 0: it can be exported.")
 @click.option("--holdout", type=click.FloatRange(0, 1, max_open=True), default=0.2, help="Part kept for the score.")
 @click.option("--plot", type=output_file, help="Draw the score there: a confusion matrix, or residuals.")
 @click.option(

@@ -39,6 +39,7 @@ class TrainOptions(NamedTuple):
     epochs: int | None
     batch_size: int | None
     members: int | None
+    text_components: int | None
     holdout: float
     plot: Path | None
     seed: int
@@ -207,6 +208,7 @@ def _estimator(target: Description, options: TrainOptions, shared: DataParallel 
         "epochs": options.epochs,
         "batch_size": options.batch_size,
         "n_ensemble": options.members,
+        "text_components": options.text_components,
     }
     live = 1 if shared is None and sys.stdout.isatty() else 0  # mpiexec's ranks have a terminal, whatever it writes to
     given = {name: value for name, value in asked.items() if value is not None}

@@ -106,8 +106,8 @@ def width_of(column: ColumnEncoder) -> int:
         return 1
     if column.reducer is not None:
         raise ValueError(
-            f"column {column.name!r} has principal components of its texts, of which ONNX has no operator; wants "
-            "text_components=0 in fit, or the column left out"
+            f"column {column.name!r} has principal components of its texts, which ONNX has no operators for; wants "
+            "text_components=0 in fit (--text-components 0), or the column left out"
         )
     return 1 if column.binary else column.width
 

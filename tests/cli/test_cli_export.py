@@ -132,3 +132,5 @@ def test_what_cannot_be_exported_is_said_in_a_line(tmp_path):
     model_file.save("hand.fastnn", {"table": document["table"]}, arrays)
     assert "hand.fastnn" in run("export", "hand.fastnn", "m.onnx", code=1)
     assert not (tmp_path / "m.onnx").exists()
+    run("train", data, "--target", "income", "--text-components", 0, *QUICK, "-o", "m.fastnn")
+    run("export", "m.fastnn", "m.onnx")

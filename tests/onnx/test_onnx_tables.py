@@ -129,8 +129,8 @@ def read(table):
     return list(columns_of(TabularRegressor(), table, reset=True))
 
 
-def assert_encoded_alike(table, later, bins=8):
-    encoder = TableEncoder(bins, 10, 0)
+def assert_encoded_alike(table, later, bins=8, most=10):
+    encoder = TableEncoder(bins, most, 0)
     encoder.fit_transform(read(table))
     graph = Graph("float32")
     given = [tables.input_of(column) for column in encoder.columns]
@@ -146,8 +146,16 @@ def assert_encoded_alike(table, later, bins=8):
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_column_is_encoded_as_in_predict(name):
-    table, later = ({name: each} for each in COLUMNS[name])
-    assert_encoded_alike(pd.DataFrame(table), pd.DataFrame(later))
+    table, later = (pd.DataFrame({name: each}) for each in COLUMNS[name])
+    for most in (10, 2, 1):  # categories
+        assert_encoded_alike(table, later, most=most)
+
+
+def test_columns_that_say_nothing():
+    names = ["nothing", "the same everywhere"]
+    for order in (names, names[::-1], names[:1]):
+        table, later = (pd.DataFrame({name: COLUMNS[name][i] for name in order}) for i in (0, 1))
+        assert_encoded_alike(table, later)
 
 
 @pytest.mark.parametrize("bins", [0, 8])
