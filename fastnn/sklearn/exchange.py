@@ -31,6 +31,8 @@ PAIRS = {
 }
 """Estimators of both, which have the same names."""
 
+LINEAR = LogisticRegression, LinearRegression
+
 ALIKE: tuple[str, ...] = (
     "n_iter_",
     "t_",
@@ -104,7 +106,7 @@ def from_sklearn(estimator: Any) -> Any:
     if not _is_fitted(estimator):
         return made
     _copy_attributes(estimator, made)
-    if isinstance(made, (LogisticRegression, LinearRegression)):
+    if isinstance(made, LINEAR):
         _take_linear(estimator, made)
         return made
     made.coefs_ = [np.array(coef, order="C") for coef in estimator.coefs_]
@@ -146,15 +148,13 @@ def to_sklearn(estimator: Any, classes: Sequence[Any] | None = None) -> Any:
         raise ValueError("classes got some for an estimator that has its own; wants None")
     _check_held(estimator)
     parameters = copy.deepcopy(estimator.get_params(deep=False))
-    if isinstance(estimator, (MLPClassifier, MLPRegressor)) and not isinstance(
-        estimator, (LogisticRegression, LinearRegression)
-    ):
+    if "activation" in parameters:
         parameters["activation"] = _activation(estimator)
     made = kind(**{name: value for name, value in parameters.items() if name in kind().get_params(deep=False)})
     if not _is_fitted(estimator):
         return made
     _copy_attributes(estimator, made)
-    if isinstance(estimator, (LogisticRegression, LinearRegression)):
+    if isinstance(estimator, LINEAR):
         _give_linear(estimator, made)
         return made
     estimator._network()  # says what the last activation is, where weights were set and nothing fitted
@@ -212,7 +212,7 @@ def _given_optimizer(estimator: BaseMLP, made: Any) -> Any:
     count = len(made.coefs_)
     slots = [matrices[start : start + count] for start in range(0, len(matrices), count)]
     divided = [[*(matrix[:-1] for matrix in slot), *(matrix[-1] for matrix in slot)] for slot in slots]
-    if isinstance(optimizer, optimizers.Adam):
+    if isinstance(optimizer, EarlyEpsilonAdam):
         constants = optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
         theirs = AdamOptimizer(weights, *constants)
         theirs.t, (theirs.ms, theirs.vs) = steps, divided

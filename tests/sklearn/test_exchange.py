@@ -235,6 +235,9 @@ def test_what_is_not_here_is_refused(estimator, kind, said):
 
 
 def test_what_else_cannot_go_out():
+    made = ours.MLPRegressor(hidden_layer_sizes=(2,), solver="adamw", max_iter=2).fit(X, TARGETS["one"])
+    with pytest.raises(ValueError, match="trained by AdamW"):
+        to_sklearn(made.set_params(solver="adam"))
     for estimator, said in (
         (ours.LinearRegression(alpha=0.1), "alpha got 0.1"),
         (ours.LinearRegression(loss="huber"), "loss got 'huber'"),
