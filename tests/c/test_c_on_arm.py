@@ -17,6 +17,24 @@ BARE = shutil.which("arm-none-eabi-gcc")
 M4 = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "-Os", "-ffunction-sections"]
 
 
+SYSTEM = shutil.which("qemu-system-arm")
+STARTUP = """
+#include <stdint.h>
+
+extern void _start(void);
+
+static void reset(void)
+{
+    *(volatile uint32_t *)0xE000ED88u |= 0xFu << 20; /* the FPU */
+    _start();
+}
+
+__attribute__((section(".vectors"), used)) static void (*const vectors[16])(void) = {
+    (void (*)(void))0x20400000u, reset};
+"""
+"""What an MPS2 board with a Cortex-M4 begins with; what is printed goes to the emulator."""
+
+
 @pytest.fixture
 def exported(tmp_path):
     """The names of networks of float, double and int8, with test programs, and the reports on them."""
@@ -50,3 +68,17 @@ def test_a_cortex_m4_needs_what_is_said(exported, tmp_path):
         text, data, bss = map(int, re.findall(r"\d+", said.stdout)[:3])
         assert (data, bss) == (0, 0)
         assert report.flash <= text <= report.flash + 2500
+
+
+@pytest.mark.skipif(not (BARE and SYSTEM), reason="no gcc-arm-none-eabi, or no qemu-system-arm")
+def test_test_programs_pass_on_an_emulated_cortex_m4(exported, tmp_path):
+    (tmp_path / "startup.c").write_text(STARTUP)
+    for stem in exported:
+        sources = [tmp_path / "startup.c", tmp_path / f"{stem}.c", tmp_path / f"{stem}_test.c"]
+        places = ["-Wl,--section-start=.vectors=0", "-Wl,-Tdata=0x20000000"]
+        command = [BARE, "-std=gnu99", "-O2", *M4[:4], "--specs=rdimon.specs", *sources, *places, "-lm", "-o"]
+        subprocess.run([*command, tmp_path / "m4.elf"], check=True, capture_output=True)
+        board = [SYSTEM, "-M", "mps2-an386", "-semihosting", "-nographic", "-monitor", "none", "-serial", "null"]
+        done = subprocess.run([*board, "-kernel", tmp_path / "m4.elf"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{stem}: the largest difference" in done.stdout + done.stderr
