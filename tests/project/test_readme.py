@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ PRINTED = {
     "docs/from-sklearn.md": ["True True", "True True", "['yes']", "True True", "True True"],
     "docs/from-keras.md": ["True True", "True"],
     "docs/onnx-tables.md": ["True True", "True True"],
+    "docs/c.md": ["524", "True True"],
     "docs/onnx.md": ["True", "['silu', 'linear']"],
     "docs/format.md": ["True"],
     "docs/ensembles.md": ["[ True]"],
@@ -39,6 +41,8 @@ def test_example_runs(page, number, tmp_path, monkeypatch, capsys):
     for package in ("sklearn", "pandas", "onnxruntime", "skl2onnx", "fastapi", "torch", "keras"):
         if re.search(rf"^(import|from) {package}\b", example, re.MULTILINE):
             pytest.importorskip(package)
+    if '"cc ' in example and shutil.which("cc") is None:
+        pytest.skip("no C compiler")
     monkeypatch.chdir(tmp_path)
     exec(compile(example, page, "exec"), {"__name__": "readme"})
     assert PRINTED[page][number] in capsys.readouterr().out
