@@ -34,12 +34,13 @@ TYPES = {"float32": FloatTensorType, "float64": DoubleTensorType, "int64": Int64
 
 def register() -> None:
     """Let skl2onnx know the estimators."""
-    for name in sklearn.__all__:
-        kind = getattr(sklearn, name)
+    for kind in (getattr(sklearn, name) for name in sklearn.__all__):
+        if not isinstance(kind, type):
+            continue
         options = dict(OPTIONS) if hasattr(kind, "predict_proba") else {}
         if hasattr(kind, "decision_function"):
             options["raw_scores"] = [True, False]
-        update_registered_converter(kind, f"Fastnn{name}", _set_types, _convert, options=options or None)
+        update_registered_converter(kind, f"Fastnn{kind.__name__}", _set_types, _convert, options=options or None)
 
 
 class Within(Graph):

@@ -52,6 +52,7 @@ def dates(rows=ROWS, gaps=False, unit="s"):
 WORDS = [f"word {i}" for i in range(25)]
 NAN = math.nan
 SPANS = [datetime.timedelta(hours=hours) for hours in (-3, 5, 1000)]
+DATES = [pd.Timestamp("2024-02-29 12:30:00"), pd.Timestamp("1969-07-20"), pd.Timestamp("2026-11-30 01:02:03.5")]
 TIMES = [datetime.time(12, 30), datetime.time(0), datetime.time(23, 59, 59)]
 COLUMNS = {
     "numbers": (numbers(), numbers(gaps=True)),
@@ -82,6 +83,7 @@ COLUMNS = {
     "categories of booleans": (drawn([False, True], of="category"), drawn([False, True], NAN, "category")),
     "categories of spans": (drawn(SPANS, NAN, "category"), drawn(SPANS[:2], NAN, "category")),
     "categories of times": (drawn(TIMES, NAN, "category"), drawn(TIMES[:2], NAN, "category")),
+    "categories of dates": (drawn(DATES, NAN, "category"), drawn(DATES[:2], NAN, "category")),
     "categories of fractions": (
         drawn([fractions.Fraction(1, 3), fractions.Fraction(1, 2), fractions.Fraction(5)], of="category"),
         drawn([fractions.Fraction(1, 3), fractions.Fraction(2, 3)], NAN, "category"),
@@ -105,6 +107,8 @@ def fed(values, given):
 
 
 def written(value):
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(timespec="microseconds")
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 

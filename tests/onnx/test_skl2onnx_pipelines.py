@@ -19,6 +19,7 @@ from sklearn.multiclass import OneVsRestClassifier  # noqa: E402
 from sklearn.pipeline import FeatureUnion, make_pipeline  # noqa: E402
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler  # noqa: E402
 
+import fastnn.sklearn  # noqa: E402
 from fastnn.onnx import registration  # noqa: E402
 from fastnn.sklearn import (  # noqa: E402
     LinearRegression,
@@ -234,12 +235,13 @@ def test_tables_of_other_columns_are_refused():
 def test_skl2onnx_that_is_there_learns_of_the_estimators_at_once(monkeypatch):
     from skl2onnx._supported_operators import sklearn_operator_name_map as known
 
-    for kind in list(known):
-        if kind.__module__.startswith("fastnn."):
-            monkeypatch.delitem(known, kind)
+    ours = {kind: alias for kind, alias in known.items() if kind.__module__.startswith("fastnn.")}
+    names = [kind.__name__ for kind in vars(fastnn.sklearn).values() if isinstance(kind, type)]
+    assert sorted(ours.values()) == sorted(f"Fastnn{name}" for name in names)
+    for kind in ours:
+        monkeypatch.delitem(known, kind)
     registration.register()
-    assert known[MLPClassifier] == "FastnnMLPClassifier"
-    assert known[TabularRegressor] == "FastnnTabularRegressor"
+    assert {kind: known[kind] for kind in ours} == ours
 
 
 def test_skl2onnx_that_is_imported_later_learns_of_them_then():
