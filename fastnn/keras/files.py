@@ -12,6 +12,7 @@ from fastnn.engine import Engine
 from fastnn.errors import ModelFileError
 from fastnn.extras import require
 from fastnn.files.atomic import replacing
+from fastnn.layers import Layer
 from fastnn.models.saving import NOT_FINITE
 from fastnn.models.sequential import Sequential
 from fastnn.names import custom_object_scope
@@ -54,14 +55,12 @@ def export(model: Sequential, path: Path, *, include_optimizer: bool = True) -> 
     engine = model._built()
     model = model._as_it_is()
     writer = Writer(model, include_optimizer)
-    config, groups = writer.config(), _groups(model, engine)
-    if include_optimizer and model.optimizer is not None:
-        with engine.busy:  # after a whole number of steps
-            groups = _groups(model, engine)
-            groups[training.VARIABLES] = (
-                config["compile_config"]["optimizer"]["config"]["name"],
-                training.state(model),
-            )
+    config = writer.config()
+    with engine.busy:  # after a whole number of steps
+        groups = _groups(model, engine)
+        if writer.trains:
+            name = config["compile_config"]["optimizer"]["config"]["name"]
+            groups[training.VARIABLES] = (name, training.state(model))
     _write(model, path, archive.content(config, hdf5.content(groups)))
 
 
@@ -107,8 +106,12 @@ def load(
             raise ValueError(f"its layers have rows of {widths} values in all, and the file is small")
         with hdf5.opened(io.BytesIO(content)) as store:
             arrays = weights.read(store, model, reader.groups)
-            asked = _compiled(config) if compile else None
-            _furnish(model, reader.dtype, arrays, asked, backend, threads)
+            model._backend, model._threads = backend, threads
+            try:
+                asked = training.compiled(config.get("compile_config")) if compile else None
+                _furnish(model, reader.dtype, arrays, asked)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{error}{f'; {WITHOUT}' if compile else ''}") from error
             if asked is not None:
                 training.bring_back(store, model)
     return model
@@ -162,14 +165,12 @@ def load_weights(model: Sequential, path: Path) -> None:
     require("h5py", "keras")
     model._built()
     with open(path, "rb") as file, _told(path, "holds no weights of this model"), hdf5.opened(file) as store:
-        if (
-            "layer_names" in store.root.attrs
-            or "layer_names0" in store.root.attrs
-            or store.has(store.root, "model_weights")
-        ):
+        if {"layer_names", "layer_names0"} & set(store.texts(store.root)) or store.has(store.root, "model_weights"):
             arrays = weights.read_older(store, model)
         else:
-            arrays = weights.read(store, model, list(weights.groups(model)))
+            arrays = weights.read(
+                store, model, [path for path, part in weights.groups(model) if isinstance(part, Layer)]
+            )
             checksum = store.checksum()
             if checksum is not None and checksum != hdf5.digest(_as_written(model, arrays)):
                 raise ValueError("it is damaged: its checksum does not match")
@@ -186,34 +187,13 @@ def _told(path: Path, what: str) -> Iterator[None]:
         raise ModelFileError(f"{os.fspath(path)} {what}: {said}") from error
 
 
-def _compiled(config: Mapping[str, Any]) -> training.Compiled | None:
-    try:
-        return training.compiled(config.get("compile_config"))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{error}; {WITHOUT}") from error
-
-
-def _furnish(
-    model: Sequential,
-    dtype: str,
-    arrays: Sequence[Array],
-    asked: training.Compiled | None,
-    backend: str,
-    threads: int | None,
-) -> None:
+def _furnish(model: Sequential, dtype: str, arrays: Sequence[Array], asked: training.Compiled | None) -> None:
     """Compile a new model, if something is asked for, and build it with these weights; none are drawn."""
-    vars(model).update(dtype=dtype, _backend=backend, _threads=threads)
+    vars(model)["dtype"] = dtype
     inputs, model._inputs = model._inputs, None
     if asked is not None:
-        model.compile(
-            asked.optimizer,
-            asked.loss,
-            asked.metrics,
-            weighted_metrics=asked.weighted_metrics,
-            dtype=dtype,
-            backend=backend,
-            threads=threads,
-        )
+        run = {"dtype": dtype, "backend": model._backend, "threads": model._threads}
+        model.compile(asked.optimizer, asked.loss, asked.metrics, weighted_metrics=asked.weighted_metrics, **run)
     model._inputs = inputs
     draft = model._draft()
     draft._make_engine(arrays)
@@ -221,16 +201,15 @@ def _furnish(
 
 
 def _groups(model: Sequential, engine: Engine) -> dict[str, tuple[str, Sequence[Array]]]:
-    """Each layer's group in a file, its name and its weights."""
-    paths = list(weights.groups(model))
+    """Each layer's group in a file, and each model's in the model, its name and its weights."""
     with engine.still:
         if not engine.parameters.finite:
             raise FloatingPointError(NOT_FINITE)
         views = [layer.views(engine, place) for layer, place in zip(model._layers, model._places, strict=True)]
-        copies = [[view.copy() for view in found.values()] for found in views]
+        copies = iter([[view.copy() for view in found.values()] for found in views])
     return {
-        path: (layer.name, weights.written(layer, arrays))
-        for path, layer, arrays in zip(paths, model._layers, copies, strict=True)
+        path: (part.name, weights.written(part, next(copies)) if isinstance(part, Layer) else [])
+        for path, part in weights.groups(model)
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,18 +19,17 @@ import numpy as np
 
 from fastnn.extras import require
 from fastnn.typing import Array
+from .attributes import Texts
 
 CHECKSUM = "fastnn_sha256"
 """The attribute of the root that holds the SHA-256 of the arrays, in files of fastnn's."""
-
-MOST_NAMES, MOST_NAMES_BYTES = 100_000, 2**28  # of an attribute; libhdf5 copies a text for every name that refers to it
 
 
 class Store:
     """What may be read of an open file: no more bytes of arrays than the file has."""
 
     def __init__(self, h5py: Any, file: Any, raw: IO[bytes], size: int) -> None:
-        self._h5py, self.root, self._raw, self._left, self._size = h5py, file, raw, size, size
+        self._h5py, self.root, self._left, self._texts = h5py, file, size, Texts(raw)
 
     def has(self, group: Any, name: str) -> bool:
         """Whether there is something of that name in a group."""
@@ -73,55 +73,23 @@ class Store:
             raise ValueError(f"{found.name} is a {type(found).__name__}; wants a {kind.__name__}")
         return found
 
+    def texts(self, group: Any) -> dict[str, list[str] | None]:
+        """A group's attributes, by name; None for what is no text."""
+        return self._texts.read(self._h5py.h5o.get_info(group.id).addr)
+
     def names(self, group: Any, name: str) -> list[str]:
         """An attribute that lists names; where it was too long for one, it is in name0, name1, ..."""
-        if name in group.attrs:
-            return self._texts(group, name)
-        found: list[str] = []
-        number = 0
-        while f"{name}{number}" in group.attrs:
-            found += self._texts(group, f"{name}{number}")
-            number += 1
-        if not number:
-            raise ValueError(f"{group.name} lacks the attribute {name!r}")
+        known, found = self.texts(group), []
+        numbers = itertools.takewhile(known.__contains__, (f"{name}{number}" for number in itertools.count()))
+        for each in [name] if name in known else list(numbers):
+            listed = known[each]
+            found += listed or []
         return found
-
-    def _texts(self, group: Any, name: str) -> list[str]:
-        attribute = self._h5py.h5a.open(group.id, name.encode())
-        kind, count = attribute.get_type(), math.prod(attribute.shape or (0,))
-        if not count:
-            return []
-        text = isinstance(kind, self._h5py.h5t.TypeStringID)
-        if not text or len(attribute.shape) != 1 or count > MOST_NAMES:
-            raise ValueError(f"{group.name} has an attribute {name!r} that is no list of names")
-        each = self._longest_text() if kind.is_variable_str() else kind.get_size()
-        if count * each > (MOST_NAMES_BYTES if kind.is_variable_str() else self._size):
-            raise ValueError(f"{group.name} has an attribute {name!r} of more names than fit into the file")
-        return [value.decode() if isinstance(value, bytes) else str(value) for value in group.attrs[name]]
-
-    def _longest_text(self) -> int:
-        """How long a text may be that attributes refer to: the size of the largest heap in the file."""
-        place, longest, before = self._raw.tell(), 0, b""
-        self._raw.seek(0)
-        while block := self._raw.read(2**20):
-            data = before + block
-            at = data.find(b"GCOL")
-            while at >= 0:
-                longest = max(longest, int.from_bytes(data[at + 8 : at + 16], "little"))
-                at = data.find(b"GCOL", at + 4)
-            before = data[-15:]
-        self._raw.seek(place)
-        return min(longest, self._size)
 
     def checksum(self) -> str | None:
         """The checksum that fastnn wrote; None in files of others."""
-        if CHECKSUM not in self.root.attrs:
-            return None
-        attribute = self._h5py.h5a.open(self.root.id, CHECKSUM.encode())
-        kind = attribute.get_type()
-        if attribute.shape != () or not isinstance(kind, self._h5py.h5t.TypeStringID) or kind.is_variable_str():
-            raise ValueError("its checksum is none")
-        return bytes(self.root.attrs[CHECKSUM]).decode() if kind.get_size() == 64 else ""
+        found = self.texts(self.root)
+        return "".join(found[CHECKSUM] or []) if CHECKSUM in found else None
 
 
 @contextlib.contextmanager

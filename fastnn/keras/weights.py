@@ -17,8 +17,8 @@ from .hdf5 import Store
 from .objects import LAYERS, snake_case
 
 
-def groups(model: Structure, prefix: str = "") -> Iterator[str]:
-    """The groups of a model's layers in Keras 3's files, those of models in it one after the other.
+def groups(model: Structure, prefix: str = "") -> Iterator[tuple[str, Layer | Structure]]:
+    """The groups of a model's layers in Keras 3's files, and of the models in it, which come before their layers.
 
     They are named by the layers' classes, dense, dense_1: names of the user's are attributes.
     """
@@ -28,12 +28,11 @@ def groups(model: Structure, prefix: str = "") -> Iterator[str]:
         counts[name] += 1
         number = counts[name] - 1
         path = f"{prefix}layers/{name}{f'_{number}' if number else ''}"
+        if isinstance(part, Layer) and LAYERS.get(type(part).__name__) is not type(part):
+            raise ValueError(f"the layer {part.name!r} is a {type(part).__name__}, which Keras has not")
+        yield path, part
         if isinstance(part, Structure):
             yield from groups(part, f"{path}/")
-        else:
-            if LAYERS.get(type(part).__name__) is not type(part):
-                raise ValueError(f"the layer {part.name!r} is a {type(part).__name__}, which Keras has not")
-            yield path
 
 
 def shapes(model: Sequential) -> list[list[tuple[int, ...]]]:

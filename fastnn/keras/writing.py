@@ -35,7 +35,7 @@ class Writer:
     """Describes a model that is built, with what it is trained for unless ``include_optimizer`` is false."""
 
     def __init__(self, model: Sequential, include_optimizer: bool) -> None:
-        self._model, self._trains = model, include_optimizer and model.optimizer is not None
+        self._model, self.trains = model, include_optimizer and model.optimizer is not None
         self._policy = {
             "module": "keras",
             "class_name": "DTypePolicy",
@@ -49,7 +49,12 @@ class Writer:
         shape = self._model._shapes[0]
         assert shape is not None
         found = self._described_model(self._model, shape)
-        return found | ({"compile_config": self._compiled()} if self._trains else {})
+        if self.trains:
+            try:
+                found["compile_config"] = self._compiled()
+            except ValueError as error:
+                raise ValueError(f"{error}; {WITHOUT}") from None
+        return found
 
     def _described_model(self, model: Structure, shape: Shape | None) -> dict[str, Any]:
         """A model, for rows of a shape; the shapes of its layers are taken from the list of all."""
@@ -76,8 +81,8 @@ class Writer:
         config = {"name": layer.name, "trainable": layer.trainable, "dtype": self._policy}
         given = layer.get_config()
         for name, usual in ONLY_HERE.items():
-            if self._trains and given.get(name, usual) != usual:
-                raise ValueError(f"{place} has {name}={given[name]}, which Keras has not; wants {usual}, or {WITHOUT}")
+            if self.trains and given.get(name, usual) != usual:
+                raise ValueError(f"{place} has {name}={given[name]}, which Keras has not; wants {usual}: {WITHOUT}")
         for name in given:
             if name not in (*config, *LEFT_OUT):
                 config[name] = self._argument(getattr(layer, name), given[name], f"{place}'s {name}")
@@ -126,18 +131,17 @@ class Writer:
 
 
 def _optimizer(optimizer: optimizers.Optimizer) -> dict[str, Any]:
-    place = f"the optimizer (and {WITHOUT})"
     config = {"name": type(optimizer).__name__.lower()} | optimizer.get_config()
     if optimizer.schedule is not None:
         kind, given = schedules.LearningRateSchedule, optimizer.schedule.get_config()
-        config["learning_rate"] = described(kind, optimizer.schedule, given, f"the learning rate (and {WITHOUT})")
-    else:
+        config["learning_rate"] = described(kind, optimizer.schedule, given, "the learning rate")
+    elif "learning_rate" in config:
         config["learning_rate"] = float(config["learning_rate"])
-    return described(optimizers.Optimizer, optimizer, config, place)
+    return described(optimizers.Optimizer, optimizer, config, "the optimizer")
 
 
 def _loss(loss: losses.Loss) -> dict[str, Any]:
-    place = f"the loss (and {WITHOUT})"
+    place = "the loss"
     config = loss.get_config()
     if isinstance(loss, losses.SparseCategoricalCrossentropy) and not config.pop("label_smoothing"):
         return described(losses.Loss, loss, config, place)
@@ -147,7 +151,6 @@ def _loss(loss: losses.Loss) -> dict[str, Any]:
 
 
 def _metric(metric: metrics.Metric) -> dict[str, Any]:
-    place = f"a metric (and {WITHOUT})"
     if isinstance(metric, metrics.LossMetric) and metric.by_batch:
         return _loss(metric.loss)
-    return described(metrics.Metric, metric, metric.get_config(), place)
+    return described(metrics.Metric, metric, metric.get_config(), "a metric")
