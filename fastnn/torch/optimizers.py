@@ -135,11 +135,11 @@ def settings(plan: Plan | None) -> Callable[[nn.Parameter], Setting]:
 
 def give_state(model: Sequential, plan: Plan) -> None:
     """Have a model that was compiled with the optimizer of a plan go on with its state."""
-    engine = model._built()
+    engine, rows_at = model._built(), _rows(model)
     matrices = {}
     for (slot, place), before in engine.parameters.slot_matrices().items():
         matrix = before.copy()
-        for entry, rows in _rows(model, place):
+        for entry, rows in rows_at.get(place, ()):
             key = entry.key, engine.parameters.slot_names[slot]
             if key in plan.slots:
                 matrix[rows] = entry.exchanged(plan.slots[key])
@@ -236,17 +236,16 @@ def _check_product(kind: Kind, made: optimizers.Optimizer, states: Mapping[str, 
             raise ValueError(f"optimizer got mu_product={product:g} of {name!r}; wants what follows from {steps} steps")
 
 
-def _rows(model: Sequential, place: int) -> list[tuple[Entry, Any]]:
-    """The trained weights of the layer at a place of the engine, and their rows in its matrices there."""
+def _rows(model: Sequential) -> dict[int, list[tuple[Entry, Any]]]:
+    """By the places of the engine, the trained weights of the layer there, and their rows in its matrices."""
     trained = dict(zip(model._layers, trained_layers(model), strict=True))
     places = dict(zip(model._layers, model._places, strict=True))
-    of = [e for e in entries(model) if e.is_weight and e.name not in e.layer.untrained and places[e.layer] == place]
-    found: list[tuple[Entry, Any]] = []
-    for entry in of if of and trained[of[0].layer] else ():
-        if entry.name == "kernel":
-            found.append((entry, slice(0, entry.shape[1])))
-        else:
-            found.append((entry, -1 if entry.name in ("bias", "beta") else 0))
+    found: dict[int, list[tuple[Entry, Any]]] = {}
+    for entry in entries(model):
+        if entry.is_weight and entry.name not in entry.layer.untrained and trained[entry.layer]:
+            ends = -1 if entry.name in ("bias", "beta") else 0
+            rows = slice(0, entry.shape[1]) if entry.name == "kernel" else ends
+            found.setdefault(places[entry.layer], []).append((entry, rows))
     return found
 
 
@@ -303,13 +302,7 @@ def to_optimizer(model: Sequential, module: nn.Module) -> torch.optim.Optimizer:
         groups.setdefault((rate, decay), []).append(parameters[entry.key])
     result = _theirs(kind, made, groups)
     if engine.iterations or not kind.counts:
-        for number, slot in enumerate(engine.parameters.slot_names):
-            _put(model, number, _names(kind, made)[slot], 1 / _velocity(made, slot), parameters, result)
-        for entry in (e for e in listed if kind.counts and parameters[e.key] in result.state):
-            state = result.state[parameters[entry.key]]
-            state["step"] = torch.tensor(float(engine.iterations))
-            if kind.ours is optimizers.Nadam:
-                state["mu_product"] = torch.tensor(_product(made, engine.iterations))
+        _put_state(model, kind, parameters, result)
     return result
 
 
@@ -354,19 +347,24 @@ def _theirs(kind: Kind, made: Any, groups: Mapping[tuple[float, float], list[nn.
     return theirs(listed, lr=made.learning_rate, **options)
 
 
-def _put(
-    model: Sequential,
-    slot: int,
-    name: str,
-    factor: float,
-    parameters: Mapping[str, nn.Parameter],
-    result: torch.optim.Optimizer,
+def _put_state(
+    model: Sequential, kind: Kind, parameters: Mapping[str, nn.Parameter], result: torch.optim.Optimizer
 ) -> None:
-    """Write one slot of all trained weights to the state of an optimizer."""
-    matrices = model._built().parameters.slot_matrices()
-    for place in dict.fromkeys(model._places):
-        for entry, rows in _rows(model, place):
+    """Write the state of all trained weights to an optimizer of torch.optim."""
+    engine, made = model._built(), model.optimizer
+    assert made is not None
+    matrices, names = engine.parameters.slot_matrices(), _names(kind, made)
+    product = _product(made, engine.iterations) if kind.ours is optimizers.Nadam else None
+    for place, found in _rows(model).items():
+        for entry, rows in found:
             parameter = parameters[entry.key]
-            if parameter.requires_grad:
-                array = entry.exchanged(matrices[slot, place][rows]) * factor
-                result.state[parameter][name] = torch.from_numpy(np.array(array, order="C")).to(parameter)
+            if not parameter.requires_grad:
+                continue
+            state = result.state[parameter]
+            if kind.counts:
+                state["step"] = torch.tensor(float(engine.iterations))
+            if product is not None:
+                state["mu_product"] = torch.tensor(product)
+            for number, slot in enumerate(engine.parameters.slot_names):
+                array = entry.exchanged(matrices[number, place][rows]) / _velocity(made, slot)
+                state[names[slot]] = torch.from_numpy(np.array(array, order="C")).to(parameter)
