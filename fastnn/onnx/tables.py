@@ -213,7 +213,7 @@ def _index(graph: Graph, column: Categories, x: str) -> str:
 
 
 def _index_of_number(graph: Graph, column: Categories, x: str, unseen: int) -> str:
-    """The same of categories that are numbers, each of which is compared."""
+    """The place of each row's category, where categories are numbers, which are compared one by one."""
     keys, places = np.array(_keys(column)), np.array(list(column.places.values()))
     there = ~np.isnan(keys)
     same = graph.add("Equal", x, graph.constant(keys[there], "numbers", np.float64))

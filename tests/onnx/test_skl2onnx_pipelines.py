@@ -112,6 +112,17 @@ def test_several_labels():
     assert assert_predicts(model, x, options=NO_ZIPMAP)["label"].shape == (len(x), 3)
 
 
+def test_integers():
+    x = np.random.default_rng(0).integers(-3, 4, (150, 4))
+    model = network().fit(x, classes(x, ["a", "b", "c"]))
+    found = run(model, x, options=NO_ZIPMAP)
+    np.testing.assert_array_equal(found["label"], model.predict(x))
+    assert found["probabilities"].dtype == np.float32  # as of skl2onnx's own
+    np.testing.assert_allclose(found["probabilities"], model.predict_proba(x), rtol=0, atol=1e-6)
+    model = LinearRegression().fit(x, x[:, :2] * 1e3)
+    np.testing.assert_allclose(run(model, x)["variable"], model.predict(x), rtol=0, atol=3e-3)
+
+
 def test_options():
     x = rows()
     model = make_pipeline(StandardScaler(), network()).fit(x, classes(x, ["a", "b", "c"]))
