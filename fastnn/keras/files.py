@@ -94,9 +94,9 @@ def load(
     """
     require("h5py", "keras")
     with (
+        custom_object_scope(custom_objects),
         open(path, "rb") as file,
         _told(path, "is no .keras file that fastnn can read"),
-        custom_object_scope(custom_objects),
     ):
         config, content = archive.read(file)
         reader = Reader(config)
@@ -192,8 +192,15 @@ def _furnish(model: Sequential, dtype: str, arrays: Sequence[Array], asked: trai
     vars(model)["dtype"] = dtype
     inputs, model._inputs = model._inputs, None
     if asked is not None:
-        run = {"dtype": dtype, "backend": model._backend, "threads": model._threads}
-        model.compile(asked.optimizer, asked.loss, asked.metrics, weighted_metrics=asked.weighted_metrics, **run)
+        model.compile(
+            asked.optimizer,
+            asked.loss,
+            asked.metrics,
+            weighted_metrics=asked.weighted_metrics,
+            dtype=dtype,
+            backend=model._backend,
+            threads=model._threads,
+        )
     model._inputs = inputs
     draft = model._draft()
     draft._make_engine(arrays)

@@ -6,6 +6,7 @@ with them a small file can claim any amount of memory, or what lies in other fil
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import hashlib
 import io
@@ -30,6 +31,7 @@ class Store:
 
     def __init__(self, h5py: Any, file: Any, raw: IO[bytes], size: int) -> None:
         self._h5py, self.root, self._left, self._texts = h5py, file, size, Texts(raw)
+        self._taken: list[tuple[int, int]] = []  # from where to where arrays are
 
     def has(self, group: Any, name: str) -> bool:
         """Whether there is something of that name in a group."""
@@ -46,19 +48,32 @@ class Store:
         *above, name = path.split("/")
         found = self._member(self.group(group, "/".join(above)) if above else group, name, self._h5py.Dataset)
         kind, how = found.dtype, found.id.get_create_plist()
-        if kind.kind not in "biuf" or kind.itemsize > 8:
+        if kind.kind not in "iuf" or kind.itemsize > 8:
             raise ValueError(f"{found.name} holds {kind}; wants numbers")
         plain = (self._h5py.h5d.COMPACT, self._h5py.h5d.CONTIGUOUS)
         if how.get_layout() not in plain or how.get_nfilters() or how.get_external_count():
             raise ValueError(f"{found.name} is chunked, compressed, virtual or elsewhere; wants a plain array")
+        if not found.id.get_type().equal(self._h5py.h5t.py_create(kind.newbyteorder("<"))):
+            raise ValueError(f"{found.name} holds numbers of a layout of its own")
         size = math.prod(found.shape) * kind.itemsize
         self._left -= size
+        self._take(found, size)
         if self._left < 0 or found.id.get_storage_size() < size:
             raise ValueError(f"{found.name} says that it is larger than the file")
         values: Array = np.empty(found.shape, kind.newbyteorder("="))
         if size:
             found.read_direct(values)
         return values
+
+    def _take(self, found: Any, size: int) -> None:
+        """Note where an array is; no other may be there."""
+        start = found.id.get_offset()  # None of a small one in its header
+        if start is not None and size:
+            place = bisect.bisect(self._taken, (start, start))
+            before, after = self._taken[max(place - 1, 0) : place], self._taken[place : place + 1]
+            if any(end > start for _, end in before) or any(first < start + size for first, _ in after):
+                raise ValueError(f"{found.name} is where another array is")
+            self._taken.insert(place, (start, start + size))
 
     def _member(self, group: Any, name: str, kind: type) -> Any:
         """What a group holds itself by that name: a group, or a dataset."""

@@ -308,6 +308,12 @@ def _virtual(file):
     file["layers/dense/vars"].create_virtual_dataset("0", layout)
 
 
+def _shared(file):
+    """What fits both the optimizer's and the layer's, and is one array."""
+    del file["layers/dense/vars/0"]
+    file["layers/dense/vars/0"] = file["optimizer/vars/2"]
+
+
 CHANGES = {
     "soft link": (_soft, "leads elsewhere"),
     "external link": (_external, "leads elsewhere"),
@@ -317,6 +323,8 @@ CHANGES = {
     "never allocated": (_replaced(shape=(2**20, 2**20), dtype="f8"), "larger than the file"),
     "texts": (_replaced(data=np.array([b"a"] * 30).reshape(6, 5)), "wants numbers"),
     "complex": (_replaced(data=np.zeros((6, 5), complex)), "wants numbers"),
+    "another array's place": (_shared, "where another array is"),
+    "big-endian": (_replaced(data=np.zeros((6, 5), ">f4")), "layout of its own"),
     "another shape": (_replaced(data=np.zeros((5, 6))), "wants"),
     "NaN": (_replaced(data=np.full((6, 5), np.nan)), "NaN"),
     "a group": (

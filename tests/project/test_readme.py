@@ -20,6 +20,7 @@ PRINTED = {
     "docs/format.md": ["True"],
     "docs/ensembles.md": ["[ True]"],
     "docs/deploy.md": ["3 True", "True", "True"],
+    "docs/keras-files.md": ["True True", "True"],
     "docs/pytorch.md": ["['0.weight', '0.bias'] True", "True"],
 }
 
