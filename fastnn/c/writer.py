@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.engine import Expression, value_of
+from fastnn.engine import Expression, X, elementary_in_words, value_of
 from fastnn.typing import Array
 
 WIDTH = 110
@@ -25,8 +25,32 @@ OPERATORS = {
     "less": "<",
     "less_equal": "<=",
 }
-FUNCTIONS = {"absolute": "fabs", **{word: word for word in ("exp", "expm1", "log", "log1p", "rint", "sqrt", "tanh")}}
+FUNCTIONS = {"absolute": "fabs", "two_to_the": "two_to_the"}
+FUNCTIONS |= {word: word for word in ("copysign", "exp", "expm1", "log", "log1p", "rint", "sqrt", "tanh")}
 """Words of formulas, and what C's math.h calls them."""
+
+OWN = ("exp", "expm1", "tanh")
+"""Functions that are written out for floats: a C library may compute them in doubles, which small processors lack."""
+
+POWER = """\
+/* 2^n for a whole number n from -126 to 127. */
+static float {stem}_two_to_the(float n)
+{{
+    union {{
+        int32_t bits;
+        float value;
+    }} power;
+    power.bits = ((int32_t)n + 127) * 8388608; /* the exponent's place, 2^23 */
+    return power.value;
+}}"""
+
+ROUNDED = """\
+/* The nearest whole number to one of -126 to 127; -126 for a NaN. */
+static float {stem}_rounded(float x)
+{{
+    const float v = x > -126.0f ? x : -126.0f;
+    return (float)((int32_t)(v + 126.5f) - 126);
+}}"""
 
 SIZES = {"int8_t": 1, "int32_t": 4, "float": 4, "double": 8}
 """The bytes of a number."""
@@ -56,6 +80,7 @@ class Writer:
         self.flash = 0
         self._known: dict[tuple[str, float], str] = {}
         self._counts: Counter[str] = Counter()
+        self._elementary_known: set[str] = set()
 
     def number(self, value: Any) -> str:
         """A literal of the type of numbers, the shortest that means the value, which is finite."""
@@ -67,8 +92,23 @@ class Writer:
         return (text if "." in text or "e" in text else f"{text}.0") + "f" * (self.real == "float")
 
     def math(self, name: str) -> str:
-        """A function of math.h for the type of numbers."""
-        return name + "f" * (self.real == "float")
+        """The name of a function for the type of numbers: math.h's, or one that is written here."""
+        if self.real == "double":
+            return name
+        if name == "rint":
+            return self.once("rounded", ROUNDED.format(stem=self.stem))
+        if name == "two_to_the":
+            return self.once(name, POWER.format(stem=self.stem))
+        return self._elementary(name) if name in OWN else f"{name}f"
+
+    def _elementary(self, name: str) -> str:
+        """The name of exp or the like, which is written where it is new, by the kernels' polynomial."""
+        full = f"{self.stem}_{name}"
+        if name not in self._elementary_known:
+            self._elementary_known.add(name)
+            body = _Body(self).write(elementary_in_words(name, X, "float32"))
+            self.parts.append(f"static float {full}(float x)\n{{\n{body}\n}}")
+        return full
 
     def define(self, name: str, value: int) -> str:
         """A macro for a whole number; its name."""
@@ -96,6 +136,8 @@ class Writer:
 
     def function(self, name: str, parameter: float) -> str:
         """The name of a function that computes an activation, which is written where it is new."""
+        if name in OWN:
+            return self.math(name)  # tanh
         if (name, parameter) not in self._known:
             self._counts[name] += 1
             count = self._counts[name]
@@ -159,7 +201,7 @@ class _Body:
         if found.word in OPERATORS:
             return f"({given[0]} {OPERATORS[found.word]} {given[1]})"
         if found.word in FUNCTIONS:
-            return f"{self.writer.math(FUNCTIONS[found.word])}({_bare(given[0])})"
+            return f"{self.writer.math(FUNCTIONS[found.word])}({', '.join(map(_bare, given))})"
         if found.word == "where":
             return f"({_bare(given[0])} ? {given[1]} : {given[2]})"
         if found.word in ("maximum", "minimum"):

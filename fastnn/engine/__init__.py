@@ -16,7 +16,7 @@ from .company import fits, share
 from .cost_model import SLICE_SECONDS, CostModel
 from .dataset import KIND_CODES, Data
 from .engine import Engine
-from .expressions import Expression, normal_tail_in_words, value_of
+from .expressions import Expression, X, elementary_in_words, normal_tail_in_words, value_of
 from .functions import BatchLoss, Function, ScalarActivation, ScalarLoss
 from .layer_plan import LayerPlan
 from .memory import address, aligned, grown

@@ -51,6 +51,7 @@ class Expression(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 X = Expression("x")
+DTYPES = ["float32", "float64"]  # in the order of elementary's numbers
 
 
 def value_of(name: str, parameter: float) -> Expression:
@@ -64,13 +65,24 @@ def value_of(name: str, parameter: float) -> Expression:
 
 def normal_tail_in_words(x: Expression) -> Expression:
     """erfc(x / sqrt(2)) in float64 by the kernels' polynomial, in other words than "normal_tail"."""
+    return elementary_in_words("normal_tail", x, "float64")
+
+
+def elementary_in_words(name: str, x: Expression, dtype: str) -> Expression:
+    """One of the kernels' elementary functions, "exp", "expm1", "tanh" or "normal_tail", by its polynomial.
+
+    tanh is made of "expm1"; the words "two_to_the" and "rint" are of whole numbers from -126 to 127 in float32.
+    """
     elementary = importlib.import_module(ELEMENTARY)
-    names: dict[str, Any] = {name: numbers[1] for name, numbers in elementary.NUMBERS.items()}
-    names |= {name: getattr(np, name) for name in ("absolute", "maximum", "minimum", "reciprocal", "rint", "where")}
+    place = DTYPES.index(dtype)
+    names: dict[str, Any] = {each: numbers[place] for each, numbers in elementary.NUMBERS.items()}
+    for word in ("absolute", "copysign", "maximum", "minimum", "reciprocal", "rint", "where"):
+        names[word] = getattr(np, word)
     names |= {"fma": lambda a, b, c: a * b + c, "two_to_the": lambda n: Expression("two_to_the", n)}
-    for name in ("erfc_of_parts", "exp_polynomial"):
-        names[name] = _in_words(getattr(elementary, f"{name}_float64"), names)
-    found: Expression = _in_words(elementary.normal_tail, names)(x)
+    names["expm1"] = np.expm1
+    for part in ("erfc_of_parts", "exp_polynomial"):
+        names[part] = _in_words(getattr(elementary, f"{part}_{dtype}"), names)
+    found: Expression = _in_words(getattr(elementary, name), names)(x)
     return found
 
 
