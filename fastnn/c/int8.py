@@ -53,7 +53,7 @@ class Integers(NamedTuple):
 
 
 class Requantized(NamedTuple):
-    """How sums become the integers of a grid: multiplier / 2**31 / 2**shift, and bounds."""
+    """How sums become the integers of a grid: multiplier / 2**31 / 2**shift, shift of 0 or more, and bounds."""
 
     multiplier: Array
     shift: Array

@@ -8,15 +8,15 @@ from .network import Written, after, function
 from .writer import Writer
 
 SCALED = """\
-/* sum * multiplier / 2^31 / 2^shift, each quotient rounded to the nearest, half away from zero. */
+/* sum * multiplier / 2^31 * 2^shift, shift of 0 or less: each quotient rounded to the nearest, half away from zero. */
 static int32_t {stem}_scaled(int32_t sum, int32_t multiplier, int32_t shift)
 {{
     const int64_t product = (int64_t)sum * multiplier;
     const int64_t nudge = product >= 0 ? 1073741824 : -1073741823; /* 2^30, 1 - 2^30 */
     const int32_t high = (int32_t)((product + nudge) / 2147483648);
-    const int32_t half = ((int32_t)1 << shift) >> 1;
+    const int32_t half = ((int32_t)1 << -shift) >> 1;
     const int32_t sign = high < 0 ? -1 : 0; /* (v ^ sign) - sign is the magnitude of v, and back: no branch */
-    const int32_t magnitude = ((high ^ sign) - sign + half) >> shift;
+    const int32_t magnitude = ((high ^ sign) - sign + half) >> -shift;
     return (magnitude ^ sign) - sign;
 }}"""
 
@@ -107,7 +107,7 @@ def _sums(writer: Writer, made: Quantized, label: str, sizes: list[str]) -> list
 
 def _requantized(writer: Writer, how: Requantized, grid: Grid, label: str, units: str) -> list[str]:
     multiplier = writer.array(f"multiplier_{label}", [units], how.multiplier, "int32_t")
-    shift = writer.array(f"shift_{label}", [units], how.shift, "int8_t")
+    shift = writer.array(f"shift_{label}", [units], -how.shift, "int32_t")  # as CMSIS-NN has it
     scaled = writer.once("scaled", SCALED.format(stem=writer.stem))
     lines = [
         f"    sum = {scaled}(sum, {multiplier}[j], {shift}[j]) + {grid.zero};".replace("+ -", "- "),
