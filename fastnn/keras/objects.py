@@ -53,6 +53,7 @@ UNUSED: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("input_axes", "output_axes", "renorm_clipping"), (None,)),
     **dict.fromkeys(("synchronized", "renorm", "rms_scaling", "from_sorted_ids", "is_legacy_optimizer"), (False,)),
     "axis": (-1,),
+    "label_smoothing": (0,),
     "data_format": ("channels_last", None),
 }
 """Arguments of Keras's that fastnn has not, and the values at which they change nothing."""

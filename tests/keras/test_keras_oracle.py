@@ -1,5 +1,6 @@
 """Twenty models that Keras saves load here, train on as there, and go back: with Keras, where it is installed."""
 
+import json
 import os
 
 import keras_models
@@ -120,3 +121,50 @@ def test_functional_chains_are_read_and_branches_refused(keras, tmp_path):
     branched.save(tmp_path / "branched.keras")
     with pytest.raises(fastnn.ModelFileError, match="add"):
         fastnn.load_model(tmp_path / "branched.keras")
+
+
+MUST = {
+    **dict.fromkeys(("ExponentialDecay", "InverseTimeDecay"), (0.1, 5, 0.9)),
+    **dict.fromkeys(("PolynomialDecay", "CosineDecay", "CosineDecayRestarts"), (0.1, 5)),
+    **dict.fromkeys(("PrecisionAtRecall", "RecallAtPrecision"), (0.5,)),
+    **dict.fromkeys(("SensitivityAtSpecificity", "SpecificityAtSensitivity"), (0.5,)),
+    **dict.fromkeys(("Dropout", "AlphaDropout", "GaussianNoise", "Rescaling"), (0.1,)),
+    "PiecewiseConstantDecay": ([3], [0.1, 0.2]),
+    "Dense": (3,),
+    "Reshape": ((2, 2),),
+    "Activation": ("tanh",),
+}
+"""What classes must be given."""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_class_that_both_have_goes_both_ways(keras):
+    from fastnn.keras import objects, writing
+
+    written = {"Loss": writing._loss, "Metric": writing._metric, "Optimizer": writing._optimizer}
+    for kind, (module, table) in objects.KINDS.items():
+        place = keras
+        for part in module.split(".")[1:]:
+            place = getattr(place, part)
+        for name in table:
+            theirs = getattr(place, name)(*MUST.get(name, ()))
+            ours = objects.made(json.loads(json.dumps(keras.saving.serialize_keras_object(theirs))), kind, name)
+            if kind.__name__ == "Layer":
+                continue  # the models above have them all
+            default = lambda thing, kind=kind: writing.described(kind, thing, thing.get_config(), "it")  # noqa: E731
+            back = json.loads(json.dumps(written.get(kind.__name__, default)(ours)))
+            wanted, found = theirs.get_config(), keras.saving.deserialize_keras_object(back).get_config()
+            assert {k: v for k, v in found.items() if k != "name"} == {k: v for k, v in wanted.items() if k != "name"}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_built_by_data_and_not_compiled(keras, tmp_path):
+    theirs = keras.Sequential([keras.layers.Dense(3, "tanh"), keras.Sequential([keras.layers.Dense(2)])])
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    wanted = theirs.predict(x, verbose=0)
+    theirs.save(tmp_path / "m.keras")
+    ours = fastnn.load_model(tmp_path / "m.keras")
+    assert ours.optimizer is None
+    np.testing.assert_allclose(ours.predict(x), wanted, atol=1e-6)
+    ours.export(tmp_path / "o.keras")
+    np.testing.assert_allclose(keras.saving.load_model(tmp_path / "o.keras").predict(x, verbose=0), wanted, atol=1e-6)
