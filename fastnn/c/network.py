@@ -72,8 +72,9 @@ def product(writer: Writer, stage: Stage, label: str, sizes: list[str]) -> list[
     left = stage.inputs % STEP
     lines = [f"for (size_t j = 0; j < {units}; j++)", f"    y[j] = {bias}[j];"]
     if stage.inputs >= STEP:
-        end = f"{inputs} - {left}" if left else inputs
-        lines += [f"for (size_t i = 0; i < {end}; i += {STEP})", *_added(kernel, units, STEP)]
+        # Counted in steps: of i += 4 GCC 12 says, at -O3 with units that are one vector, that it may overflow.
+        lines += [f"for (size_t k = 0; k < {inputs} / {STEP}; k++) {{", f"    const size_t i = {STEP} * k;"]
+        lines += [*_added(kernel, units, STEP), "}"]
     if left == 1:
         lines += [f"for (size_t j = 0; j < {units}; j++)", f"    y[j] += x[{inputs} - 1] * {kernel}[{inputs} - 1][j];"]
     elif left:
