@@ -223,6 +223,22 @@ class Memory(Record):
     places: Integer  # sparse x: where the places of rows in the data start in a workspace, for a capacity of one row
 
 
+class Members(Record):
+    """Networks side by side, a group of as many as a vector has lanes: see source/members."""
+
+    lanes: Integer  # members of a group, as whoever calls has it: others than a vector has are refused
+    first: Integer  # group of this job
+    end: Integer  # the first one behind them
+    group_values: Integer  # parameters of a group, as vectors' values
+    seeds: Address  # int64: of the order in which each member visits the rows
+    hyper: Address  # doubles: the optimizer's, 16 a member
+    rates: Address  # doubles: the learning rate of each step, a row a member, or 0: all are the first of hyper
+    rate_stride: Integer  # doubles from one member's to the next
+    x_member: Integer  # bytes from one member's rows to the next one's; 0: x is for all
+    y_member: Integer
+    together: Integer  # 1: all visit the same rows in the same order
+
+
 class Job(Record):
     """One call of the kernels, in groups."""
 
@@ -234,6 +250,7 @@ class Job(Record):
     order: Order
     split: Split
     memory: Memory
+    members: Members
 
 
 class Layers(Record):
@@ -260,8 +277,8 @@ def as_job(address: Address) -> Job:
     raise NotImplementedError
 
 
-MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by", "sample", "parts")
-TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE, STAND_BY, SAMPLE, PARTS = range(8)
+MODES = ("train", "evaluate", "predict", "gradient", "update", "stand_by", "sample", "parts", "members")
+TRAIN, EVALUATE, PREDICT, GRADIENT, UPDATE, STAND_BY, SAMPLE, PARTS, MEMBERS = range(9)
 
 LAYER_KINDS = (
     "dense",
@@ -288,6 +305,7 @@ KINDS = ("float32", "float64", "uint8", "int32", "int64")
 
 CUSTOM = -1  # the code of an activation or loss that is the user's own; see source/custom
 
+MEMBER_SCALARS = 16  # doubles of an optimizer's hyper, and of a step's scalars
 DECAY = 15  # the place of the weight decay in hyper, and of what it leaves of a weight among a step's scalars
 
 # What is summed over each stored row of a layer's matrix, SUM_COLUMNS at a time: its penalty, and the squares of its

@@ -17,6 +17,14 @@ class Rows(NamedTuple):
     stride: Integer  # values from one row to the next
 
 
+class Strided(NamedTuple):
+    """One side of a product of members: its vectors across the product's rows or columns, and along its sums."""
+
+    address: Address
+    across: Integer  # values from one row, or column, of the product to the next
+    along: Integer  # values from one term of a sum to the next
+
+
 class Span(NamedTuple):
     """Some rows, or columns, in a row."""
 

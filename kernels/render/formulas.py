@@ -87,7 +87,6 @@ def optimizers(source: Source, lanes: int) -> Iterator[Rendered]:
 
         names = [a.arg for a in update.args.args]
         scalars = names[2 + len(row.slots) :]
-        lines = [f"{name} = splat(get_double(scalars, {i}))" for i, name in enumerate(scalars)]
         loop = ["weight = load(parameters, at)", "gradient = load(gradients, at)"]
         loop += [f"{slot} = load(slots + {i} * slot_size, at)" for i, slot in enumerate(row.slots)]
         body = [Vectorise(source.numbers).visit(s) for s in copy.deepcopy(update.body)]
@@ -95,10 +94,14 @@ def optimizers(source: Source, lanes: int) -> Iterator[Rendered]:
         values = [ast.unparse(ast.fix_missing_locations(v)) for v in _values(body[-1])]
         loop += [f"store(slots + {i} * slot_size, at, {v})" for i, v in enumerate(values[1:])]
         loop.append(f"store(parameters, at, {values[0]})")
-        lines += [f"for at in range(0, count, {lanes}):", *("    " + line for line in loop)]
-        yield Rendered(f"update_{row.name}", update_arguments, None, indent(lines), other="vector")
+        read = {"update": "splat(get_double(scalars, {i}))", "member_update": f"load(scalars, {{i}} * {lanes})"}
+        for kernel, scalar in read.items():
+            lines = [f"{name} = {scalar.format(i=i)}" for i, name in enumerate(scalars)]
+            lines += [f"for at in range(0, count, {lanes}):", *("    " + line for line in loop)]
+            yield Rendered(f"{kernel}_{row.name}", update_arguments, None, indent(lines), other="vector")
     yield dispatcher("prepare", source.optimizers, prepare_arguments, None)
     yield dispatcher("update", source.optimizers, update_arguments, None)
+    yield dispatcher("member_update", source.optimizers, update_arguments, None)
 
 
 def _values(statement: ast.stmt) -> list[ast.expr]:

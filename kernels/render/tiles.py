@@ -43,6 +43,37 @@ def tiles(source: Source, instruction_set: InstructionSet, lanes: int, size: int
     yield from deep_tiles(source, instruction_set, lanes, size)
 
 
+def member_tiles(source: Source, instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Rendered]:
+    """Tiles of vectors times vectors, a member of an ensemble a lane."""
+    heights = [height for height in (8, 4, 2, 1) if height <= instruction_set.tile_rows]
+    widths = range(1, instruction_set.tile_vectors + 1)
+    arguments = flat_arguments(source, "member_tile")
+    passed = ", ".join(name for name, _ in arguments if name not in ("rows", "vectors"))
+    own = [pair for pair in arguments if pair[0] not in ("rows", "vectors")]
+    lines = []
+    for height in heights:
+        lines.append(f"if rows >= {height}:")
+        for width in widths:
+            pairs = [(i, j) for i in range(height) for j in range(width)]
+            step = [f"b{j} = load(right_address, {j} * right_across)" for j in range(width)]
+            for i in range(height):
+                step.append(f"a{i} = load(left_address, {i} * left_across)")
+                step += [f"c{i}_{j} = accumulated(a{i}, b{j}, c{i}_{j})" for j in range(width)]
+            step += [f"left_address = opaque(left_address + left_along * {size})"]
+            step += [f"right_address = opaque(right_address + right_along * {size})"]
+            body = [f"c{i}_{j} = splat(0.0)" for i, j in pairs]
+            sums = [f"c{i}_{j} = load(target_address, {i} * target_stride + {j * lanes})" for i, j in pairs]
+            body += ["if accumulate:", *("    " + line for line in sums)]
+            body += ["for _ in range(depth):", *("    " + line for line in step)]
+            body += [f"store(target_address, {i} * target_stride + {j * lanes}, c{i}_{j})" for i, j in pairs]
+            yield Rendered(f"member_tile_{height}x{width}", own, None, indent(body), other="vector")
+            lines += [f"    {'if' if width == 1 else 'elif'} vectors == {width}:"]
+            lines += [f"        member_tile_{height}x{width}({passed})"]
+        lines.append(f"    return {height}")
+    lines.append("return 0")
+    yield Rendered("member_tile", arguments, "integer", indent(lines))
+
+
 def flat_arguments(source: Source, name: str) -> list[tuple[str, str]]:
     """The arguments of a kernel, a field each of records of values."""
     return [pair for a, kind in source.signatures[name].arguments.items() for pair in flattened(a, kind)]

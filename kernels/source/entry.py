@@ -12,6 +12,7 @@ from ..records import (
     GONE,
     IDLE,
     LACKING,
+    MEMBERS,
     PARTS,
     PREDICT,
     SAMPLE,
@@ -36,6 +37,7 @@ from ..vocabulary import (
     wall_clock,
 )
 from .barrier import barrier, barrier_leave
+from .members import train_members
 from .optimizer import prepare_step
 from .own_columns import copy_columns
 from .predict import infer, sample
@@ -95,6 +97,8 @@ def work(layers: Layers, job: Job, thread: Integer) -> Integer:
         ended = sum_gradients(layers, job, thread)
     elif job.run.mode == SAMPLE:
         ended = sample(layers, job)
+    elif job.run.mode == MEMBERS:
+        ended = train_members(layers, job)
     elif job.split.by_columns:
         copy_columns(layers, job, thread, 0)
         ended = train(layers, job, thread)

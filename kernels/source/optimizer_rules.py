@@ -23,3 +23,17 @@ def update(
 ) -> None:
     """New parameters and slots, ``count`` of each; one slot's values are slot_size bytes behind the last one's."""
     raise NotImplementedError
+
+
+@written
+def member_update(
+    optimizer: Code,
+    count: Integer,
+    scalars: Address,
+    gradients: Address,
+    slot_size: Integer,
+    slots: Address,
+    parameters: Address,
+) -> None:
+    """As `update`, with scalars that are vectors: a member of an ensemble a lane."""
+    raise NotImplementedError

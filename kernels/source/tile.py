@@ -6,7 +6,7 @@ What registers there are decides their shapes, so they are written out for each 
 from __future__ import annotations
 
 from ..language import Integer, written
-from ..values import Ahead, Left, Right, Rows
+from ..values import Ahead, Left, Right, Rows, Strided
 
 
 @written
@@ -32,4 +32,18 @@ def deep_tile(
     vectors: Integer, depth: Integer, left: Left, right: Right, accumulate: Integer, target: Rows, ahead: Ahead
 ) -> None:
     """The tallest tile, for great depths: it takes four steps a turn, and asks for memory as it goes."""
+    raise NotImplementedError
+
+
+@written
+def member_tile(
+    rows: Integer,
+    vectors: Integer,
+    depth: Integer,
+    left: Strided,
+    right: Strided,
+    accumulate: Integer,
+    target: Rows,
+) -> Integer:
+    """The tallest tile of at most so many rows, of so many vectors, of vectors times vectors; returns its rows."""
     raise NotImplementedError

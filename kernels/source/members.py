@@ -1,0 +1,316 @@
+"""Members of an ensemble side by side: a vector holds one number of as many networks as it has lanes.
+
+A group is as many members as a vector has lanes.  Its weights are (inputs + 1, units, lanes), its rows of a batch (rows,
+width, lanes).  So every product is of vectors, without a horizontal sum, and what is elementwise is as for one network
+of so many times the units: the fields of a layer's record count values, LANES for each unit.  A job has some groups,
+and takes each through all steps of the run: no thread waits for another.
+"""
+
+from __future__ import annotations
+
+from ..formulas.activations import LINEAR
+from ..formulas.losses import CATEGORICAL_CROSSENTROPY_FROM_LOGITS, LOSS_GRADIENTS
+from ..language import Address, Code, Double, Integer, kernel
+from ..program import LANES, SIZE, TILE_VECTORS
+from ..records import DECAY, LACKING, MEMBER_SCALARS, Job, Layer, Layers, layer_at
+from ..values import Block, Rows, Strided
+from ..vocabulary import (
+    broadcast,
+    copy,
+    exp,
+    fma,
+    get,
+    get_double,
+    get_integer,
+    load,
+    log,
+    maximum,
+    put,
+    put_double,
+    reciprocal,
+    splat,
+    store,
+    to_double,
+    where,
+)
+from .activation import through_activation
+from .optimizer_rules import member_update, prepare
+from .passes import apply_activation
+from .shuffle import mixed, shuffled
+from .tile import member_tile
+
+
+@kernel
+def train_members(layers: Layers, job: Job) -> Integer:
+    """Take each group of the job through the steps of the run; the sum of its losses goes to the results.
+
+    Returns LACKING, and does nothing, where vectors have another number of lanes.
+    """
+    if job.members.lanes != LANES:
+        return LACKING
+    for group in range(job.members.first, job.members.end):
+        for step in range(job.run.first_step, job.run.last_step):
+            epoch = step // job.run.steps_per_epoch
+            position = (step - epoch * job.run.steps_per_epoch) * job.data.batch_size
+            rows = job.data.rows - position
+            if rows > job.data.batch_size:
+                rows = job.data.batch_size
+            gather_members(layers, job, group, epoch, position, rows)
+            members_forward(layers, job, group, rows)
+            members_score(layers, job, group, rows, epoch - job.run.first_epoch)
+            members_backward(layers, job, group, rows)
+            members_update(layers, job, group, rows, step)
+    return 0
+
+
+@kernel
+def member_product(
+    rows: Integer, columns: Integer, depth: Integer, left: Strided, right: Strided, target: Rows
+) -> None:
+    """target[i, j] = sum over k of left[i, k] right[k, j], each a vector; target's columns follow each other."""
+    for column in range(0, columns, TILE_VECTORS):
+        vectors = columns - column
+        if vectors > TILE_VECTORS:
+            vectors = TILE_VECTORS
+        own = Strided(right.address + column * right.across * SIZE, right.across, right.along)
+        row = 0
+        while row < rows:
+            here = Strided(left.address + row * left.across * SIZE, left.across, left.along)
+            there = Rows(target.address + (row * target.stride + column * LANES) * SIZE, target.stride)
+            row += member_tile(rows - row, vectors, depth, here, own, 0, there)
+
+
+# --- Rows ---
+
+
+@kernel
+def gather_members(
+    layers: Layers, job: Job, group: Integer, epoch: Integer, position: Integer, rows: Integer
+) -> None:
+    """Each member's rows of x, with a 1 behind them, and of the targets."""
+    layer = layer_at(layers, 0)
+    last = layer_at(layers, job.network.layer_count - 1)
+    inputs = Rows(job.memory.workspace + layer.input * job.memory.capacity * SIZE, layer.input_stride)
+    targets = Rows(job.memory.workspace + job.memory.target * job.memory.capacity * SIZE, job.memory.target_stride)
+    units = last.outputs // LANES
+    if job.members.together:
+        key = mixed(get_integer(job.members.seeds, 0) + mixed(epoch))
+        for row in range(rows):
+            place = place_of_member(job, key, position + row)
+            broadcast_row(layer.inputs, job.data.x + place * job.data.x_row, inputs.address + row * inputs.stride * SIZE)
+            broadcast_row(units, job.data.y + place * job.data.y_row, targets.address + row * targets.stride * SIZE)
+    else:
+        for lane in range(LANES):
+            member = group * LANES + lane
+            key = mixed(get_integer(job.members.seeds, member) + mixed(epoch))
+            x = job.data.x + member * job.members.x_member
+            y = job.data.y + member * job.members.y_member
+            for row in range(rows):
+                place = place_of_member(job, key, position + row)
+                for column in range(layer.inputs):
+                    copy(x + place * job.data.x_row, column, inputs.address, row * inputs.stride + column * LANES + lane)
+                for unit in range(units):
+                    copy(y + place * job.data.y_row, unit, targets.address, row * targets.stride + unit * LANES + lane)
+    for row in range(rows):
+        store(inputs.address, row * inputs.stride + layer.inputs * LANES, splat(1.0))
+
+
+@kernel
+def place_of_member(job: Job, key: Integer, position: Integer) -> Integer:
+    """The row that is visited at a position."""
+    if job.order.shuffle:
+        return shuffled(position, job.data.rows, job.order.mask, job.order.shift, key)
+    return position
+
+
+@kernel
+def broadcast_row(columns: Integer, source: Address, target: Address) -> None:
+    """Numbers of one row, each in every lane."""
+    for column in range(columns):
+        store(target, column * LANES, broadcast(source, column))
+
+
+# --- Passes ---
+
+
+@kernel
+def values_at(job: Job, offset: Integer) -> Address:
+    """Where some values of all rows start in the workspace."""
+    return job.memory.workspace + offset * job.memory.capacity * SIZE
+
+
+@kernel
+def parameters_of(job: Job, group: Integer, layer: Layer) -> Address:
+    """Where a group's weights of a layer start."""
+    return job.network.parameters + (group * job.members.group_values + layer.weights) * SIZE
+
+
+@kernel
+def members_forward(layers: Layers, job: Job, group: Integer, rows: Integer) -> None:
+    """The outputs of all layers, and the slopes that the way back needs."""
+    block = Block(job.memory.workspace, 0, rows, 0)
+    for number in range(job.network.layer_count):
+        layer = layer_at(layers, number)
+        output = values_at(job, layer.output)
+        target = output
+        last = number == job.network.layer_count - 1
+        if last and layer.activation != LINEAR:  # its input is kept in the delta
+            target = values_at(job, layer.delta)
+        left = Strided(values_at(job, layer.input), layer.input_stride, LANES)
+        right = Strided(parameters_of(job, group, layer), LANES, layer.stride)
+        member_product(rows, layer.outputs // LANES, layer.rows, left, right, Rows(target, layer.output_stride))
+        apply_activation(layer, job, block, 1, job.memory.scratch, target, output)
+        if not last:
+            for row in range(rows):
+                store(output, row * layer.output_stride + layer.outputs, splat(1.0))
+
+
+@kernel
+def members_backward(layers: Layers, job: Job, group: Integer, rows: Integer) -> None:
+    """Every layer's delta, from the gradient by the output, or by the last logits, in the last one's."""
+    block = Block(job.memory.workspace, 0, rows, 0)
+    number = job.network.layer_count - 1
+    layer = layer_at(layers, number)
+    if not job.loss.on_logits:
+        through_activation(layer, job, block, values_at(job, layer.delta))
+    while number > 0:
+        layer = layer_at(layers, number)
+        previous = layer_at(layers, number - 1)
+        delta = values_at(job, previous.delta)
+        left = Strided(values_at(job, layer.delta), layer.output_stride, LANES)
+        right = Strided(parameters_of(job, group, layer), layer.stride, LANES)
+        target = Rows(delta, previous.output_stride)
+        member_product(rows, layer.inputs, layer.outputs // LANES, left, right, target)
+        through_activation(previous, job, block, delta)
+        number -= 1
+
+
+# --- The loss ---
+
+
+@kernel
+def members_score(layers: Layers, job: Job, group: Integer, rows: Integer, epoch: Integer) -> None:
+    """The loss, added to each member's of the epoch, and its gradient by the output or the logits in the delta."""
+    layer = layer_at(layers, job.network.layer_count - 1)
+    output = values_at(job, layer.output)
+    delta = values_at(job, layer.delta)
+    targets = Rows(values_at(job, job.memory.target), job.memory.target_stride)
+    totals = job.memory.scratch
+    row_weight = 1.0 / to_double(rows)
+    logits = output
+    if layer.activation != LINEAR:
+        logits = delta
+    if job.loss.code == CATEGORICAL_CROSSENTROPY_FROM_LOGITS:
+        members_crossentropy(layer, job, rows, row_weight, logits, targets, delta)
+    else:
+        source = output
+        if job.loss.on_logits:
+            source = logits
+        members_loss(job.loss.code, layer, job, rows, row_weight, source, targets, delta)
+    results = job.memory.results + (epoch * job.memory.output_row + group * LANES) * 8
+    for lane in range(LANES):
+        put_double(results, lane, get_double(results, lane) + get(totals, lane))
+
+
+@kernel(each=LOSS_GRADIENTS)
+def members_loss(
+    loss: Code, layer: Layer, job: Job, rows: Integer, row_weight: Double, source: Address, targets: Rows, delta: Address
+) -> None:
+    """The loss of each member's rows, summed into the scratch memory, and its gradient by the output into delta."""
+    scale = splat(job.loss.scale)
+    weights = splat(job.loss.scale * row_weight)
+    smooth = splat(job.loss.target_scale)
+    floor = splat(job.loss.target_shift)
+    units = layer.outputs // LANES
+    total = splat(0.0)
+    for row in range(rows):
+        for unit in range(units):
+            at = row * layer.output_stride + unit * LANES
+            y = load(source, at)
+            target = fma(load(targets.address, row * targets.stride + unit * LANES), smooth, floor)
+            parameter = broadcast(job.loss.parameters, unit)
+            second = broadcast(job.loss.parameters, layer.kept + unit)
+            third = broadcast(job.loss.parameters, 2 * layer.kept + unit)
+            total = total + loss.value(y, target, parameter, second, third)
+            store(delta, at, weights * loss.gradient(y, target, parameter, second, third))
+    store(job.memory.scratch, 0, scale * total)
+
+
+@kernel
+def members_crossentropy(
+    layer: Layer, job: Job, rows: Integer, row_weight: Double, logits: Address, targets: Rows, delta: Address
+) -> None:
+    """Softmax, -sum(target * log(softmax)) and its gradient by the logits, as in crossentropy_rows.
+
+    delta may be the logits.
+    """
+    zero = splat(0.0)
+    scale = splat(row_weight)
+    smooth = splat(job.loss.target_scale)
+    floor = splat(job.loss.target_shift)
+    exponentials = job.memory.scratch + LANES * SIZE
+    total = zero
+    for row in range(rows):
+        source = logits + row * layer.output_stride * SIZE
+        wanted = targets.address + row * targets.stride * SIZE
+        largest = load(source, 0)
+        for at in range(LANES, layer.outputs, LANES):
+            largest = maximum(largest, load(source, at))
+        sums = zero
+        for at in range(0, layer.outputs, LANES):
+            raised = exp(load(source, at) - largest)
+            store(exponentials, at, raised)
+            sums = sums + raised
+        level = largest + log(sums)
+        inverse = reciprocal(sums)
+        weight = zero
+        for at in range(0, layer.outputs, LANES):
+            target = fma(load(wanted, at), smooth, floor)
+            weight = weight + target
+            total = total + where(target == zero, target, target * (level - load(source, at)))
+        for at in range(0, layer.outputs, LANES):
+            target = fma(load(wanted, at), smooth, floor)
+            d = scale * (weight * load(exponentials, at) * inverse - target)
+            store(delta, row * layer.output_stride + at, d)
+    store(job.memory.scratch, 0, total)
+
+
+# --- The update ---
+
+
+@kernel
+def members_update(layers: Layers, job: Job, group: Integer, rows: Integer, step: Integer) -> None:
+    """The gradients of all layers, and the optimizer's step along them."""
+    for number in range(job.network.layer_count):
+        layer = layer_at(layers, number)
+        left = Strided(values_at(job, layer.input), LANES, layer.input_stride)
+        right = Strided(values_at(job, layer.delta), LANES, layer.output_stride)
+        target = Rows(job.memory.gradients + layer.weights * SIZE, layer.stride)
+        member_product(layer.rows, layer.outputs // LANES, rows, left, right, target)
+    scalars = job.memory.scratch
+    members_prepare(job, group, step, scalars)
+    start = group * job.members.group_values * SIZE
+    count = job.members.group_values
+    parameters = job.network.parameters + start
+    kept = load(scalars, DECAY * LANES)
+    for at in range(0, count, LANES):
+        store(parameters, at, kept * load(parameters, at))
+    slot_size = job.network.parameter_count * SIZE
+    member_update(job.optimizer.code, count, scalars, job.memory.gradients, slot_size, job.network.slots + start, parameters)
+
+
+@kernel
+def members_prepare(job: Job, group: Integer, step: Integer, scalars: Address) -> None:
+    """Each member's scalars of a step, vectors one behind the other."""
+    doubles = scalars + MEMBER_SCALARS * LANES * SIZE
+    update_number = to_double(job.optimizer.iterations + step - job.run.first_step + 1)
+    for lane in range(LANES):
+        member = group * LANES + lane
+        hyper = job.members.hyper + member * MEMBER_SCALARS * 8
+        rate = get_double(hyper, 0)
+        if job.members.rates != 0:
+            rate = get_double(job.members.rates, member * job.members.rate_stride + step - job.run.first_step)
+        prepare(job.optimizer.code, hyper, rate, update_number, doubles)
+        put_double(doubles, DECAY, 1.0 - rate * get_double(hyper, DECAY))
+        for scalar in range(MEMBER_SCALARS):
+            put(scalars, scalar * LANES + lane, get_double(doubles, scalar))
