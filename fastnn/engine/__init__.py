@@ -4,7 +4,7 @@
 parameters (what training changes), optimizer (its constants), cost_model (how many threads, and how they share a
 step), jobs (what the kernels are told), run (training), parts (steps that ranks share), inference (predicting),
 prepared (steps and predictions in microseconds), workers and thread_pool (threads beside the caller), backends (Numba,
-Cython, NumPy), functions (the user's own), expressions (formulas for other
+Cython, NumPy), functions (the user's own), members (many networks side by side), expressions (formulas for other
 languages).
 """
 
@@ -19,6 +19,7 @@ from .engine import Engine
 from .expressions import Expression, X, elementary_in_words, normal_tail_in_words, value_of
 from .functions import BatchLoss, Function, ScalarActivation, ScalarLoss
 from .layer_plan import LayerPlan
+from .members import MemberTraining
 from .memory import address, aligned, grown
 from .optimizer import CLIPS, Average, OptimizerPlan
 from .parameters import Count

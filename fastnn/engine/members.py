@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,26 @@ from .memory import address, aligned
 MEMBER_SCALARS: int = records.MEMBER_SCALARS
 REFUSED = ("custom", "softmax")  # activations of hidden layers
 ALONE = ("cosine_similarity", "categorical_hinge")  # losses that look at all outputs of a row
+
+
+MOST_BYTES = 2**18
+"""Of a group's weights: with their slots and gradients, and the rows of a batch, larger ones leave the second cache."""
+
+
+def lanes_for(dtype: np.dtype[Any]) -> int:
+    """How many members a group has."""
+    return instruction_set()[1].vector_bytes // dtype.itemsize
+
+
+def pay(engines: Sequence[Engine]) -> bool:
+    """Whether networks are trained sooner side by side: they are small, and fill half of the lanes at least."""
+    first = engines[0]
+    lanes = lanes_for(first.dtype)
+    groups = -(-len(engines) // lanes)
+    small = (
+        first.layout.parameter_count and sum(r.rows * r.outputs for r in first.layers) * lanes * first.dtype.itemsize
+    )
+    return small <= MOST_BYTES and 2 * len(engines) >= groups * lanes
 
 
 def suit(engines: Sequence[Engine]) -> bool:
@@ -102,7 +124,7 @@ class MemberTraining:
         self.dtype, self.rows = first.dtype, x.shape[-2]
         self.batch_size = min(batch_size, self.rows)
         self.steps_per_epoch = -(-self.rows // self.batch_size)
-        self.lanes = instruction_set()[1].vector_bytes // self.dtype.itemsize
+        self.lanes = lanes_for(self.dtype)
         self.groups = -(-len(engines) // self.lanes)
         self.shuffle = shuffle
         self.together = together and x.ndim == y.ndim == 2
@@ -114,7 +136,7 @@ class MemberTraining:
         self.slots = aligned(max(1, slots) * len(self.parameters), self.dtype)
         for slot in range(slots):
             part = self.slots[slot * len(self.parameters) :][: len(self.parameters)]
-            part[:] = self._packed(lambda engine, number, slot=slot: self._slot(engine, slot, number))
+            part[:] = self._packed(partial(self._slot, slot))
         self.done = 0  # epochs
 
     def _padded(self, values: Array) -> Array:
@@ -134,6 +156,7 @@ class MemberTraining:
             record.kind, record.activation, record.parameter = records.DENSE, own.activation, own.parameter
             record.inputs, record.rows, record.outputs = inputs, own.rows, units * lanes
             record.weights, record.stride = weights, units * lanes
+            record.height, record.width = own.rows, units * lanes
             record.kept = own.output_stride  # from one row of the loss's constants to the next
             record.input, record.input_stride = before, (inputs + 1) * lanes
             record.output_stride = (units + 1) * lanes
@@ -170,7 +193,7 @@ class MemberTraining:
         return lanes.reshape(-1, record.rows, units)[: len(self.engines)]
 
     @staticmethod
-    def _slot(engine: Engine, slot: int, number: int) -> Array:
+    def _slot(slot: int, engine: Engine, number: int) -> Array:
         count = len(engine.parameters.values)
         return engine.parameters.matrix(number, engine.parameters.slots[slot * count :][:count])
 
@@ -183,8 +206,8 @@ class MemberTraining:
         jobs = [self._job(n, threads, sums, rates, first, last) for n in range(threads)]
         _, entry = load(self.engines[0].backend, self.dtype.name)
 
-        def run(job: Any) -> int:
-            return entry(address_of(self.layers), address_of(job[0]), 0)
+        def run(job: Any) -> Any:
+            return entry(ctypes.addressof(self.layers), ctypes.addressof(job[0]), 0)
 
         if threads == 1:
             ended = [run(jobs[0])]
@@ -194,9 +217,20 @@ class MemberTraining:
         if any(ended):
             raise RuntimeError(f"the kernels have vectors of another length than {self.lanes}")
         self.done += epochs
-        for engine in self.engines:
-            engine.iterations += last - first
         return sums[:, : len(self.engines)]
+
+    @property
+    def steps(self) -> int:
+        """Steps that have been made."""
+        return self.done * self.steps_per_epoch
+
+    @property
+    def finite(self) -> Array:
+        """Whether all of each member's weights are finite, (members,)."""
+        found = np.ones(len(self.engines), np.bool_)
+        for number in range(len(self.layers)):
+            found &= np.isfinite(self._unpacked(self.parameters, number)).all(axis=(1, 2))
+        return found
 
     def _rates(self, first: int, last: int) -> Array | None:
         """The learning rate of each member's steps, (members, steps), where some have a schedule."""
@@ -204,11 +238,13 @@ class MemberTraining:
             return None
         found = np.empty((len(self.engines), last - first))
         for row, engine, hyper in zip(found, self.engines, self.hyper, strict=False):
-            steps = engine.iterations + np.arange(last - first)
+            steps = engine.iterations + np.arange(first, last)
             row[:] = hyper[0] if engine.optimizer.rates is None else engine.optimizer.rates(steps)
         return self._padded(found)
 
-    def _job(self, number: int, threads: int, sums: Array, rates: Array | None, first: int, last: int) -> tuple[Any, ...]:
+    def _job(
+        self, number: int, threads: int, sums: Array, rates: Array | None, first: int, last: int
+    ) -> tuple[Any, ...]:
         """The job of a thread, and what it must not outlive."""
         job, engine = JobRecord(), self.engines[0]
         words, scratch = aligned(SYNCHRONISATION_WORDS, np.int64), aligned(self._scratch_values(), np.float64)
@@ -218,17 +254,20 @@ class MemberTraining:
         job.run.first_step, job.run.last_step, job.run.steps_per_epoch = first, last, self.steps_per_epoch
         job.run.first_epoch = self.done
         job.network.layer_count, job.network.parameter_count = len(self.layers), len(self.parameters)
+        job.network.slot_count = engine.job.network.slot_count
         job.network.parameters, job.network.slots = address(self.parameters), address(self.slots)
         job.loss = engine.job.loss
-        job.optimizer.code, job.optimizer.iterations = engine.job.optimizer.code, engine.iterations
+        job.optimizer.code, job.optimizer.iterations = engine.job.optimizer.code, engine.iterations + first
         size = self.dtype.itemsize
         data, bits = job.data, (self.rows - 1).bit_length()
         data.x, data.x_row = address(self.x), self.x.shape[-1] * size
         data.y, data.y_row = address(self.y), self.y.shape[-1] * size
+        data.x_end, data.y_end = data.x + self.x.nbytes, data.y + self.y.nbytes
         data.rows, data.batch_size = self.rows, self.batch_size
         job.order.shuffle, job.order.mask, job.order.shift = self.shuffle, (1 << bits) - 1, max(1, bits // 2)
         memory, members = job.memory, job.members
         memory.workspace, memory.capacity = address(workspace), self.batch_size
+        memory.workspace_size, memory.scratch_size, memory.gradient_levels = workspace.nbytes, scratch.nbytes, 1
         memory.target, memory.target_stride = self.target, self.target_stride
         memory.gradients, memory.scratch = address(gradients), address(scratch)
         memory.results, memory.output_row = address(sums), sums.shape[1]
@@ -242,11 +281,11 @@ class MemberTraining:
         return job, words, scratch, workspace, gradients
 
     def _scratch_values(self) -> int:
-        outputs = self.layers[len(self.layers) - 1].outputs
+        outputs = int(self.layers[len(self.layers) - 1].outputs)
         return MEMBER_SCALARS * self.lanes + outputs + 2 * self.lanes + MEMBER_SCALARS + 64
 
-    def give_back(self) -> None:
-        """Write weights and slots to the networks."""
+    def give_back(self, chosen: Sequence[int]) -> None:
+        """Write weights, slots and counts to the networks of these numbers."""
         matrices = [self._unpacked(self.parameters, number) for number in range(len(self.layers))]
         count = len(self.parameters)
         slots = {
@@ -254,14 +293,10 @@ class MemberTraining:
             for slot in range(self.engines[0].job.network.slot_count)
             for number in range(len(self.layers))
         }
-        for place, engine in enumerate(self.engines):
-            for number, found in enumerate(matrices):
-                engine.parameters.matrix(number)[...] = found[place]
-            engine.parameters.set_slots({key: found[place] for key, found in slots.items()})
-            engine.parameters.mark_written()
-
-
-def address_of(record: Any) -> int:
-    import ctypes
-
-    return ctypes.addressof(record)
+        for place in chosen:
+            engine = self.engines[place]
+            with engine.busy:
+                for number, found in enumerate(matrices):
+                    engine.parameters.matrix(number)[...] = found[place]
+                engine.parameters.set_slots({key: found[place] for key, found in slots.items()})
+                engine.iterations += self.steps

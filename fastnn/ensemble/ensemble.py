@@ -5,16 +5,19 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from fastnn import data, losses, optimizers
+from fastnn.callbacks import History
 from fastnn.errors import ModelFileError
 from fastnn.files import model_file
 from fastnn.models import Sequential, clone_model, saving
 from fastnn.typing import Array
 from . import constants as of_members
+from . import lanes
 from .history import EnsembleHistory
 from .side_by_side import side_by_side
 
@@ -199,24 +202,45 @@ class Ensemble:
         if shuffle not in ("each", "same", True, False):
             raise ValueError(f"shuffle got {shuffle!r}; wants 'each', 'same' or False")
         rows = self._divided(x, y, sample_weight)
-        chosen = [self._callbacks(callbacks, number) for number in range(len(self))]
-        draws = [int(member._rng.integers(2**63)) for member in self._members]
-        common = draws[0]
+        done: dict[int, History] = {}
+        interrupted = False
+        if callbacks is None and sample_weight is None and not (bootstrap or options):
+            done, interrupted = self._in_lanes(rows, batch_size, epochs, shuffle)
+        left = [number for number in range(len(self)) if number not in done]
+        if left and not interrupted:
+            common = copy.deepcopy(self._members[0]._rng)
+            chosen = {number: self._callbacks(callbacks, number) for number in left}
 
-        def train(number: int) -> Any:
-            member = self._members[number]
-            if shuffle == "same":
-                member._rng = np.random.default_rng(common)
-            taken = rows.of(number)
-            if bootstrap:
-                drawn = np.random.default_rng([draws[number], 1]).integers(0, len(taken[0]), len(taken[0]))
-                taken = [None if array is None else array[drawn] for array in taken]
-            asked = {"verbose": 0, "callbacks": chosen[number], "shuffle": bool(shuffle), "sample_weight": taken[2]}
-            return member.fit(taken[0], taken[1], batch_size, epochs, **asked | options)
+            def train(number: int) -> History:
+                member, taken = self._members[number], rows.of(number)
+                if bootstrap:
+                    drawn = member._rng.integers(0, len(taken[0]), len(taken[0]))
+                    taken = [None if array is None else array[drawn] for array in taken]
+                asked = {"verbose": 0, "callbacks": chosen[number], "sample_weight": taken[2]} | options
+                with _order(member, common if shuffle == "same" else None):
+                    return member.fit(taken[0], taken[1], batch_size, epochs, shuffle=bool(shuffle), **asked)
 
-        histories, interrupted = side_by_side(train, range(len(self)), self._threads, self._stop)
-        self.history = EnsembleHistory(histories, interrupted)
+            found, interrupted = side_by_side(train, left, self._threads, self._stop)
+            done |= dict(zip(left, found, strict=False))
+        self.history = EnsembleHistory([done.get(number, History()) for number in range(len(self))], interrupted)
         return self.history
+
+    def _in_lanes(
+        self, rows: Divided, batch_size: int | None, epochs: int, shuffle: str | bool
+    ) -> tuple[dict[int, History], bool]:
+        """Train the members in the lanes of vectors, where that can be and pays; the histories of those that were."""
+        for member in self._members:
+            member._check_compiled("fit")
+            engine = member._built(rows.arrays[0].shape[-1])
+            assert member.optimizer is not None
+            if member.optimizer.full_batch:
+                return {}, False
+            member.optimizer.configure(engine)
+        if not epochs or not lanes.suit(self._members):
+            return {}, False
+        given = [rows.of(number)[:2] for number in (range(len(self)) if any(rows.each) else [0])]
+        size = min(data.batch_size(batch_size), len(given[0][0]))
+        return lanes.fit(self._members, given, size, data.positive_integer(epochs, "epochs"), shuffle, self._threads)
 
     def _stop(self) -> None:
         for member in self._members:
@@ -350,6 +374,21 @@ def _clone(model: Sequential, seed: list[int]) -> Sequential:
     member: Sequential = clone_model(model)
     member._rng = np.random.default_rng(seed)
     return member
+
+
+@contextmanager
+def _order(member: Sequential, common: np.random.Generator | None) -> Iterator[None]:
+    """Let a member draw from a copy of another generator, if there is one, and its own go on by one number."""
+    own = member._rng
+    if common is None:
+        yield
+        return
+    member._rng = copy.deepcopy(common)
+    try:
+        yield
+    finally:
+        member._rng = own
+        own.integers(2**61)
 
 
 def _by_score(found: list[Any]) -> Any:

@@ -158,8 +158,7 @@ class Program:
     def shapes(self) -> dict[str, Rendered]:
         """Tiles and squares: of whole vectors in registers, for this instruction set."""
         lanes, size = self.lanes, self.constants["SIZE"]
-        made = tiles.tiles(self.source, self.instruction_set, lanes, size)
-        return {f.name: f for f in (*made, tiles.transposition(self.source, lanes), tiles.dots(self.source, lanes))}
+        return {f.name: f for f in tiles.shapes(self.source, self.instruction_set, lanes, size)}
 
     def _formula(self, name: str) -> Any:
         rendered = self.formulas[name]

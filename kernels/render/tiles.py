@@ -9,6 +9,15 @@ from .lowering import flattened
 from .rendered import Rendered, indent, integers
 from .sources import Source
 
+
+def shapes(source: Source, instruction_set: InstructionSet, lanes: int, size: int) -> Iterator[Rendered]:
+    """All that is written out for an instruction set."""
+    yield from tiles(source, instruction_set, lanes, size)
+    yield from member_tiles(source, instruction_set, lanes, size)
+    yield transposition(source, lanes)
+    yield dots(source, lanes)
+
+
 NAMES = ("depth", "a", "a_row", "a_step", "b", "b_step", "accumulate", "c", "c_row")
 """The arguments of one tile: c = a * b, or c + a * b."""
 

@@ -9,7 +9,7 @@ from .lowering import lowered
 from .rendered import Rendered
 from .sources import Source
 from .tables import dispatcher
-from .tiles import dots, member_tiles, tiles, transposition
+from .tiles import shapes
 
 ENTRY = "run"
 
@@ -20,10 +20,7 @@ def render(source: Source, dtype: str, instruction_set: InstructionSet) -> Itera
     values = source.constants | fixed
     yield from formulas(source, dtype)
     yield from optimizers(source, fixed["LANES"])
-    yield from tiles(source, instruction_set, fixed["LANES"], fixed["SIZE"])
-    yield from member_tiles(source, instruction_set, fixed["LANES"], fixed["SIZE"])
-    yield transposition(source, fixed["LANES"])
-    yield dots(source, fixed["LANES"])
+    yield from shapes(source, instruction_set, fixed["LANES"], fixed["SIZE"])
     for name, kernel in source.kernels.items():
         if not kernel.table:
             yield lowered(source, kernel, values)

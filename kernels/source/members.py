@@ -1,9 +1,9 @@
 """Members of an ensemble side by side: a vector holds one number of as many networks as it has lanes.
 
-A group is as many members as a vector has lanes.  Its weights are (inputs + 1, units, lanes), its rows of a batch (rows,
-width, lanes).  So every product is of vectors, without a horizontal sum, and what is elementwise is as for one network
-of so many times the units: the fields of a layer's record count values, LANES for each unit.  A job has some groups,
-and takes each through all steps of the run: no thread waits for another.
+A group is as many members as a vector has lanes.  Its weights are (inputs + 1, units, lanes), its rows of a batch
+(rows, width, lanes).  So every product is of vectors, without a horizontal sum, and what is elementwise is as for one
+network of so many times the units: the fields of a layer's record count values, LANES for each unit.  A job has some
+groups, and takes each through all steps of the run: no thread waits for another.
 """
 
 from __future__ import annotations
@@ -84,9 +84,7 @@ def member_product(
 
 
 @kernel
-def gather_members(
-    layers: Layers, job: Job, group: Integer, epoch: Integer, position: Integer, rows: Integer
-) -> None:
+def gather_members(layers: Layers, job: Job, group: Integer, epoch: Integer, position: Integer, rows: Integer) -> None:
     """Each member's rows of x, with a 1 behind them, and of the targets."""
     layer = layer_at(layers, 0)
     last = layer_at(layers, job.network.layer_count - 1)
@@ -97,7 +95,9 @@ def gather_members(
         key = mixed(get_integer(job.members.seeds, 0) + mixed(epoch))
         for row in range(rows):
             place = place_of_member(job, key, position + row)
-            broadcast_row(layer.inputs, job.data.x + place * job.data.x_row, inputs.address + row * inputs.stride * SIZE)
+            broadcast_row(
+                layer.inputs, job.data.x + place * job.data.x_row, inputs.address + row * inputs.stride * SIZE
+            )
             broadcast_row(units, job.data.y + place * job.data.y_row, targets.address + row * targets.stride * SIZE)
     else:
         for lane in range(LANES):
@@ -108,7 +108,9 @@ def gather_members(
             for row in range(rows):
                 place = place_of_member(job, key, position + row)
                 for column in range(layer.inputs):
-                    copy(x + place * job.data.x_row, column, inputs.address, row * inputs.stride + column * LANES + lane)
+                    copy(
+                        x + place * job.data.x_row, column, inputs.address, row * inputs.stride + column * LANES + lane
+                    )
                 for unit in range(units):
                     copy(y + place * job.data.y_row, unit, targets.address, row * targets.stride + unit * LANES + lane)
     for row in range(rows):
@@ -214,7 +216,14 @@ def members_score(layers: Layers, job: Job, group: Integer, rows: Integer, epoch
 
 @kernel(each=LOSS_GRADIENTS)
 def members_loss(
-    loss: Code, layer: Layer, job: Job, rows: Integer, row_weight: Double, source: Address, targets: Rows, delta: Address
+    loss: Code,
+    layer: Layer,
+    job: Job,
+    rows: Integer,
+    row_weight: Double,
+    source: Address,
+    targets: Rows,
+    delta: Address,
 ) -> None:
     """The loss of each member's rows, summed into the scratch memory, and its gradient by the output into delta."""
     scale = splat(job.loss.scale)
@@ -296,7 +305,9 @@ def members_update(layers: Layers, job: Job, group: Integer, rows: Integer, step
     for at in range(0, count, LANES):
         store(parameters, at, kept * load(parameters, at))
     slot_size = job.network.parameter_count * SIZE
-    member_update(job.optimizer.code, count, scalars, job.memory.gradients, slot_size, job.network.slots + start, parameters)
+    member_update(
+        job.optimizer.code, count, scalars, job.memory.gradients, slot_size, job.network.slots + start, parameters
+    )
 
 
 @kernel

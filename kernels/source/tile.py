@@ -37,13 +37,7 @@ def deep_tile(
 
 @written
 def member_tile(
-    rows: Integer,
-    vectors: Integer,
-    depth: Integer,
-    left: Strided,
-    right: Strided,
-    accumulate: Integer,
-    target: Rows,
+    rows: Integer, vectors: Integer, depth: Integer, left: Strided, right: Strided, accumulate: Integer, target: Rows
 ) -> Integer:
     """The tallest tile of at most so many rows, of so many vectors, of vectors times vectors; returns its rows."""
     raise NotImplementedError

@@ -19,7 +19,7 @@ def subjects(dtype):
     for module, tree in source.modules.items():
         for node in tree.body:
             name = getattr(node, "name", "")
-            table = name in ("prepare", "update") or getattr(source.kernels.get(name), "table", "")
+            table = name in ("prepare", "update", "member_update") or getattr(source.kernels.get(name), "table", "")
             for function in found:
                 if function == name or (table and function.startswith(f"{name}_") and function not in source.kernels):
                     found[function] = module

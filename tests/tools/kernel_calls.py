@@ -10,7 +10,7 @@ import itertools
 
 import naive
 import numpy as np
-from kernel_worlds import NETWORKS, SPARSE
+from kernel_worlds import MEMBERS, NETWORKS, SPARSE
 
 from fastnn.kernels import records
 from fastnn.kernels.render.lowering import flattened
@@ -28,6 +28,12 @@ INTEGERS = {
     "batch_row": (0, 5),
     "behind": (9, 30),
     "block": (0, 1),
+    "group": (0, 1),
+    "left_across": ("L", "3L"),
+    "left_along": ("3L", "L"),
+    "right_across": ("L", "3L"),
+    "right_along": ("3L", "L"),
+    "offset": (0, 48),
     "blocks": (1, 3),
     "column": (0, "L"),
     "columns": (5, 45),
@@ -222,6 +228,10 @@ TWEAKS = {
     "predict_turned": [{**PREDICT, "memory.capacity": 16}],
     "gather_targets": [{}, {"data.y_labels": 1}],
     "gather_places": ORDERS,
+    "gather_members": [{}, IN_ORDER, {"members.together": 1}],
+    "place_of_member": [{}, IN_ORDER],
+    "members_prepare": [{}, {"members.rates": 0}],
+    "train_members": [ONE_BLOCK, {"members.lanes": 1}],
     "rows_of_panel": [TRAIN, GRADIENT],
     "vectors_of_panel": [TRAIN, GRADIENT],
 }
@@ -242,6 +252,23 @@ ONLY_IN = {
     "copy_columns": ("from_data",),
     "update_columns": ("from_data",),
     "train_rows": ("rows", "normalised", "from_data", "of_log_softmax", "constrained", *SPARSE),
+    **dict.fromkeys(
+        (
+            "train_members",
+            "gather_members",
+            "place_of_member",
+            "values_at",
+            "parameters_of",
+            "members_forward",
+            "members_backward",
+            "members_score",
+            "members_loss",
+            "members_crossentropy",
+            "members_update",
+            "members_prepare",
+        ),
+        tuple(MEMBERS),
+    ),
     **dict.fromkeys(("gather_places", "sparse_product", "sparse_gradient", "first_entry"), tuple(SPARSE)),
     **dict.fromkeys(("add_entries", "add_entries_transposed", "dot_entries"), tuple(SPARSE)),
 }
@@ -267,6 +294,9 @@ EXTRA = {
         {"rows": 1, "columns": 200, "depth": 9, "right_step": 200, "left_step": 1},
     ],
     "read_row": [{"count": count, "step": step} for count in (1, 5, 40) for step in (4, 8)],
+    "member_tile": [
+        {"rows": rows, "vectors": vectors} for rows, vectors in itertools.product((1, 2, 3, 5, 9), (1, 2, 3))
+    ],
     "transpose_square": [{"rows": rows} for rows in range(17)],
     "clear_behind": [{"columns": columns} for columns in (1, 16, 17)],
     "add_parts": [{"parts": parts} for parts in (1, 4, 5)],
@@ -359,7 +389,11 @@ class Calls:
         """The kernel that a function is, or is one row of; None: a formula."""
         if name in self.declared:
             return name
-        tables = [k for k, kernel in self.source.kernels.items() if kernel.table] + ["prepare", "update"]
+        tables = [k for k, kernel in self.source.kernels.items() if kernel.table] + [
+            "prepare",
+            "update",
+            "member_update",
+        ]
         rows = [table for table in tables if name.startswith(f"{table}_")]
         return max(rows, key=len) if rows and name not in self.source.formulas else None
 

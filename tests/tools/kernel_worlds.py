@@ -12,7 +12,7 @@ import numpy as np
 
 import fastnn
 from fastnn import constraints, layers, losses, optimizers, regularizers, schedules
-from fastnn.engine import Data, SparseRows
+from fastnn.engine import Data, MemberTraining, SparseRows
 from fastnn.kernels import records, tuning
 from fastnn.kernels.backends import numpy as twin
 from fastnn.layers import Dense, Input
@@ -109,6 +109,8 @@ class World:
         self.job.data.y_end = self.job.data.y + end_of["y"]
         if not job.optimizer.rates:
             self.job.optimizer.rates = 0
+        if not job.members.lanes:
+            self.job.members.seeds = self.job.members.hyper = self.job.members.rates = 0
         for name in ("workers", "worker_count", "waits", "layers", "jobs"):
             setattr(self.job.run, name, 0)
         for name in ("rows", "row_weights"):
@@ -172,7 +174,7 @@ def _extents(job, given, size):
         ("network", "transposed"): max(transposed, default=0) * size,
         ("network", "slots"): job.network.slot_count * count * size,
         ("network", "state"): job.network.state_count * size,
-        ("loss", "parameters"): 3 * last.output_stride * size,
+        ("loss", "parameters"): 3 * (last.kept if job.members.lanes else last.output_stride) * size,
         ("loss", "metrics"): job.loss.metric_count * 8,
         ("optimizer", "hyper"): 16 * 8,
         ("optimizer", "rates"): 8 * (job.run.last_step - job.run.first_step),
@@ -180,6 +182,10 @@ def _extents(job, given, size):
         ("data", "y"): job.data.y_end - job.data.y,
         ("data", "sample_weight"): rows * 8,
     }
+    if job.members.lanes:
+        count = -(-MEMBERS_COUNT // job.members.lanes) * job.members.lanes
+        exact |= {("members", "seeds"): 8 * count, ("members", "hyper"): 8 * count * records.MEMBER_SCALARS}
+        exact |= {("members", "rates"): 8 * count * job.members.rate_stride}
     if job.data.row_starts:
         entries = (job.data.x_end - job.data.x) // size
         exact |= {("data", "row_starts"): (rows + 1) * 8, ("data", "columns"): 4 * entries}
@@ -288,6 +294,41 @@ SPARSE = {build.__name__: build for build in (sparse, sparse_few)}
 """Networks that only an estimator trains."""
 
 
+MEMBERS_COUNT = 40
+
+
+def members():
+    """Members of an ensemble in lanes, with a rate for each step."""
+    rate = schedules.ExponentialDecay(0.01, 2, 0.9)
+    return 5, [Dense(9, "gelu"), Dense(4, "tanh")], optimizers.AdamW(rate, weight_decay=0.1), "mse", [], 24
+
+
+def members_of_classes():
+    """The same, of classes."""
+    stack = [Dense(9, "relu"), Dense(4, "softmax")]
+    return 5, stack, optimizers.SGD(schedules.ExponentialDecay(0.1, 2, 0.9)), "categorical_crossentropy", [], 24
+
+
+MEMBERS = {build.__name__: build for build in (members, members_of_classes)}
+"""Networks that are as many as MEMBERS_COUNT."""
+
+
+def train_members(build, dtype):
+    """A step of such networks."""
+    engines = []
+    for seed in range(MEMBERS_COUNT):
+        inputs, stack, optimizer, loss, metrics, batch_size = build()
+        model = fastnn.Sequential([Input((inputs,)), *stack], seed=seed)
+        model.compile(optimizer, loss, metrics, backend="numpy", dtype=dtype)
+        model.build()
+        model.optimizer.configure(model._engine)
+        engines.append(model._engine)
+    rng, rows = np.random.default_rng(3), 2 * batch_size + 5
+    x = rng.normal(size=(rows, inputs)).astype(dtype)
+    y = targets(loss, rows, stack[-1].units).astype(dtype)
+    MemberTraining(engines, x, y, batch_size, range(MEMBERS_COUNT), True, False).train(1, 1)
+
+
 def train_sparse(build, dtype):
     """A step of such a network."""
     inputs, stack, optimizer, loss, metrics, batch_size = build()
@@ -330,7 +371,7 @@ def worlds(kernels):
     found = []
 
     def take(layers_address, job_address, thread):
-        raise _Taken(World([*NETWORKS, *SPARSE][len(found)], kernels, layers_address, job_address))
+        raise _Taken(World([*NETWORKS, *SPARSE, *MEMBERS][len(found)], kernels, layers_address, job_address))
 
     twin.load = lambda dtype, called: take
     for name in NETWORKS:
@@ -344,5 +385,10 @@ def worlds(kernels):
             train_sparse(build, kernels.dtype.name)
         except _Taken as taken:
             found.append(taken.world)
-    assert len(found) == len(NETWORKS) + len(SPARSE)
+    for build in MEMBERS.values():
+        try:
+            train_members(build, kernels.dtype.name)
+        except _Taken as taken:
+            found.append(taken.world)
+    assert len(found) == len(NETWORKS) + len(SPARSE) + len(MEMBERS)
     return found

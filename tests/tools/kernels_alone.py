@@ -26,8 +26,8 @@ from kernels import alone, rendered, whole
 
 
 def functions(dtype):
-    """Of a program, but for the shapes of tiles, which only ``tile`` and ``deep_tile`` call."""
-    shapes = ("tile_", "narrow_tile_", "deep_tile_")
+    """Of a program, but for the shapes of tiles, which only ``tile`` and the like call."""
+    shapes = ("tile_", "narrow_tile_", "deep_tile_", "member_tile_")
     return [name for name in rendered(dtype) if not name.startswith(shapes) or name == "tile_width"]
 
 
