@@ -222,7 +222,7 @@ class MemberTraining:
     @property
     def steps(self) -> int:
         """Steps that have been made."""
-        return self.done * self.steps_per_epoch
+        return int(self.done * self.steps_per_epoch)
 
     @property
     def finite(self) -> Array:

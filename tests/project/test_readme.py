@@ -11,7 +11,7 @@ import fastnn
 
 HERE = Path(__file__).resolve().parent.parent.parent
 PRINTED = {
-    "README.md": ["", "0.9", "0.9", "[2.9]", "[0.619", "[["],
+    "README.md": ["", "0.9", "0.9", "[2.9]", "[0.619", "[[", "['gelu', 'linear']"],
     "docs/from-sklearn.md": ["True True", "True True", "['yes']", "True True", "True True"],
     "docs/from-keras.md": ["True True", "True"],
     "docs/onnx-tables.md": ["True True", "True True"],
