@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from fastnn.sklearn.cells import MISSING
-from fastnn.sklearn.columns import STRAIGHT, Categories, ColumnEncoder, Dates, Numbers, TableEncoder
+from fastnn.sklearn.columns import STRAIGHT, Categories, ColumnEncoder, Dates, Numbers, TableEncoder, width_of
 from fastnn.typing import Array
 from .writer import Writer
 
@@ -88,7 +88,7 @@ class Encoding:
         writer.define("ENCODED", len(encoder.center))
         lines, place = [f"for (size_t j = 0; j < {size}; j++)", f"    y[j] = {self._all('off', 0.0)}[j];"], 0
         for label, column in zip(self.labels, encoder.columns, strict=True):
-            width = width_of(column)
+            width = width_of(column, "C")
             if encoder.varies[place : place + width].any():
                 own = self._column(column, f"x[{writer.macro}_{label}]", label, place)
                 lines += [f"{{ /* {shown(column.name)} */", *(f"    {line}" for line in own), "}"]
@@ -127,13 +127,13 @@ class Encoding:
             for part, source in zip(column.parts, (x, "month", "weekday", "hour"), strict=True):
                 own = self._numbers(part, source, place)
                 lines += ["{", *(f"    {line}" for line in own), "}"] if own else []
-                place += width_of(part)
+                place += width_of(part, "C")
             return lines
         return self._categories(column, x, label, place) if isinstance(column, Categories) else []
 
     def _numbers(self, column: Numbers, x: str, place: int) -> list[str]:
         stem, number, varies = self.writer.stem, self.writer.number, self.encoder.varies
-        if not varies[place : place + width_of(column)].any():
+        if not varies[place : place + width_of(column, "C")].any():
             return []
         lines = [f"const float value = isnan({x}) ? {number(column.median)} : {x};"]
         if varies[place]:
@@ -147,7 +147,7 @@ class Encoding:
                 at = self.inputs[place]
                 lines += [f"if (isnan({x}))", f"    y[{at}] = {self._all('on', 1.0)}[{at}];"]
             place += 1
-        kept = np.flatnonzero(varies[place : place + width_of(column) - 1 - column.gaps])
+        kept = np.flatnonzero(varies[place : place + width_of(column, "C") - 1 - column.gaps])
         if len(kept):
             self._near()
             self._all("on", 1.0)
@@ -190,23 +190,6 @@ class Encoding:
             at = self.inputs[place + own]
             lines += [f"if (place == {own})", f"    y[{at}] = {self._all('on', 1.0)}[{at}];"]
         return lines
-
-
-def width_of(column: ColumnEncoder) -> int:
-    """How many columns it becomes.  ValueError: it has components of its texts."""
-    if isinstance(column, Dates):
-        return sum(map(width_of, column.parts))
-    if isinstance(column, Numbers):
-        bins = len(column.edges) - 1
-        return 1 + column.gaps + (bins if bins > 1 else 0)
-    if not isinstance(column, Categories):
-        return 1
-    if column.reducer is not None:
-        raise ValueError(
-            f"column {column.name!r} has principal components of its texts, which C cannot compute; wants "
-            "text_components=0 in fit, or the column left out"
-        )
-    return 1 if column.binary else column.width
 
 
 def encoded(encoder: TableEncoder, x: Array) -> Array:

@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastnn.models.chain import chain
+from fastnn.sklearn.columns import width_of
 from fastnn.sklearn.tabular import BaseTabular
 from fastnn.typing import Array
 from . import network
-from .columns import Encoding, drawn, encoded, identifiers, shown, width_of
+from .columns import Encoding, drawn, encoded, identifiers, shown
 from .files import Project
 from .network import Written
 from .stages import stages
@@ -30,7 +31,7 @@ def project(writer: Writer, estimator: Any) -> Project:
     check_is_fitted(estimator)
     encoder = estimator.encoder_
     for column in encoder.columns:
-        width_of(column)  # of those that cannot be written
+        width_of(column, "C")  # of those that cannot be written
     encoding = Encoding(writer, encoder, names_of(estimator))
     encoding.write()
     scratch: dict[str, tuple[str, int]] = {"encoded": ("float", len(encoder.center))}

@@ -39,10 +39,8 @@ def pay(engines: Sequence[Engine]) -> bool:
     first = engines[0]
     lanes = lanes_for(first.dtype)
     groups = -(-len(engines) // lanes)
-    small = (
-        first.layout.parameter_count and sum(r.rows * r.outputs for r in first.layers) * lanes * first.dtype.itemsize
-    )
-    return small <= MOST_BYTES and 2 * len(engines) >= groups * lanes
+    group = sum(record.rows * record.outputs for record in first.layers) * lanes * first.dtype.itemsize
+    return group <= MOST_BYTES and 2 * len(engines) >= groups * lanes
 
 
 def suit(engines: Sequence[Engine]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnn import data
 from fastnn.callbacks import History
-from fastnn.data import Chunk, Feed
+from fastnn.data import Chunk
 from fastnn.engine import Data, MemberTraining, members, processors
 from fastnn.models import Sequential, fitting
 from fastnn.typing import Array
@@ -44,11 +44,11 @@ def fit(
     bool
         Whether Ctrl-C ended training.
     """
+    x, y = _arrays(models, rows)  # raises before anything is changed
     begun = [model._rng.bit_generator.state for model in models]
     seeds = [int(model._rng.integers(2**61)) for model in models]
     if shuffle == "same":
         seeds = seeds[:1] * len(seeds)
-    x, y = _arrays(models, rows)
     engines = [model._engine for model in models if model._engine is not None]
     run = MemberTraining(engines, x, y, batch_size, seeds, bool(shuffle), shuffle == "same" or not shuffle)
     sums: list[Array] = []
@@ -103,7 +103,6 @@ def _checked(model: Sequential, x: Any, y: Any) -> tuple[Array, Array]:
     assert engine is not None
     given, _ = fitting.training_data(model, Chunk(x, y, None), None, None, False)
     assert isinstance(given, Data)
-    assert not isinstance(given, Feed)
     data.check_finite(given.x, "x", model.dtype)
     taken = np.ascontiguousarray(given.x, engine.dtype)
     assert given.y is not None

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnn.sklearn.cells import MISSING
-from fastnn.sklearn.columns import STRAIGHT, Categories, ColumnEncoder, Dates, Numbers, TableEncoder
+from fastnn.sklearn.columns import STRAIGHT, Categories, ColumnEncoder, Dates, Numbers, TableEncoder, width_of
 from fastnn.typing import Array
 from .graph import Graph
 
@@ -73,7 +73,7 @@ def encode(graph: Graph, encoder: TableEncoder, columns: Sequence[str]) -> str:
     choices: list[Choice] = []
     place = 0
     for column, x in zip(encoder.columns, columns, strict=True):
-        width = width_of(column)
+        width = width_of(column, "ONNX")
         if np.isin(np.arange(place, place + width), used).any():
             if isinstance(column, Numbers):
                 channels.append(Channel(x, [column], [place]))
@@ -93,23 +93,6 @@ def encode(graph: Graph, encoder: TableEncoder, columns: Sequence[str]) -> str:
     for operator, numbers in (("Sub", encoder.center), ("Div", encoder.spread), ("Div", STRAIGHT)):
         x = graph.add(operator, x, graph.constant(numbers, "scale", np.float32))
     return str(graph.add("Mul", graph.add("Asinh", x), graph.constant(STRAIGHT, "scale", np.float32)))
-
-
-def width_of(column: ColumnEncoder) -> int:
-    """How many columns it becomes."""
-    if isinstance(column, Dates):
-        return sum(map(width_of, column.parts))
-    if isinstance(column, Numbers):
-        bins = len(column.edges) - 1
-        return 1 + column.gaps + (bins if bins > 1 else 0)
-    if not isinstance(column, Categories):
-        return 1
-    if column.reducer is not None:
-        raise ValueError(
-            f"column {column.name!r} has principal components of its texts, which ONNX has no operators for; wants "
-            "text_components=0 in fit (--text-components 0), or the column left out"
-        )
-    return 1 if column.binary else column.width
 
 
 def _joined(graph: Graph, names: list[str]) -> str:
@@ -192,7 +175,7 @@ def _dates(graph: Graph, column: Dates, x: str, place: int) -> Channel:
     days = graph.add("Add", days, graph.add("Div", hour, graph.constant(24, "unit", np.float64)))
     parts = graph.add("Concat", days, months, weekdays, hour, axis=1)
     parts = graph.add("Where", missing, graph.constant(np.nan, "missing", np.float64), parts)
-    ends = np.cumsum([place, *(width_of(part) for part in column.parts[:-1])])
+    ends = np.cumsum([place, *(width_of(part, "ONNX") for part in column.parts[:-1])])
     return Channel(parts, column.parts, ends.tolist())
 
 

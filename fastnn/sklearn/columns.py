@@ -116,6 +116,26 @@ def kind_of(column: Column) -> type[ColumnEncoder]:
     return Dates if kinds == {"dates"} else Categories
 
 
+def width_of(column: ColumnEncoder, language: str) -> int:
+    """How many columns of inputs a column becomes, for who writes the encoding in another language, such as "C".
+
+    ValueError: it has components of its texts, which no other language is told of.
+    """
+    if isinstance(column, Dates):
+        return sum(width_of(part, language) for part in column.parts)
+    if isinstance(column, Numbers):
+        bins = len(column.edges) - 1
+        return 1 + column.gaps + (bins if bins > 1 else 0)
+    if not isinstance(column, Categories):
+        return 1
+    if column.reducer is not None:
+        raise ValueError(
+            f"column {column.name!r} has principal components of its texts, which {language} cannot compute; wants "
+            "text_components=0 in fit (--text-components 0), or the column left out"
+        )
+    return 1 if column.binary else column.width
+
+
 def restored(config: dict[str, Any]) -> ColumnEncoder:
     """The encoder of a column whose ``get_config`` this is."""
     kinds: dict[str, type[ColumnEncoder]] = {kind.__name__: kind for kind in (Numbers, Dates, Categories, Nothing)}

@@ -5,7 +5,7 @@ import pytest
 
 import fastnn
 from fastnn import Ensemble, Sequential
-from fastnn.engine import ACTIVATIONS, LOSSES
+from fastnn.engine import ACTIVATIONS
 from fastnn.ensemble import lanes
 from fastnn.layers import Dense, Input
 
@@ -222,10 +222,14 @@ def test_what_is_trained_alone(name, used):
     assert history.history["loss"].shape == (settings["members"], 2)
 
 
-def test_what_no_lane_computes_is_known():
-    """Every loss that is elementwise, or crossentropy, is trained in lanes; others are known not to be."""
-    left = {name for name, row in LOSSES.items() if row.gradient is None or row.of_log_softmax}
-    assert left >= {"kl_divergence_from_logits", "categorical_focal_crossentropy_from_logits"}
+def test_a_fit_that_is_refused_changes_nothing(used):
+    pair = ensembles(lambda: [Input((3,)), Dense(6, "tanh"), Dense(1)], lambda: "adam", "mse", "float64")
+    x, y = data(3, 1)
+    for broken, message in ((x * np.nan, "NaN"), (x[:, :2], "columns|inputs|wants 3")):
+        with pytest.raises(ValueError, match=message):
+            pair[0].fit(broken, y)
+    compared(pair, x, y, "float64")
+    assert used == [11]
 
 
 def test_ctrl_c_ends_training_between_calls(monkeypatch, used):
