@@ -154,6 +154,9 @@ class Ensemble:
             (of_members.with_constants(made, own), None if aim is None else of_members.with_constants(aim, own))
             for own in each
         ]
+        if not constants.keys().isdisjoint(of_members.OF_LAYERS):  # raises before anything is changed
+            for own in each:
+                of_members.set_on_layers(clone_model(self._members[0]), own)
         inner = 1 if len(self) > 1 else None
         for member, own, (rule, goal) in zip(self._members, each, chosen, strict=True):
             of_members.set_on_layers(member, own)

@@ -134,7 +134,11 @@ def test_constants_of_members():
         ensemble.compile("sgd", "mse", mometum=0.1)
     with pytest.raises(ValueError, match="learning_rate got -1"):
         ensemble.compile("sgd", "mse", learning_rate=[0.1, -1])
+    for refused in ({"l2": [0.1, -1]}, {"dropout": [0.4, 1.5]}):
+        with pytest.raises(ValueError, match=r"got -1|got 1\.5"):
+            ensemble.compile("sgd", "mse", **refused)
     assert ensemble[0].optimizer.schedule is rate
+    assert (ensemble[0].layers[0].kernel_regularizer, ensemble[0].layers[1].rate) == (None, 0.2)
 
 
 def test_slices_copies_and_means():
