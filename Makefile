@@ -20,6 +20,16 @@ bench-compare: .venv/built ## time the backends; fail if one is slower than the 
 bench-report: .venv/built ## write the README's tables and docs/roofline.png again, from benchmarks/results-*.json
 	@$(BIN)/python -m benchmarks report
 
+docs: .venv/docs ## build the site into build/site, offline; a warning is an error
+	$(BIN)/python -m sphinx --jobs 2 --fail-on-warning --keep-going --nitpicky --quiet docs build/site
+
+docs-serve: docs ## show the site on http://localhost:8000
+	$(BIN)/python -m http.server --directory build/site 8000
+
+docs-test: docs ## open every page of the site in Chromium (Debian: apt install chromium)
+	@$(BIN)/python -m pip install --quiet --group browser
+	$(BIN)/python -m pytest tests/site $(ARGS)
+
 lint: .venv/installed ## check format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -28,6 +38,7 @@ lint: .venv/installed ## check format, style and types
 
 clean: ## remove .venv and whatever was built
 	rm -rf .venv build dist *.egg-info kernels/_cython_* demo.png learn
+	rm -rf docs/auto docs/sg_execution_times.rst
 	rm -rf .benchmarks .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find fastnn kernels tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -47,4 +58,9 @@ clean: ## remove .venv and whatever was built
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@case "$$FASTNN_NO_EXTENSION" in ""|0) ls kernels/_cython_*.so >/dev/null 2>&1;; esac && touch $@ || true
 
-.PHONY: help demo test bench bench-compare bench-report lint clean
+.venv/docs: .venv/built
+	@echo "installing Sphinx and its extensions into .venv ..."
+	@$(BIN)/python -m pip install --quiet --group docs
+	@touch $@
+
+.PHONY: help demo test bench bench-compare bench-report docs docs-serve docs-test lint clean
