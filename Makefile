@@ -36,6 +36,10 @@ lint: .venv/installed ## check format, style and types
 	$(BIN)/mypy
 	$(BIN)/python tests/tools/house.py
 
+wheels: .venv/installed ## build the sdist and the wheels into dist/
+	@$(BIN)/python -m pip install --quiet --group wheels
+	.ci/wheels $(BIN)/python
+
 clean: ## remove .venv and whatever was built
 	rm -rf .venv build dist *.egg-info kernels/_cython_* demo.png learn
 	rm -rf docs/auto docs/sg_execution_times.rst
@@ -55,6 +59,7 @@ clean: ## remove .venv and whatever was built
 
 .venv/built: .venv/installed $(shell find kernels -name '*.py' -o -name '*.h')
 	@echo "building the extension ..."
+	@rm -f kernels/_cython_*.cpython-*.so # of before the stable ABI: they would be loaded first
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@case "$$FASTNN_NO_EXTENSION" in ""|0) ls kernels/_cython_*.so >/dev/null 2>&1;; esac && touch $@ || true
 
@@ -63,4 +68,4 @@ clean: ## remove .venv and whatever was built
 	@$(BIN)/python -m pip install --quiet --group docs
 	@touch $@
 
-.PHONY: help demo test bench bench-compare bench-report docs docs-serve docs-test lint clean
+.PHONY: help demo test bench bench-compare bench-report docs docs-serve docs-test lint wheels clean

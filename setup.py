@@ -1,13 +1,17 @@
 """What pyproject.toml cannot say: one Cython extension an instruction set, rendered from the kernels' source.
 
 FASTNN_REQUIRE_EXTENSION=1 makes a failed build an error, FASTNN_NO_EXTENSION=1 skips the extension;
-otherwise a failed build leaves the package without the "cython" backend and says so.
+otherwise a failed build leaves the package without the "cython" backend and says so.  MSVC has no vectors of GCC's
+kind: on Windows there is no extension, and Numba compiles the kernels.
+
+The extension keeps to Python's stable ABI, so that one wheel a platform serves every Python from 3.11 on.
 """
 
 import importlib
 import importlib.util
 import os
 import sys
+import sysconfig
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +21,9 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("kernels")  # relative, as setuptools wants its sources
 REQUIRE = os.environ.get("FASTNN_REQUIRE_EXTENSION", "0") not in ("", "0")
 SKIP = os.environ.get("FASTNN_NO_EXTENSION", "0") not in ("", "0")
+TARGET = sysconfig.get_platform()  # "linux-x86_64", "macosx-11.0-arm64", "win-amd64": a cross build's, where it is one
+LIMITED = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+LIMITED_API = "0x030B0000"  # of Python 3.11
 HELP = """\
   fastnn works without it, on the backends "numba" and "numpy"; only "cython" is missing.
   It needs a C compiler and Python's headers. FASTNN_REQUIRE_EXTENSION=1 makes this an error,
@@ -46,10 +53,12 @@ def extensions():
             [str(KERNELS / f"_cython_{isa}.pyx")],
             include_dirs=[str(KERNELS)],
             depends=[str(header) for header in sorted(KERNELS.glob("*.h"))],
+            define_macros=[("Py_LIMITED_API", LIMITED_API)] if LIMITED else [],
+            py_limited_api=LIMITED,
             extra_compile_args=[*flags, "-g0"],
             optional=not REQUIRE,  # else --inplace copies one that was not built
         )
-        for isa, flags in load_render().CYTHON_ISAS.items()
+        for isa, flags in load_render().cython_isas(TARGET.rpartition("-")[2]).items()
     ]
 
 
@@ -99,4 +108,8 @@ class BuildExtensions(build_ext):
             self.failures[extension.name] = error
 
 
-setup(ext_modules=[] if SKIP else extensions(), cmdclass={"build_ext": BuildExtensions})
+setup(
+    ext_modules=[] if SKIP or TARGET.startswith("win") else extensions(),
+    cmdclass={"build_ext": BuildExtensions},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED else {},
+)

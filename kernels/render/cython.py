@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable
 
 from ..vocabulary import ELEMENTARY, OF_REALS
-from .instruction_sets import CYTHON_ISAS, INSTRUCTION_SETS, InstructionSet
+from .instruction_sets import ALL, InstructionSet, cython_isas
 from .rendered import Rendered
 from .sources import Signature, Source, digest
 from .whole import ENTRY, render
 
-__all__ = ["CYTHON_ISAS", "cython_source"]
+__all__ = ["cython_isas", "cython_source"]
 
 OF_TYPES = ("vector", "half", "mask", "real")
 """Types that are others for float32 and float64."""
@@ -22,7 +22,7 @@ def cython_source(isa: str, exposed: Callable[[list[Rendered]], list[Rendered]] 
     With ``exposed``, the module has dictionaries of every function's address, ``addresses_float32()``
     ...; and further functions, which ``exposed`` makes of the list of all.
     """
-    instruction_set = INSTRUCTION_SETS[isa]
+    instruction_set = ALL[isa]
     parts = [
         "# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False\n"
         "# Rendered by fastnn.kernels.render; not to be edited.\n"

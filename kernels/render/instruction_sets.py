@@ -51,8 +51,13 @@ COMMON_FLAGS = (
     "-fno-trapping-math",
 )
 
-MACHINE = platform.machine().lower()
-MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(MACHINE, MACHINE)
+
+def architecture(machine: str) -> str:
+    """One name for what systems name differently."""
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine.lower(), machine.lower())
+
+
+MACHINE = architecture(platform.machine())
 BY_MACHINE = {
     # Registers: 8 rows x 3 vectors of sums, 3 vectors of b and one of a fill 28 of 32; 4 x 3 all 16 of AVX2.
     "x86_64": {
@@ -64,7 +69,15 @@ BY_MACHINE = {
     # of several steps forward before it counts registers, and then keep sums in memory.
     "aarch64": {"neon": InstructionSet(16, 8, 3, ("-fno-schedule-insns",))},
 }
-INSTRUCTION_SETS: dict[str, InstructionSet] = BY_MACHINE.get(MACHINE, {"baseline": InstructionSet(16, 4, 2, ())})
+ELSEWHERE = {"baseline": InstructionSet(16, 4, 2, ())}
+INSTRUCTION_SETS: dict[str, InstructionSet] = BY_MACHINE.get(MACHINE, ELSEWHERE)
 """For this machine's architecture, widest first."""
 
-CYTHON_ISAS: dict[str, list[str]] = {name: [*COMMON_FLAGS, *s.flags] for name, s in INSTRUCTION_SETS.items()}
+ALL = {name: one for sets in (*BY_MACHINE.values(), ELSEWHERE) for name, one in sets.items()}
+"""Those of every architecture, by their names."""
+
+
+def cython_isas(machine: str = MACHINE) -> dict[str, list[str]]:
+    """The compiler's flags of each instruction set of an architecture."""
+    sets = BY_MACHINE.get(architecture(machine), ELSEWHERE)
+    return {name: [*COMMON_FLAGS, *s.flags] for name, s in sets.items()}

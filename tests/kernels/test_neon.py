@@ -11,7 +11,7 @@ import sysconfig
 import numpy as np
 import pytest
 
-from fastnn.kernels.render import cython
+from fastnn.kernels.render.cython import cython_source
 from fastnn.kernels.render.instruction_sets import BY_MACHINE, COMMON_FLAGS
 from fastnn.kernels.render.sources import HERE
 
@@ -80,9 +80,7 @@ def program(tmp_path_factory):
     (folder / "empty.c").write_text("#include <Python.h>\n")
     if subprocess.run([*command, "-fsyntax-only", "empty.c"], cwd=folder, capture_output=True).returncode:
         pytest.skip("Python's headers do not fit the cross compiler")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cython, "INSTRUCTION_SETS", BY_MACHINE["aarch64"])
-        (folder / "neon.pyx").write_text(cython.cython_source("neon"))
+    (folder / "neon.pyx").write_text(cython_source("neon"))
     options = main.CompilationOptions(language_level=3)
     assert main.compile(str(folder / "neon.pyx"), options, full_module_name="neon").num_errors == 0
     sizes = [f"-DDEPTH={DEPTH}", f"-DROWS={ROWS}", f"-DCOUNT={COUNT}"]

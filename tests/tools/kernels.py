@@ -29,7 +29,7 @@ import numpy as np
 
 from fastnn.kernels import machine
 from fastnn.kernels.program import constants
-from fastnn.kernels.render.cython import CYTHON_ISAS, cython_source
+from fastnn.kernels.render.cython import cython_isas, cython_source
 from fastnn.kernels.render.rendered import Rendered, integers
 from fastnn.kernels.render.sources import HERE, Source
 from fastnn.kernels.render.whole import render
@@ -236,7 +236,7 @@ def _built(folder):
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as place:  # another process may be at the same
-            os.replace(_build(Path(place), name, text, [*CYTHON_ISAS[isa], "-O1", "-g0", "-w"]), path)
+            os.replace(_build(Path(place), name, text, [*cython_isas()[isa], "-O1", "-g0", "-w"]), path)
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
