@@ -4,10 +4,16 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from sphinx.ext.autodoc.mock import mock
+
 import fastnn
+import fastnn.sklearn
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "site"))  # the site's own extension
+
+with mock([] if importlib.util.find_spec("torch") else ["torch"]):  # the reference needs the names, not torch itself
+    import fastnn.torch
 
 project = "fastnn"
 author = "fastnn maintainers"
@@ -15,6 +21,7 @@ copyright = "fastnn maintainers, MIT licence"
 release = version = fastnn.__version__
 
 extensions = [
+    "plain",
     "repository",
     "myst_parser",
     "numpydoc",
@@ -25,7 +32,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["gallery", "learn", "site"]  # scripts, which sphinx-gallery turns into pages below auto/
-suppress_warnings = ["config.cache", "toc.not_included"]
+suppress_warnings = ["config.cache", "toc.not_included", "autosummary.import_cycle"]
 
 # Pages are read on the site and as files of the repository, whose anchors are those of GitHub.
 myst_enable_extensions = ["colon_fence", "dollarmath"]
@@ -35,6 +42,7 @@ myst_heading_anchors = 4
 autodoc_member_order = "groupwise"
 autodoc_typehints = "none"  # docstrings say what an argument may be
 autosummary_generate = False
+nitpick_ignore_regex = [("py:obj", r"\w+")]  # attributes of objects, which no page has alone
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
