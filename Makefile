@@ -28,7 +28,7 @@ docs-serve: docs ## show the site on http://localhost:8000
 
 docs-test: docs ## open every page of the site in Chromium (Debian: apt install chromium)
 	@$(BIN)/python -m pip install --quiet --group browser
-	$(BIN)/python -m pytest tests/site $(ARGS)
+	FASTNN_SITE=build/site $(BIN)/python -m pytest tests/site $(ARGS)
 
 lint: .venv/installed ## check format, style and types
 	$(BIN)/ruff format --check .
@@ -42,7 +42,7 @@ wheels: .venv/installed ## build the sdist and the wheels into dist/
 
 clean: ## remove .venv and whatever was built
 	rm -rf .venv build dist *.egg-info kernels/_cython_* demo.png learn
-	rm -rf docs/auto docs/sg_execution_times.rst
+	rm -rf docs/auto
 	rm -rf .benchmarks .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find fastnn kernels tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 

@@ -57,7 +57,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_memory": False,
     "plot_gallery": True,
-    "min_reported_time": 5,
+    "write_computation_times": False,  # a page whose table comes from the network
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -68,8 +68,11 @@ mathjax_path = "mathjax/tex-chtml.js"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_favicon = "_static/mark.svg"
+html_context = {"default_mode": "auto"}
 html_theme_options = {
-    "logo": {"text": "fastnn"},
+    "logo": {"text": "fastnn", "image_light": "_static/mark.svg", "image_dark": "_static/mark.svg"},
+    "show_toc_level": 2,
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
     "secondary_sidebar_items": ["page-toc"],
