@@ -158,7 +158,7 @@ def test_both_build_variables_at_once_are_refused(source):
 
 
 def test_version_strings_agree():
-    changes = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    changes = re.findall(r"^## \[?(\d[^] ]*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert PROJECT["version"] == fastnn.__version__ == importlib.metadata.version(DISTRIBUTION) == changes[0]
 
 
