@@ -11,13 +11,13 @@ demo: .venv/built ## train on scikit-learn's digits; print accuracy and speed, d
 test: .venv/built ## run the tests, on every backend (make test ARGS="-k article")
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: .venv/built ## measure: training, into the README; or what ARGS names (make bench ARGS=--help lists all)
+bench: .venv/built ## measure: training, into the documents; or what ARGS names (make bench ARGS=--help lists all)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-compare: .venv/built ## time the backends; fail if one is slower than the results kept in benchmarks/ by more than 10%
 	@$(BIN)/python -m benchmarks compare $(ARGS)
 
-bench-report: .venv/built ## write the README's tables and docs/roofline.png again, from benchmarks/results-*.json
+bench-report: .venv/built ## draw the documents' tables and pictures again, from benchmarks/results-*.json
 	@$(BIN)/python -m benchmarks report
 
 docs: .venv/docs ## build the site into build/site, offline; a warning is an error

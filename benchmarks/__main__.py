@@ -14,7 +14,7 @@ from inspect import cleandoc, signature
 from typing import Any
 
 BENCHMARKS = {
-    "train": ("train", "training steps beside the installed peers, into benchmarks/results-*.json and the README"),
+    "train": ("train", "training steps beside the installed peers, into benchmarks/results-*.json and the documents"),
     "compare": ("train", "training steps of fastnn's backends; fails where one is 10% slower than the kept results"),
     "odd": ("train", "training steps of networks that nobody tuned for, every activation, float64, beside peers"),
     "features": ("train", "what dropout, normalisation, clipping ... add to a training step, beside JAX"),
@@ -40,7 +40,7 @@ BENCHMARKS = {
     "tabular": ("estimators", "the tabular estimators beside scikit-learn's MLP and gradient boosting"),
     "tables": ("tables", "the same on small tables that installed packages ship"),
     "elementary": ("elementary", "exp, log, tanh ... and every activation, beside NumPy's"),
-    "report": ("report", "measure nothing: write the README's tables and docs/roofline.png from the kept results"),
+    "report": ("report", "measure nothing: write the tables and pictures of the documents from the kept results"),
 }
 """Names, the modules that hold them, and what they measure."""
 

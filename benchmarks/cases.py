@@ -1,6 +1,7 @@
 """The one list of cases: networks from tiny to large, and data for them.
 
-CASES go into the README. ODD, SHUFFLED and LOADED are what single benchmarks measure besides.
+CASES go into docs/benchmarks.md, a few of them into the README.
+ODD, SHUFFLED and LOADED are what single benchmarks measure besides.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A results file, what is compared with it, and what is made of it: tables, the README's among them, and a picture.
+"""A results file, what is compared with it, and what is made of it: the tables and pictures of the documents.
 
 A results file has the machine and of each case the microseconds a step by peer and number of threads. Nothing is
 measured here.
@@ -17,6 +17,8 @@ from .peers import is_ours
 from .timing import ROOT
 
 START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+SHOWN = ["2-8-1 b32", "4-32-32-1 b32", "30-64-64-2 b256", "784-128-10 b128", "784-512-512-10 b256"]
+"""What the README's table and the picture of speed show."""
 FOLDER = ROOT / "benchmarks"
 
 Results = dict[str, Any]
@@ -188,8 +190,29 @@ def heading(found: Results) -> str:
 
 
 def section(kept: list[Results]) -> str:
-    """What the README has between its marks: a table a machine, and the picture of the first one."""
-    return "\n\n".join([*map(table, kept), "![GFLOP/s reached, by size of a step](docs/roofline.png)"])
+    """What docs/benchmarks.md has between its marks: a table for each machine."""
+    return "\n\n".join(map(table, kept))
+
+
+def summary(found: Results) -> str:
+    """The README's table: a few networks, fastnn by its default backend, and when and where they were measured."""
+    machine = found["machine"]
+    rows = [row for row in found["cases"] if row["case"] in SHOWN]
+    peers = [peer for peer in columns(rows) if not is_ours(peer)]
+    lines = titles(["network, batch", "fastnn", *peers, "best other / fastnn"])
+    for row in rows:
+        times = best(row["microseconds"])
+        ours = next(time for column, time in times.items() if is_ours(column))
+        ratio = advantage(row["microseconds"])
+        cells = [number(ours), *(number(times.get(peer)) for peer in peers), f"**{ratio:.2f}**" if ratio else "-"]
+        lines.append(line([row["case"], *cells]))
+    place = (
+        f"Microseconds per training step on {machine['cores']} cores of an {machine['cpu']}, measured"
+        f" {found['measured']}; less is better."
+    )
+    mean = mean_advantage(found)
+    over = f" Over all {len(found['cases'])} networks of the benchmark the geometric mean of the last column is"
+    return "\n".join([place + (f"{over} {mean:.2f}." if mean else ""), "", *lines])
 
 
 def between(text: str, inside: str, start: str, end: str) -> str:
@@ -231,10 +254,45 @@ def picture(found: Results, path: Path) -> None:
     figure.savefig(path, dpi=120, metadata={"Software": None})
 
 
+def speed_picture(found: Results, path: Path) -> None:
+    """How many times as long as fastnn each peer takes for a training step, on a logarithmic axis."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    rows = [row for row in found["cases"] if row["case"] in SHOWN][::-1]
+    peers = [peer for peer in columns(rows) if not is_ours(peer)]
+    colours = dict(zip(peers, ["#E69F00", "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#56B4E9"], strict=False))
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.add_subplot(xscale="log")
+    for height, row in enumerate(rows):
+        times = best(row["microseconds"])
+        ours = next(time for column, time in times.items() if is_ours(column))
+        ratios = {peer: times[peer] / ours for peer in peers if peer in times}
+        axes.plot(
+            [1, max(ratios.values())], [height, height], color="0.85", linewidth=6, solid_capstyle="round", zorder=1
+        )
+        axes.plot(1, height, "D", color="black", markersize=9, label="fastnn" if height == 0 else None)
+        for peer, ratio in ratios.items():
+            axes.plot(ratio, height, "o", color=colours[peer], markersize=9, label=peer if height == 0 else None)
+    axes.set_yticks(range(len(rows)), [row["case"] for row in rows])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("time of a training step, as a multiple of fastnn's")
+    axes.grid(axis="x", alpha=0.25)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.margins(y=0.12)
+    figure.legend(loc="outside upper center", ncols=len(peers) + 1, frameon=False)
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+
+
 def report() -> None:
-    """The README's tables and docs/roofline.png, from the kept results alone; nothing is measured."""
+    """Write the tables of README.md and docs/benchmarks.md and two pictures from the kept results; measure nothing."""
     kept = all_kept()
     if not kept:
         raise SystemExit("no benchmarks/results-*.json is there yet: `make bench` measures and writes one")
-    replace_in(ROOT / "README.md", section(kept), START, END)
+    replace_in(ROOT / "README.md", summary(kept[0]), START, END)
+    replace_in(ROOT / "docs" / "benchmarks.md", section(kept), START, END)
     picture(kept[0], ROOT / "docs" / "roofline.png")
+    speed_picture(kept[0], ROOT / "docs" / "speed.png")

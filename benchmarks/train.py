@@ -1,4 +1,4 @@
-"""Training steps beside peers: of the cases that the README shows, of odd ones, and with features that cost something.
+"""Training steps beside peers: of the cases that docs/benchmarks.md shows, of odd ones, and with costly features.
 
 Each library, at all processors and at one, has a process of its own; they take turns, see timing.py.
 """
@@ -54,7 +54,7 @@ def train(
     """Training steps of every case, by every peer that is installed, into one results file.
 
     A figure is the median over the rounds of the best block.  A whole run is kept, by the instruction set,
-    and goes into the README; one of chosen cases or peers, or a short one, is shown and kept nowhere.
+    and goes into the documents; one of chosen cases or peers, or a short one, is shown and kept nowhere.
     """
     fresh = results(chosen(cases), peers, *((1, 0.05) if short else (rounds, seconds)))
     print(report.table(fresh))

@@ -80,19 +80,28 @@ def test_report_replaces_what_stands_between_the_marks(benchmark_module):
         between("no marks", "new", "<a>", "</a>")
 
 
-def test_readme_shows_the_kept_results(benchmark_module):
+def test_the_documents_show_the_kept_results(benchmark_module):
     report = benchmark_module("report")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     kept = report.all_kept()
     assert kept
-    inside = report.section(kept)
-    assert report.between(readme, inside, report.START, report.END) == readme
+    for page, inside in (("README.md", report.summary(kept[0])), ("docs/benchmarks.md", report.section(kept))):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert report.between(text, inside, report.START, report.END) == text
+
+
+def test_the_summary_has_the_networks_that_are_shown_and_their_mean_over_all(benchmark_module, made_up):
+    report = benchmark_module("report")
+    lines = report.summary(made_up).splitlines()
+    assert "geometric mean of the last column is 4.20." in lines[0]
+    assert lines[-1] == "| 784-128-10 b128 | 200 | 440 | 1,350 | **2.20** |"
+    assert not any("2-8-1 b4" in line for line in lines)
 
 
 def test_picture_is_drawn(benchmark_module, made_up, tmp_path):
     pytest.importorskip("matplotlib")
-    benchmark_module("report").picture(made_up, tmp_path / "roofline.png")
-    assert (tmp_path / "roofline.png").read_bytes().startswith(b"\x89PNG")
+    for draw in (benchmark_module("report").picture, benchmark_module("report").speed_picture):
+        draw(made_up, tmp_path / f"{draw.__name__}.png")
+        assert (tmp_path / f"{draw.__name__}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_comparison_names_what_became_slower_by_more_than_a_tenth(benchmark_module, made_up):
