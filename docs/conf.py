@@ -21,6 +21,7 @@ copyright = "fastnn maintainers, MIT licence"
 release = version = fastnn.__version__
 
 extensions = [
+    "pictures",
     "plain",
     "repository",
     "myst_parser",
