@@ -10,6 +10,7 @@ The extension keeps to Python's stable ABI, so that one wheel a platform serves 
 import importlib
 import importlib.util
 import os
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -62,6 +63,14 @@ def extensions():
     ]
 
 
+def of_clang(compiler):
+    """Whether a command is clang's, by whichever name: it refuses flags that only GCC knows."""
+    try:
+        return "clang" in subprocess.run([*compiler, "--version"], capture_output=True, text=True).stdout
+    except OSError:  # there is none: the build will say so
+        return False
+
+
 class BuildExtensions(build_ext):
     """Render, translate and compile; two compilers at a time."""
 
@@ -98,6 +107,13 @@ class BuildExtensions(build_ext):
         translated = cythonize(self.extensions, language_level=3, quiet=True)
         for extension, result in zip(self.extensions, translated, strict=True):
             extension.sources = result.sources
+
+    def build_extensions(self):
+        if of_clang(self.compiler.compiler):
+            unknown = load_render().OF_GCC
+            for extension in self.extensions:
+                extension.extra_compile_args = [f for f in extension.extra_compile_args if f not in unknown]
+        super().build_extensions()
 
     def build_extension(self, extension):
         try:

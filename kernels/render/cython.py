@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable
 
 from ..vocabulary import ELEMENTARY, OF_REALS
-from .instruction_sets import ALL, InstructionSet, cython_isas
+from .instruction_sets import ALL, OF_GCC, InstructionSet, cython_isas
 from .rendered import Rendered
 from .sources import Signature, Source, digest
 from .whole import ENTRY, render
 
-__all__ = ["cython_isas", "cython_source"]
+__all__ = ["OF_GCC", "cython_isas", "cython_source"]
 
 OF_TYPES = ("vector", "half", "mask", "real")
 """Types that are others for float32 and float64."""

@@ -50,6 +50,8 @@ COMMON_FLAGS = (
     "-fno-math-errno",
     "-fno-trapping-math",
 )
+OF_GCC = ("-fno-ipa-cp-clone", "-fno-schedule-insns")
+"""Those of the flags that clang does not know."""
 
 
 def architecture(machine: str) -> str:
