@@ -1,4 +1,4 @@
-"""A search over the settings of fastnn.sklearn's perceptron: alone, in joblib's processes, on Dask's, by turns."""
+"""A search over the settings of fastnn.sklearn's perceptron: alone, in processes, on threads, by turns."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ Search = Callable[[], float]
 """Makes one, and returns the best score."""
 
 
-def searching(module: Any, units: int, x: Any, y: Any, jobs: int | None, **options: Any) -> Search:
-    """A search with a perceptron of scikit-learn or of fastnn."""
+def searching(
+    module: Any, units: int, x: Any, y: Any, jobs: int | None, kind: Any = GridSearchCV, **options: Any
+) -> Search:
+    """A search, scikit-learn's or of another kind, with a perceptron of scikit-learn or of fastnn."""
     model = module.MLPClassifier((units,), random_state=0, **options)
 
     def search() -> float:
-        found = GridSearchCV(model, GRID, cv=5, n_jobs=jobs, refit=False).fit(x, y)
+        found = kind(model, GRID, cv=5, n_jobs=jobs, refit=False).fit(x, y)
         return float(np.max(found.cv_results_["mean_test_score"]))
 
     return search
@@ -56,11 +58,12 @@ def on_dask(search: Search, stack: ExitStack) -> Search:
 
 
 def search(units: int = 50, rounds: int = 3, alone: bool = False) -> None:
-    """A search over 20 settings in 5 folds: fastnn.sklearn in this process, in two of joblib's, and on two of Dask's.
+    """A search over 20 settings in 5 folds: fastnn.sklearn's perceptron in this process, in two of joblib's or Dask's.
 
-    Handwritten digits, 100 fits a search; beside it scikit-learn's perceptron, once. Workers are started by the first
-    search that has two of them, and read the compiled kernels from the cache; joblib and Dask keep them for the next
-    one. After the first search of each come so many rounds, in which each has a turn.
+    fastnn's own search runs fits on threads. Handwritten digits, 100 fits a search; beside it scikit-learn's network,
+    once. Workers are started by the first search that has two of them, and read the compiled kernels from the cache;
+    joblib and Dask keep them for the next one. After the first search of each come so many rounds, in which each has a
+    turn.
     """
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers too
     warnings.simplefilter("ignore")
@@ -73,6 +76,7 @@ def search(units: int = 50, rounds: int = 3, alone: bool = False) -> None:
             "fastnn, n_jobs=1 on all threads": searching(fastnn.sklearn, *given, 1),
             "fastnn, n_jobs=1 on one thread": searching(fastnn.sklearn, *given, 1, threads=1),
             processes: searching(fastnn.sklearn, *given, WORKERS),
+            "fastnn's own search": searching(fastnn.sklearn, *given, None, fastnn.sklearn.GridSearchCV),
         }
         if importlib.util.find_spec("distributed"):
             ways[f"fastnn, {WORKERS} processes of Dask's"] = on_dask(searching(fastnn.sklearn, *given, None), stack)

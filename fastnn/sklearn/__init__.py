@@ -16,9 +16,11 @@ from .classifier import MLPClassifier  # noqa: E402
 from .exchange import from_sklearn, to_sklearn  # noqa: E402
 from .linear import LinearRegression, LogisticRegression  # noqa: E402
 from .regressor import MLPRegressor  # noqa: E402
+from .searches import GridSearchCV, RandomizedSearchCV, cross_val_predict, cross_val_score, cross_validate  # noqa: E402
 from .tabular import TabularClassifier, TabularRegressor  # noqa: E402
 
-__all__ = ["LinearRegression", "LogisticRegression", "MLPClassifier", "MLPRegressor", "TabularClassifier"]
-__all__ += ["TabularRegressor", "from_sklearn", "to_sklearn"]
+__all__ = ["GridSearchCV", "LinearRegression", "LogisticRegression", "MLPClassifier", "MLPRegressor"]
+__all__ += ["RandomizedSearchCV", "TabularClassifier", "TabularRegressor", "cross_val_predict", "cross_val_score"]
+__all__ += ["cross_validate", "from_sklearn", "to_sklearn"]
 
 publish(__name__)
