@@ -98,6 +98,14 @@ def test_the_wheel_holds_an_extension_for_each_instruction_set(wheel):
     assert built == {f"_cython_{name}" for name in cython_isas()}
 
 
+@pytest.mark.skipif(bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="has no stable ABI")
+@pytest.mark.skipif(not COMPILER or os.name == "nt", reason="no C compiler that is used")
+def test_the_extension_is_for_every_later_python(wheel):
+    assert all(name.endswith(".abi3.so") for name in wheel if name.endswith(BINARY))
+    (info,) = (text.decode() for name, text in wheel.items() if name.endswith(".dist-info/WHEEL"))
+    assert "Tag: cp311-abi3-" in info
+
+
 def test_the_wheel_names_its_licence_its_command_and_its_extras(wheel):
     info = f"{STEM}-{PROJECT['version']}.dist-info"
     metadata = wheel[f"{info}/METADATA"].decode()
