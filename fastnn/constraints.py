@@ -47,7 +47,20 @@ class Constraint(Configurable):
 
 
 class NonNeg(Constraint):
-    """No weight is below 0."""
+    """No weight is below 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> layer = fastnn.layers.Dense(1, kernel_constraint=fastnn.constraints.NonNeg())
+    >>> model = fastnn.Sequential([layer], seed=0)
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(x, -4 * x, epochs=50, verbose=0)
+    >>> round(float(model.get_weights()[0][0, 0]), 4)
+    0.0
+    """
 
     code = 1
 
@@ -78,6 +91,18 @@ class MaxNorm(_Norm):
         Above 0.
     axis : int
         0; taken for Keras's sake.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> layer = fastnn.layers.Dense(1, kernel_constraint=fastnn.constraints.MaxNorm(2.0))
+    >>> model = fastnn.Sequential([layer], seed=0)
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(x, -4 * x, epochs=50, verbose=0)
+    >>> round(float(model.get_weights()[0][0, 0]), 4)
+    -1.7565
     """
 
     def __init__(self, max_value: float = 2.0, axis: int = 0) -> None:
@@ -95,6 +120,18 @@ class UnitNorm(_Norm):
     ----------
     axis : int
         0; taken for Keras's sake.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> layer = fastnn.layers.Dense(1, kernel_constraint=fastnn.constraints.UnitNorm())
+    >>> model = fastnn.Sequential([layer], seed=0)
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(x, -4 * x, epochs=50, verbose=0)
+    >>> round(float(model.get_weights()[0][0, 0]), 4)
+    1.0
     """
 
     def __init__(self, axis: int = 0) -> None:
@@ -114,6 +151,18 @@ class MinMaxNorm(_Norm):
         The part of the way, from 0 to 1.
     axis : int
         0; taken for Keras's sake.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> layer = fastnn.layers.Dense(1, kernel_constraint=fastnn.constraints.MinMaxNorm(0.5, 2.0))
+    >>> model = fastnn.Sequential([layer], seed=0)
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(x, -4 * x, epochs=50, verbose=0)
+    >>> round(float(model.get_weights()[0][0, 0]), 4)
+    0.5
     """
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: int = 0) -> None:

@@ -37,7 +37,17 @@ class Initializer(Configurable):
 
 
 class Constant(Initializer):
-    """The same value everywhere."""
+    """The same value everywhere.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.Constant(0.5))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0]
+    array([[0.5, 0.5],
+           [0.5, 0.5]], dtype=float32)
+    """
 
     def __init__(self, value: float = 0.0) -> None:
         self.value = real_number(value, "value")
@@ -47,14 +57,34 @@ class Constant(Initializer):
 
 
 class Zeros(Initializer):
-    """0 everywhere."""
+    """0 everywhere.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.Zeros())
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0]
+    array([[0., 0.],
+           [0., 0.]], dtype=float32)
+    """
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
         return np.zeros(shape)
 
 
 class Ones(Initializer):
-    """1 everywhere."""
+    """1 everywhere.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.Ones())
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0]
+    array([[1., 1.],
+           [1., 1.]], dtype=float32)
+    """
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
         return np.ones(shape)
@@ -73,7 +103,17 @@ class _Random(Initializer):
 
 
 class RandomNormal(_Random):
-    """Normally distributed, of a mean and a standard deviation."""
+    """Normally distributed, of a mean and a standard deviation.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.RandomNormal(stddev=0.01, seed=0))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0].round(3)
+    array([[ 0.001, -0.001],
+           [ 0.006,  0.001]], dtype=float32)
+    """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         self.mean = real_number(mean, "mean")
@@ -85,14 +125,34 @@ class RandomNormal(_Random):
 
 
 class TruncatedNormal(RandomNormal):
-    """As `RandomNormal`, but values more than two standard deviations from the mean are drawn again."""
+    """As `RandomNormal`, but values more than two standard deviations from the mean are drawn again.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.TruncatedNormal(stddev=0.01, seed=0))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0].round(3)
+    array([[ 0.001, -0.001],
+           [ 0.006,  0.001]], dtype=float32)
+    """
 
     def _draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Values:
         return self.mean + self.stddev * _truncated(shape, rng)
 
 
 class RandomUniform(_Random):
-    """Uniformly distributed from minval to maxval."""
+    """Uniformly distributed from minval to maxval.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.RandomUniform(-0.1, 0.1, seed=0))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0].round(3)
+    array([[ 0.027, -0.046],
+           [-0.092, -0.097]], dtype=float32)
+    """
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         self.minval = real_number(minval, "minval")
@@ -116,6 +176,16 @@ class VarianceScaling(_Random):
         The uniform one is limited by plus and minus sqrt(3 scale / n).  The truncated one is a normal one that is cut
         off at two of its standard deviations, and wider to have the variance still.
     seed : int, optional
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> initializer = fastnn.initializers.VarianceScaling(scale=2.0, mode="fan_out", seed=0)
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=initializer)
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0].round(3)
+    array([[ 0.143, -0.15 ],
+           [ 0.728,  0.119]], dtype=float32)
     """
 
     MODES = ("fan_in", "fan_out", "fan_avg")
@@ -151,37 +221,97 @@ class _Scaled(VarianceScaling):
 
 
 class GlorotUniform(_Scaled):
-    """Uniform within plus and minus sqrt(6 / (inputs + outputs)); Glorot and Bengio, 2010."""
+    """Uniform within plus and minus sqrt(6 / (inputs + outputs)); Glorot and Bengio, 2010.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.GlorotUniform(seed=0))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0].round(3)
+    array([[ 0.335, -0.564],
+           [-1.124, -1.184]], dtype=float32)
+    """
 
     options = (1.0, "fan_avg", "uniform")
 
 
 class GlorotNormal(_Scaled):
-    """Truncated normal, of variance 2 / (inputs + outputs); Glorot and Bengio, 2010."""
+    """Truncated normal, of variance 2 / (inputs + outputs); Glorot and Bengio, 2010.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.GlorotNormal(seed=0))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0].round(3)
+    array([[ 0.101, -0.106],
+           [ 0.515,  0.084]], dtype=float32)
+    """
 
     options = (1.0, "fan_avg", "truncated_normal")
 
 
 class HeUniform(_Scaled):
-    """Uniform within plus and minus sqrt(6 / inputs), for relu; He et al., 2015."""
+    """Uniform within plus and minus sqrt(6 / inputs), for relu; He et al., 2015.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.HeUniform(seed=0))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0].round(3)
+    array([[ 0.474, -0.797],
+           [-1.59 , -1.675]], dtype=float32)
+    """
 
     options = (2.0, "fan_in", "uniform")
 
 
 class HeNormal(_Scaled):
-    """Truncated normal, of variance 2 / inputs, for relu; He et al., 2015."""
+    """Truncated normal, of variance 2 / inputs, for relu; He et al., 2015.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.HeNormal(seed=0))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0].round(3)
+    array([[ 0.143, -0.15 ],
+           [ 0.728,  0.119]], dtype=float32)
+    """
 
     options = (2.0, "fan_in", "truncated_normal")
 
 
 class LecunUniform(_Scaled):
-    """Uniform within plus and minus sqrt(3 / inputs), for selu; LeCun et al., 1998."""
+    """Uniform within plus and minus sqrt(3 / inputs), for selu; LeCun et al., 1998.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.LecunUniform(seed=0))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0].round(3)
+    array([[ 0.335, -0.564],
+           [-1.124, -1.184]], dtype=float32)
+    """
 
     options = (1.0, "fan_in", "uniform")
 
 
 class LecunNormal(_Scaled):
-    """Truncated normal, of variance 1 / inputs, for selu; LeCun et al., 1998."""
+    """Truncated normal, of variance 1 / inputs, for selu; LeCun et al., 1998.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, kernel_initializer=fastnn.initializers.LecunNormal(seed=0))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.get_weights()[0].round(3)
+    array([[ 0.101, -0.106],
+           [ 0.515,  0.084]], dtype=float32)
+    """
 
     options = (1.0, "fan_in", "truncated_normal")
 

@@ -33,6 +33,18 @@ class L1(Regularizer):
     ----------
     l1 : float
         At least 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> layer = fastnn.layers.Dense(1, kernel_regularizer=fastnn.regularizers.L1(0.1))
+    >>> model = fastnn.Sequential([layer], seed=0)
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(x, -4 * x, epochs=50, verbose=0)
+    >>> abs(float(model.get_weights()[0][0, 0])) < 4
+    True
     """
 
     def __init__(self, l1: float = 0.01) -> None:
@@ -46,6 +58,18 @@ class L2(Regularizer):
     ----------
     l2 : float
         At least 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> layer = fastnn.layers.Dense(1, kernel_regularizer=fastnn.regularizers.L2(0.1))
+    >>> model = fastnn.Sequential([layer], seed=0)
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(x, -4 * x, epochs=50, verbose=0)
+    >>> abs(float(model.get_weights()[0][0, 0])) < 4
+    True
     """
 
     def __init__(self, l2: float = 0.01) -> None:
@@ -59,6 +83,18 @@ class L1L2(Regularizer):
     ----------
     l1, l2 : float
         At least 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> layer = fastnn.layers.Dense(1, kernel_regularizer=fastnn.regularizers.L1L2(l1=0.01, l2=0.01))
+    >>> model = fastnn.Sequential([layer], seed=0)
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(x, -4 * x, epochs=50, verbose=0)
+    >>> abs(float(model.get_weights()[0][0, 0])) < 4
+    True
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:

@@ -69,6 +69,18 @@ class BackupAndRestore(Backup):
     A backup within an epoch also holds the weights and the optimizer's state at the epoch's beginning, to go back to if
     training diverges.  The callbacks of fastnn go on from their states, and so do others that define get_state; all
     others begin anew.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> callback = fastnn.callbacks.BackupAndRestore("backup")
+    >>> history = model.fit(x, x**2, epochs=3, callbacks=[callback], verbose=0)
+    >>> len(history.epoch)
+    3
     """
 
     def __init__(

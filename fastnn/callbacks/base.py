@@ -166,6 +166,18 @@ class LambdaCallback(Callback):
         Each takes the arguments of the method of `Callback` with the same name.
     every_n_steps : int, optional
         How often those of batches are called; default: for each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> callback = fastnn.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, sorted(logs)))
+    >>> history = model.fit(x, x**2, epochs=2, validation_split=0.25, callbacks=[callback], verbose=0)
+    0 ['loss', 'val_loss']
+    1 ['loss', 'val_loss']
     """
 
     def __init__(

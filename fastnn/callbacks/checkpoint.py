@@ -39,6 +39,18 @@ class ModelCheckpoint(Monitor):
         When to save: after each epoch, or every so many steps.
     initial_value_threshold : float, optional
         With save_best_only, the first model is saved only if its score is better than this.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> callback = fastnn.callbacks.ModelCheckpoint("best.fastnn", save_best_only=True)
+    >>> history = model.fit(x, x**2, epochs=3, validation_split=0.25, callbacks=[callback], verbose=0)
+    >>> fastnn.load_model("best.fastnn").count_params()
+    25
     """
 
     _state: ClassVar[Mapping[str, Any]] = {"best": Optional(NUMBER)}

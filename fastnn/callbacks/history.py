@@ -33,6 +33,17 @@ class History(Callback):
         Whether Ctrl-C ended training.
     model : Sequential or None
         The model that was trained, as long as somebody else has it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> history = model.fit(x, x, epochs=3, validation_split=0.25, verbose=0)
+    >>> history.epoch, sorted(history.history)
+    ([0, 1, 2], ['loss', 'val_loss'])
     """
 
     _state: ClassVar[Mapping[str, Any]] = {

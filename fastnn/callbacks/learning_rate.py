@@ -24,6 +24,18 @@ class LearningRateScheduler(Callback):
         Takes the epoch, counted from 0, and the learning rate so far, or the epoch alone; returns the learning rate.
     verbose : {0, 1}
         1 prints a line each time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> callback = fastnn.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
+    >>> history = model.fit(x, x**2, epochs=3, callbacks=[callback], verbose=0)
+    >>> round(model.optimizer.learning_rate, 6)
+    0.000125
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -74,6 +86,18 @@ class ReduceLROnPlateau(Monitor):
         How many epochs after a reduction do not count.
     min_lr : float
         The learning rate is never reduced to less than this.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> callback = fastnn.callbacks.ReduceLROnPlateau("loss", min_delta=10.0, patience=1)
+    >>> history = model.fit(x, x**2, epochs=5, callbacks=[callback], verbose=0)
+    >>> model.optimizer.learning_rate < 0.001
+    True
     """
 
     _state: ClassVar[Mapping[str, Any]] = {"best": Optional(NUMBER), "cooldown_counter": COUNT, "wait": COUNT}

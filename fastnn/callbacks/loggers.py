@@ -95,6 +95,19 @@ class CSVLogger(_Logger):
         One character.
     append : bool
         Whether to append to a file that exists, and not to replace it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> callback = fastnn.callbacks.CSVLogger("log.csv")
+    >>> history = model.fit(x, x**2, epochs=3, validation_split=0.25, callbacks=[callback], verbose=0)
+    >>> Path("log.csv").read_text().split()[0]
+    'epoch,loss,val_loss'
     """
 
     _state: ClassVar[Mapping[str, Any]] = {**_Logger._state, "_columns": Optional(Each(list, str))}
@@ -134,6 +147,19 @@ class JSONLogger(_Logger):
         Whether to append to a file that exists, and not to replace it.
     every_n_steps : int, optional
         Also write a line every so many steps, with the epoch's scores so far: {"epoch": 0, "batch": 99, ...}.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> callback = fastnn.callbacks.JSONLogger("log.jsonl")
+    >>> history = model.fit(x, x**2, epochs=3, validation_split=0.25, callbacks=[callback], verbose=0)
+    >>> len(Path("log.jsonl").read_text().splitlines())
+    3
     """
 
     def __init__(

@@ -106,6 +106,18 @@ class EarlyStopping(Monitor):
     best : float or None
     best_epoch, stopped_epoch : int
         Counted from 0; stopped_epoch is 0 where training was not stopped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> callback = fastnn.callbacks.EarlyStopping("loss", min_delta=10.0, patience=2)
+    >>> history = model.fit(x, x**2, epochs=20, callbacks=[callback], verbose=0)
+    >>> len(history.epoch)
+    3
     """
 
     _state: ClassVar[Mapping[str, Any]] = {
@@ -177,6 +189,18 @@ class TerminateOnNaN(Callback):
     """Ends training after an epoch with a score that is not finite, scores of validation included.
 
     Training that diverges is ended by fit in any case, with a warning and the last good weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> callback = fastnn.callbacks.TerminateOnNaN()
+    >>> history = model.fit(x, x**2, epochs=3, callbacks=[callback], verbose=0)
+    >>> len(history.epoch)
+    3
     """
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

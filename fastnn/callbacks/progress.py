@@ -26,6 +26,17 @@ class ProgressBar(Callback):
     verbose : {"auto", 0, 1, 2}
         0: nothing.  1: a live bar for each epoch.  2: a line for each epoch.  "auto": 1 on a terminal and in a
         notebook, else 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile("adam", "mse")
+    >>> bar = fastnn.callbacks.ProgressBar(verbose=2)  # a line an epoch
+    >>> history = model.fit(x, x, epochs=1, callbacks=[bar], verbose=0)
+    Epoch 1/1 - ... ms - loss: 0.0949
     """
 
     def __init__(self, verbose: int | str = "auto") -> None:

@@ -247,6 +247,13 @@ class Input(Layer):
     batch_shape : tuple, optional
         (None, inputs), in place of shape.
     name : str, optional
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.layers.Input((3,)), fastnn.layers.Dense(2)])
+    >>> model.count_params()
+    8
     """
 
     def __init__(
@@ -286,6 +293,14 @@ class Activation(Plain):
     ----------
     activation : str or activations.Activation
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.Activation("relu")], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[0., 2.]], dtype=float32)
     """
 
     def __init__(

@@ -33,6 +33,14 @@ class Scaling(Weighted):
     ----------
     gamma : ndarray, (units,)
         A view of the model's weights, there once the model is built.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.Scaling()], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-1.,  2.]], dtype=float32)
     """
 
     def __init__(
@@ -91,6 +99,17 @@ class Dense(Weighted):
     kernel : ndarray, (inputs, units)
     bias : ndarray, (units,), or None
         Views of the model's weights, there once the model is built.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> layer = fastnn.layers.Dense(2, activation="relu", kernel_initializer="ones")
+    >>> model = fastnn.Sequential([fastnn.Input((3,)), layer])
+    >>> model.predict(np.array([[1.0, 2.0, 3.0]]))
+    array([[6., 6.]], dtype=float32)
+    >>> [weight.shape for weight in model.get_weights()]
+    [(3, 2), (2,)]
     """
 
     def __init__(

@@ -30,6 +30,14 @@ class Rescaling(Plain):
     name : str, optional
     trainable : bool
         Taken for Keras's sake: there is nothing to train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.Rescaling(2.0, offset=1.0)], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-1.,  5.]], dtype=float32)
     """
 
     def __init__(
@@ -76,6 +84,16 @@ class Normalization(Plain, Weighted):
     ----------
     mean, variance : ndarray, (1, columns), or None
         As in Keras; the variance is the biased one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> layer = fastnn.layers.Normalization()
+    >>> layer.adapt(np.array([[0.0, 10.0], [2.0, 30.0]]))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.predict(np.array([[0.0, 20.0]]))
+    array([[-1.,  0.]], dtype=float32)
     """
 
     untrained = ("mean", "variance", "count")

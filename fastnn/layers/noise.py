@@ -59,6 +59,14 @@ class Dropout(_Dropping):
     name : str, optional
     trainable : bool
         Taken for Keras's sake: there is nothing to train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.Dropout(0.5)], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-1.,  2.]], dtype=float32)
     """
 
     def _constants(self) -> dict[str, float]:
@@ -76,6 +84,14 @@ class AlphaDropout(_Dropping):
     name : str, optional
     trainable : bool
         Taken for Keras's sake: there is nothing to train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.AlphaDropout(0.1)], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-1.,  2.]], dtype=float32)
     """
 
     def _constants(self) -> dict[str, float]:
@@ -97,6 +113,14 @@ class GaussianNoise(Noise):
     name : str, optional
     trainable : bool
         Taken for Keras's sake: there is nothing to train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.GaussianNoise(0.1)], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-1.,  2.]], dtype=float32)
     """
 
     _kind = "gaussian_noise"

@@ -99,6 +99,14 @@ class BatchNormalization(Normalizing):
     gamma, beta : ndarray, (units,), or None
     moving_mean, moving_variance : ndarray, (units,)
         Views of the model's weights, there once the model is built.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.BatchNormalization()], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-0.9995003,  1.9990005]], dtype=float32)
     """
 
     _kind = "batch_normalization"
@@ -173,6 +181,14 @@ class LayerNormalization(Normalizing):
     ----------
     gamma, beta : ndarray, (units,), or None
         Views of the model's weights, there once the model is built.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.LayerNormalization()], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-0.99977785,  0.99977785]], dtype=float32)
     """
 
     _kind = "layer_normalization"

@@ -24,6 +24,14 @@ class ReLU(Plain):
     name : str, optional
     trainable : bool
         Taken for Keras's sake: there is nothing to train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.ReLU(max_value=1.0)], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-0.,  1.]], dtype=float32)
     """
 
     def __init__(
@@ -63,6 +71,14 @@ class LeakyReLU(Activation):
         Taken for Keras's sake: there is nothing to train.
     alpha : float, optional
         An older name of negative_slope.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.LeakyReLU(0.1)], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-0.1,  2. ]], dtype=float32)
     """
 
     def __init__(
@@ -85,6 +101,14 @@ class ELU(Activation):
     name : str, optional
     trainable : bool
         Taken for Keras's sake: there is nothing to train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.ELU()], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-0.63212055,  2.        ]], dtype=float32)
     """
 
     def __init__(self, alpha: float = 1.0, name: str | None = None, trainable: bool = True) -> None:
@@ -102,6 +126,14 @@ class Softmax(Activation):
     name : str, optional
     trainable : bool
         Taken for Keras's sake: there is nothing to train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.Softmax()], seed=0)
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[0.04742587, 0.95257413]], dtype=float32)
     """
 
     def __init__(self, axis: int = -1, name: str | None = None, trainable: bool = True) -> None:
@@ -130,6 +162,15 @@ class PReLU(Weighted):
     ----------
     alpha : ndarray, (units,)
         A view of the model's weights, there once the model is built.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> layer = fastnn.layers.PReLU(alpha_initializer=fastnn.initializers.Constant(0.25))
+    >>> model = fastnn.Sequential([fastnn.Input((2,)), layer])
+    >>> model.predict(np.array([[-1.0, 2.0]]))
+    array([[-0.25,  2.  ]], dtype=float32)
     """
 
     def __init__(

@@ -36,6 +36,14 @@ class Flatten(_Shaping):
     name : str, optional
     trainable : bool
         Taken for Keras's sake: there is nothing to train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((2, 2)), fastnn.layers.Flatten()])
+    >>> model.predict(np.array([[[1.0, 2.0], [3.0, 4.0]]]))
+    array([[1., 2., 3., 4.]], dtype=float32)
     """
 
     def __init__(
@@ -58,6 +66,15 @@ class Reshape(_Shaping):
     name : str, optional
     trainable : bool
         Taken for Keras's sake: there is nothing to train.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> model = fastnn.Sequential([fastnn.Input((4,)), fastnn.layers.Reshape((2, 2))])
+    >>> model.predict(np.array([[1.0, 2.0, 3.0, 4.0]]))
+    array([[[1., 2.],
+            [3., 4.]]], dtype=float32)
     """
 
     def __init__(self, target_shape: Sequence[int], name: str | None = None, trainable: bool = True) -> None:

@@ -68,6 +68,12 @@ class BinaryCrossentropy(_Crossentropy):
         Outputs are linear, y = sigmoid(output).
     label_smoothing : float
         From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / 2.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.BinaryCrossentropy()([[0.0], [1.0]], [[0.2], [0.9]]), 4)
+    0.1643
     """
 
     row = "binary_crossentropy"
@@ -104,6 +110,12 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
         Outputs are linear, y = sigmoid(output).
     label_smoothing : float
         From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / 2, in all of the above, as in Keras.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.BinaryFocalCrossentropy(gamma=2.0)([[0.0], [1.0]], [[0.2], [0.9]]), 4)
+    0.005
     """
 
     row = "binary_focal_crossentropy"
@@ -143,6 +155,12 @@ class CategoricalCrossentropy(_Crossentropy):
         Outputs are linear, y = softmax(outputs).
     label_smoothing : float
         From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / classes; metrics see them unchanged.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.CategoricalCrossentropy()([[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]), 4)
+    0.5697
     """
 
     row = "categorical_crossentropy"
@@ -171,6 +189,13 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
         At least 0.
     from_logits : bool
         Outputs are linear, y = softmax(outputs).
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> y, p = [[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]
+    >>> round(fastnn.losses.CategoricalFocalCrossentropy()(y, p), 4)
+    0.0423
     """
 
     row = "categorical_focal_crossentropy"
@@ -207,6 +232,12 @@ class SparseCategoricalCrossentropy(CategoricalCrossentropy):
         Outputs are linear, y = softmax(outputs).
     label_smoothing : float
         From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / classes; metrics see them unchanged.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.SparseCategoricalCrossentropy()([1, 2], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]), 4)
+    0.5697
     """
 
     labels = True
@@ -222,6 +253,12 @@ class KLDivergence(Loss):
     """Sum over the outputs of t log(t / y); a row of targets is a row of probabilities.
 
     Computed from the logits where the last activation is softmax; else both are clipped to [1e-7, 1], as in Keras.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.KLDivergence()([[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]), 4)
+    0.5697
     """
 
     row = "kl_divergence"
@@ -241,7 +278,14 @@ class KLDivergence(Loss):
 
 
 class Hinge(Loss):
-    """Mean over the outputs of max(1 - t y, 0); targets are -1 and 1, or 0 and 1, where 0 counts as -1."""
+    """Mean over the outputs of max(1 - t y, 0); targets are -1 and 1, or 0 and 1, where 0 counts as -1.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.Hinge()([[1.0], [-1.0]], [[0.5], [-2.0]]), 4)
+    0.25
+    """
 
     row = "hinge"
     domain = "signs"
@@ -251,7 +295,14 @@ class Hinge(Loss):
 
 
 class SquaredHinge(Loss):
-    """Mean over the outputs of max(1 - t y, 0)^2; targets are -1 and 1, or 0 and 1, where 0 counts as -1."""
+    """Mean over the outputs of max(1 - t y, 0)^2; targets are -1 and 1, or 0 and 1, where 0 counts as -1.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.SquaredHinge()([[1.0], [-1.0]], [[0.5], [-2.0]]), 4)
+    0.125
+    """
 
     row = "squared_hinge"
     domain = "signs"
@@ -264,6 +315,12 @@ class CategoricalHinge(Loss):
     """max(n - p + 1, 0) of the right class's output p and the largest other one n: p = sum(t y), n = max((1 - t) y).
 
     A row of targets is one-hot.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.CategoricalHinge()([[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]), 4)
+    0.6
     """
 
     row = "categorical_hinge"

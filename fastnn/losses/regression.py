@@ -13,7 +13,14 @@ from .base import Loss, LossPlan
 
 
 class MeanSquaredError(Loss):
-    """Mean over the outputs of (y - t)^2."""
+    """Mean over the outputs of (y - t)^2.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.MeanSquaredError()([[1.0], [2.0]], [[1.5], [4.0]]), 4)
+    2.125
+    """
 
     row = "mean_squared_error"
 
@@ -22,7 +29,14 @@ class MeanSquaredError(Loss):
 
 
 class HalfSquaredError(Loss):
-    """Sum over the outputs of (y - t)^2 / 2, whose derivative by y is y - t."""
+    """Sum over the outputs of (y - t)^2 / 2, whose derivative by y is y - t.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.HalfSquaredError()([[1.0], [2.0]], [[1.5], [4.0]]), 4)
+    1.0625
+    """
 
     row = "half_squared_error"
 
@@ -31,7 +45,14 @@ class HalfSquaredError(Loss):
 
 
 class MeanAbsoluteError(Loss):
-    """Mean over the outputs of abs(y - t)."""
+    """Mean over the outputs of abs(y - t).
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.MeanAbsoluteError()([[1.0], [2.0]], [[1.5], [4.0]]), 4)
+    1.25
+    """
 
     row = "mean_absolute_error"
 
@@ -40,7 +61,14 @@ class MeanAbsoluteError(Loss):
 
 
 class MeanAbsolutePercentageError(Loss):
-    """Mean over the outputs of 100 abs(y - t) / abs(t), where abs(t) counts as 1e-7 at least, as in Keras."""
+    """Mean over the outputs of 100 abs(y - t) / abs(t), where abs(t) counts as 1e-7 at least, as in Keras.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.MeanAbsolutePercentageError()([[1.0], [2.0]], [[1.5], [4.0]]), 4)
+    75.0
+    """
 
     row = "mean_absolute_percentage_error"
 
@@ -49,7 +77,14 @@ class MeanAbsolutePercentageError(Loss):
 
 
 class MeanSquaredLogarithmicError(Loss):
-    """Mean over the outputs of (log(1 + y) - log(1 + t))^2, where y and t count as 1e-7 at least, as in Keras."""
+    """Mean over the outputs of (log(1 + y) - log(1 + t))^2, where y and t count as 1e-7 at least, as in Keras.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.MeanSquaredLogarithmicError()([[1.0], [2.0]], [[1.5], [4.0]]), 4)
+    0.1554
+    """
 
     row = "mean_squared_logarithmic_error"
 
@@ -61,6 +96,12 @@ class CosineSimilarity(Loss):
     """Minus the cosine of the angle between a row of outputs and its targets: from -1, the same way, to 1.
 
     Either's length counts as 1e-7 at least, as in Keras.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.CosineSimilarity()([[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]]), 4)
+    -0.8354
     """
 
     row = "cosine_similarity"
@@ -76,6 +117,12 @@ class Huber(Loss):
     ----------
     delta : float
         The error at which the square becomes a line; above 0.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.Huber()([[1.0], [2.0]], [[1.5], [4.0]]), 4)
+    0.8125
     """
 
     row = "huber"
@@ -102,7 +149,14 @@ class Huber(Loss):
 
 
 class LogCosh(Loss):
-    """Mean over the outputs of log(cosh(y - t)): about (y - t)^2 / 2 near 0, and abs(y - t) - log(2) far from it."""
+    """Mean over the outputs of log(cosh(y - t)): about (y - t)^2 / 2 near 0, and abs(y - t) - log(2) far from it.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.LogCosh()([[1.0], [2.0]], [[1.5], [4.0]]), 4)
+    0.7226
+    """
 
     row = "log_cosh"
 
@@ -120,6 +174,12 @@ class Quantile(Loss):
     ----------
     quantiles : float, or sequence of float
         Each above 0 and below 1.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.Quantile(0.9)([[1.0], [2.0]], [[1.5], [4.0]]), 4)
+    0.125
     """
 
     row = "quantile"
@@ -151,6 +211,12 @@ class Poisson(Loss):
     """Mean over the outputs of y - t log(y + 1e-7), as in Keras; t is at least 0, as counts are, and so must y be.
 
     Activations whose outputs are at least 0 suit it, such as softplus.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> round(fastnn.losses.Poisson()([[1.0], [2.0]], [[1.5], [4.0]]), 4)
+    1.161
     """
 
     row = "poisson"

@@ -10,7 +10,16 @@ from .base import MeanOfRows
 
 
 class Accuracy(MeanOfRows):
-    """The part of the outputs that equal their targets."""
+    """The part of the outputs that equal their targets.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.Accuracy()
+    >>> metric.update_state([1, 2, 3], [1, 2, 0])
+    >>> round(float(metric.result()), 4)
+    0.6667
+    """
 
     direction = "up"
 
@@ -30,6 +39,14 @@ class BinaryAccuracy(MeanOfRows):
     ----------
     name : str
     threshold : float
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.BinaryAccuracy()
+    >>> metric.update_state([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    >>> round(float(metric.result()), 4)
+    0.5
     """
 
     row = "binary_accuracy"
@@ -48,7 +65,16 @@ class BinaryAccuracy(MeanOfRows):
 
 
 class CategoricalAccuracy(MeanOfRows):
-    """The part of the rows whose largest output is in the column of the largest target."""
+    """The part of the rows whose largest output is in the column of the largest target.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.CategoricalAccuracy()
+    >>> metric.update_state([[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    >>> round(float(metric.result()), 4)
+    1.0
+    """
 
     row = "categorical_accuracy"
     direction = "up"
@@ -61,7 +87,16 @@ class CategoricalAccuracy(MeanOfRows):
 
 
 class SparseCategoricalAccuracy(MeanOfRows):
-    """The part of the rows whose largest output is in the column of their class; targets are class numbers."""
+    """The part of the rows whose largest output is in the column of their class; targets are class numbers.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.SparseCategoricalAccuracy()
+    >>> metric.update_state([1, 2], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    >>> round(float(metric.result()), 4)
+    1.0
+    """
 
     row = "categorical_accuracy"  # of one-hot rows, which the kernels make of class numbers
     direction = "up"
@@ -81,6 +116,14 @@ class TopKCategoricalAccuracy(MeanOfRows):
     ----------
     k : int
     name : str
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.TopKCategoricalAccuracy(k=2)
+    >>> metric.update_state([[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    >>> round(float(metric.result()), 4)
+    1.0
     """
 
     direction = "up"
@@ -100,6 +143,14 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     ----------
     k : int
     name : str
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.SparseTopKCategoricalAccuracy(k=2)
+    >>> metric.update_state([1, 2], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    >>> round(float(metric.result()), 4)
+    1.0
     """
 
     sparse = True

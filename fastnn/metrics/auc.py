@@ -39,6 +39,14 @@ class AUC(Counts):
         What each output counts.
     from_logits : bool
         Outputs are logits, of which the sigmoid is taken.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.AUC()
+    >>> metric.update_state([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    >>> round(float(metric.result()), 4)
+    0.75
     """
 
     direction = "up"

@@ -133,6 +133,14 @@ class Mean(Metric):
     Parameters
     ----------
     name : str
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.Mean()
+    >>> metric.update_state([1.0, 2.0, 6.0])
+    >>> round(float(metric.result()), 4)
+    3.0
     """
 
     def __init__(self, name: str | None = "mean") -> None:
@@ -181,6 +189,14 @@ class Sum(Mean):
     Parameters
     ----------
     name : str
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.Sum()
+    >>> metric.update_state([1.0, 2.0, 6.0])
+    >>> round(float(metric.result()), 4)
+    9.0
     """
 
     def __init__(self, name: str | None = "sum") -> None:

@@ -130,6 +130,14 @@ class TruePositives(_Count):
     thresholds : float or sequence of float, optional
         From 0 to 1; default 0.5.
     name : str, optional
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.TruePositives()
+    >>> metric.update_state([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    >>> round(float(metric.result()), 4)
+    1.0
     """
 
     kind = 0
@@ -143,6 +151,14 @@ class FalsePositives(_Count):
     thresholds : float or sequence of float, optional
         From 0 to 1; default 0.5.
     name : str, optional
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.FalsePositives()
+    >>> metric.update_state([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    >>> round(float(metric.result()), 4)
+    1.0
     """
 
     kind = 1
@@ -156,6 +172,14 @@ class TrueNegatives(_Count):
     thresholds : float or sequence of float, optional
         From 0 to 1; default 0.5.
     name : str, optional
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.TrueNegatives()
+    >>> metric.update_state([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    >>> round(float(metric.result()), 4)
+    1.0
     """
 
     kind = 2
@@ -169,6 +193,14 @@ class FalseNegatives(_Count):
     thresholds : float or sequence of float, optional
         From 0 to 1; default 0.5.
     name : str, optional
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.FalseNegatives()
+    >>> metric.update_state([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    >>> round(float(metric.result()), 4)
+    1.0
     """
 
     kind = 3
@@ -212,6 +244,14 @@ class Precision(_Part):
     class_id : int, optional
         Only this column of outputs and targets counts.
     name : str, optional
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.Precision()
+    >>> metric.update_state([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    >>> round(float(metric.result()), 4)
+    0.5
     """
 
     others = 1
@@ -229,41 +269,17 @@ class Recall(_Part):
     class_id : int, optional
         Only this column of outputs and targets counts.
     name : str, optional
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.Recall()
+    >>> metric.update_state([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    >>> round(float(metric.result()), 4)
+    0.5
     """
 
     others = 3
-
-
-class _Constrained(Counts):
-    """Base of the metrics that are the best of one part where another one is at least so much."""
-
-    direction = "up"
-    what: ClassVar[str]  # the argument that says how much
-
-    def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None) -> None:
-        super().__init__(name)
-        self.class_id = None if class_id is None else positive_integer(class_id, "class_id", least=0)
-        self.num_thresholds = positive_integer(num_thresholds, "num_thresholds")
-        setattr(self, self.what, real_number(value, self.what, least=0, most=1))
-        self._thresholds = [0.5] if num_thresholds == 1 else evenly(num_thresholds)
-
-    def _above(self, p: Array) -> Array:
-        if self.num_thresholds < 3:
-            return super()._above(p)
-        return above_evenly(p, self.num_thresholds)
-
-    def result(self) -> float:
-        true_positives, false_positives, true_negatives, false_negatives = self._sums()
-        parts = {
-            "recall": ratio(true_positives, true_positives + false_negatives),
-            "precision": ratio(true_positives, true_positives + false_positives),
-            "specificity": ratio(true_negatives, true_negatives + false_positives),
-        }
-        parts["sensitivity"] = parts["recall"]
-        enough = parts[self.what] >= getattr(self, self.what)
-        return float(np.where(enough, parts[self.best], 0).max(initial=0))
-
-    best: ClassVar[str]  # what is made large
 
 
 def evenly(count: int) -> list[float]:
@@ -279,87 +295,3 @@ def above_evenly(p: Array, count: int) -> Array:
     clipped = np.clip(p, 0, 1)
     above: Array = np.ceil(clipped * p.dtype.type(count - 1)).astype(np.int64)
     return above
-
-
-class SensitivityAtSpecificity(_Constrained):
-    """The largest part of the positives that is found, at a threshold where so large a part of the negatives is, too.
-
-    Parameters
-    ----------
-    specificity : float
-        From 0 to 1.
-    num_thresholds : int
-    class_id : int, optional
-        Only this column of outputs and targets counts.
-    name : str, optional
-    """
-
-    what, best = "specificity", "sensitivity"
-
-    def __init__(
-        self, specificity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(specificity, num_thresholds, class_id, name)
-
-
-class SpecificityAtSensitivity(_Constrained):
-    """The largest part of the negatives that is found, at a threshold where so large a part of the positives is, too.
-
-    Parameters
-    ----------
-    sensitivity : float
-        From 0 to 1.
-    num_thresholds : int
-    class_id : int, optional
-        Only this column of outputs and targets counts.
-    name : str, optional
-    """
-
-    what, best = "sensitivity", "specificity"
-
-    def __init__(
-        self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(sensitivity, num_thresholds, class_id, name)
-
-
-class PrecisionAtRecall(_Constrained):
-    """The largest precision at a threshold where recall is so large.
-
-    Parameters
-    ----------
-    recall : float
-        From 0 to 1.
-    num_thresholds : int
-    class_id : int, optional
-        Only this column of outputs and targets counts.
-    name : str, optional
-    """
-
-    what, best = "recall", "precision"
-
-    def __init__(
-        self, recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(recall, num_thresholds, class_id, name)
-
-
-class RecallAtPrecision(_Constrained):
-    """The largest recall at a threshold where precision is so large.
-
-    Parameters
-    ----------
-    precision : float
-        From 0 to 1.
-    num_thresholds : int
-    class_id : int, optional
-        Only this column of outputs and targets counts.
-    name : str, optional
-    """
-
-    what, best = "precision", "recall"
-
-    def __init__(
-        self, precision: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(precision, num_thresholds, class_id, name)

@@ -28,6 +28,14 @@ class FBetaScore(Metric):
     threshold : float, optional
         An output above it is positive; None: the largest one of each row.
     name : str
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.FBetaScore(average="macro", beta=2.0)
+    >>> metric.update_state([[0, 1], [1, 0], [0, 1]], [[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]])
+    >>> round(float(metric.result()), 4)
+    0.4545
     """
 
     direction = "up"
@@ -91,6 +99,14 @@ class F1Score(FBetaScore):
     threshold : float, optional
         An output above it is positive; None: the largest one of each row.
     name : str
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.F1Score(average="macro")
+    >>> metric.update_state([[0, 1], [1, 0], [0, 1]], [[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]])
+    >>> round(float(metric.result()), 4)
+    0.4
     """
 
     def __init__(

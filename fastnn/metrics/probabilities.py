@@ -19,6 +19,14 @@ class BinaryCrossentropy(MeanOfRows):
         Outputs are logits.
     label_smoothing : float
         From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / 2.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.BinaryCrossentropy()
+    >>> metric.update_state([[0.0], [1.0]], [[0.2], [0.9]])
+    >>> round(float(metric.result()), 4)
+    0.1643
     """
 
     row = "binary_crossentropy"
@@ -49,6 +57,14 @@ class CategoricalCrossentropy(MeanOfRows):
         Outputs are logits.
     label_smoothing : float
         From 0 to 1: targets become t (1 - label_smoothing) + label_smoothing / classes.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.CategoricalCrossentropy()
+    >>> metric.update_state([[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    >>> round(float(metric.result()), 4)
+    0.5697
     """
 
     direction = "down"
@@ -72,6 +88,14 @@ class SparseCategoricalCrossentropy(MeanOfRows):
     name : str
     from_logits : bool
         Outputs are logits.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.SparseCategoricalCrossentropy()
+    >>> metric.update_state([1, 2], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    >>> round(float(metric.result()), 4)
+    0.5697
     """
 
     direction = "down"
@@ -86,7 +110,16 @@ class SparseCategoricalCrossentropy(MeanOfRows):
 
 
 class KLDivergence(MeanOfRows):
-    """Mean of the sum of t log(t / y), both clipped to [1e-7, 1]."""
+    """Mean of the sum of t log(t / y), both clipped to [1e-7, 1].
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.KLDivergence()
+    >>> metric.update_state([[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    >>> round(float(metric.result()), 4)
+    0.5697
+    """
 
     direction = "down"
 
@@ -98,7 +131,16 @@ class KLDivergence(MeanOfRows):
 
 
 class Poisson(MeanOfRows):
-    """Mean of y - t log(y + 1e-7)."""
+    """Mean of y - t log(y + 1e-7).
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.Poisson()
+    >>> metric.update_state([[1.0], [2.0]], [[1.5], [4.0]])
+    >>> round(float(metric.result()), 4)
+    1.161
+    """
 
     row = "poisson"
     direction = "down"
@@ -111,7 +153,16 @@ class Poisson(MeanOfRows):
 
 
 class Hinge(MeanOfRows):
-    """Mean of max(1 - t y, 0); in a batch whose targets are all 0 or 1, 0 counts as -1."""
+    """Mean of max(1 - t y, 0); in a batch whose targets are all 0 or 1, 0 counts as -1.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.Hinge()
+    >>> metric.update_state([[1.0], [-1.0]], [[0.5], [-2.0]])
+    >>> round(float(metric.result()), 4)
+    0.25
+    """
 
     direction = "down"
     by_batch = True
@@ -124,7 +175,16 @@ class Hinge(MeanOfRows):
 
 
 class SquaredHinge(MeanOfRows):
-    """Mean of max(1 - t y, 0)^2; in a batch whose targets are all 0 or 1, 0 counts as -1."""
+    """Mean of max(1 - t y, 0)^2; in a batch whose targets are all 0 or 1, 0 counts as -1.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.SquaredHinge()
+    >>> metric.update_state([[1.0], [-1.0]], [[0.5], [-2.0]])
+    >>> round(float(metric.result()), 4)
+    0.125
+    """
 
     direction = "down"
     by_batch = True
@@ -137,7 +197,16 @@ class SquaredHinge(MeanOfRows):
 
 
 class CategoricalHinge(MeanOfRows):
-    """Mean of max(n - p + 1, 0), with p = sum(t y) and n = max((1 - t) y)."""
+    """Mean of max(n - p + 1, 0), with p = sum(t y) and n = max((1 - t) y).
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.CategoricalHinge()
+    >>> metric.update_state([[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    >>> round(float(metric.result()), 4)
+    0.6
+    """
 
     direction = "down"
 

@@ -11,12 +11,12 @@ from fastnn import losses, names
 from fastnn.losses import Loss
 from fastnn.losses import functions as of_losses
 from fastnn.names import snake_case
-from . import accuracies, auc, confusion, f_score, functions, probabilities, regression
+from . import accuracies, auc, confusion, constrained, f_score, functions, probabilities, regression
 from .base import LossMetric, MeanMetricWrapper, Metric
 
 _CLASSES: list[Any] = [
     found
-    for module in (accuracies, regression, probabilities, auc, confusion, f_score)
+    for module in (accuracies, regression, probabilities, auc, confusion, constrained, f_score)
     for name, found in vars(module).items()
     if inspect.isclass(found) and found.__module__ == module.__name__ and not name.startswith("_") and name != "Counts"
 ]

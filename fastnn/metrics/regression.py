@@ -16,7 +16,16 @@ from .base import MeanOfRows, Metric
 
 
 class MeanSquaredError(MeanOfRows):
-    """Mean of (y - t)^2."""
+    """Mean of (y - t)^2.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.MeanSquaredError()
+    >>> metric.update_state([[1.0], [2.0]], [[1.5], [4.0]])
+    >>> round(float(metric.result()), 4)
+    2.125
+    """
 
     row = "mean_squared_error"
     direction = "down"
@@ -29,7 +38,16 @@ class MeanSquaredError(MeanOfRows):
 
 
 class RootMeanSquaredError(MeanSquaredError):
-    """Square root of the mean of (y - t)^2."""
+    """Square root of the mean of (y - t)^2.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.RootMeanSquaredError()
+    >>> metric.update_state([[1.0], [2.0]], [[1.5], [4.0]])
+    >>> round(float(metric.result()), 4)
+    1.4577
+    """
 
     root = True
 
@@ -38,7 +56,16 @@ class RootMeanSquaredError(MeanSquaredError):
 
 
 class MeanAbsoluteError(MeanOfRows):
-    """Mean of abs(y - t)."""
+    """Mean of abs(y - t).
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.MeanAbsoluteError()
+    >>> metric.update_state([[1.0], [2.0]], [[1.5], [4.0]])
+    >>> round(float(metric.result()), 4)
+    1.25
+    """
 
     row = "mean_absolute_error"
     direction = "down"
@@ -51,7 +78,16 @@ class MeanAbsoluteError(MeanOfRows):
 
 
 class MeanAbsolutePercentageError(MeanOfRows):
-    """Mean of 100 abs(y - t) / abs(t), where abs(t) counts as 1e-7 at least."""
+    """Mean of 100 abs(y - t) / abs(t), where abs(t) counts as 1e-7 at least.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.MeanAbsolutePercentageError()
+    >>> metric.update_state([[1.0], [2.0]], [[1.5], [4.0]])
+    >>> round(float(metric.result()), 4)
+    75.0
+    """
 
     row = "mean_absolute_percentage_error"
     direction = "down"
@@ -64,7 +100,16 @@ class MeanAbsolutePercentageError(MeanOfRows):
 
 
 class MeanSquaredLogarithmicError(MeanOfRows):
-    """Mean of (log(1 + y) - log(1 + t))^2, where y and t count as 1e-7 at least."""
+    """Mean of (log(1 + y) - log(1 + t))^2, where y and t count as 1e-7 at least.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.MeanSquaredLogarithmicError()
+    >>> metric.update_state([[1.0], [2.0]], [[1.5], [4.0]])
+    >>> round(float(metric.result()), 4)
+    0.1554
+    """
 
     row = "mean_squared_logarithmic_error"
     direction = "down"
@@ -77,7 +122,16 @@ class MeanSquaredLogarithmicError(MeanOfRows):
 
 
 class LogCoshError(MeanOfRows):
-    """Mean of log(cosh(y - t))."""
+    """Mean of log(cosh(y - t)).
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.LogCoshError()
+    >>> metric.update_state([[1.0], [2.0]], [[1.5], [4.0]])
+    >>> round(float(metric.result()), 4)
+    0.7226
+    """
 
     row = "log_cosh"
     direction = "down"
@@ -90,7 +144,16 @@ class LogCoshError(MeanOfRows):
 
 
 class CosineSimilarity(MeanOfRows):
-    """Mean of the cosine of the angle between a row of outputs and its targets; of the loss it is the negative."""
+    """Mean of the cosine of the angle between a row of outputs and its targets; of the loss it is the negative.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.CosineSimilarity()
+    >>> metric.update_state([[0, 1, 0], [0, 0, 1]], [[0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    >>> round(float(metric.result()), 4)
+    0.8354
+    """
 
     direction = "up"
 
@@ -111,6 +174,14 @@ class R2Score(Metric):
     num_regressors : int
         Above 0: the adjusted score, for so many inputs.
     name : str
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> metric = fastnn.metrics.R2Score()
+    >>> metric.update_state([[1.0], [2.0]], [[1.5], [4.0]])
+    >>> round(float(metric.result()), 4)
+    -7.5
     """
 
     direction = "up"

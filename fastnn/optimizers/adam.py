@@ -40,6 +40,17 @@ class Adam(_Moments):
     amsgrad : bool
         The largest v so far takes the place of v in the last equation (Reddi et al., 2018).
     **options : weight_decay, clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.Adam(0.01), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
     def __init__(
@@ -76,6 +87,17 @@ class KerasAdam(Adam):
     amsgrad : bool
         The largest v so far takes the place of v in the equation.
     **options : weight_decay, clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.KerasAdam(0.01), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
     @property
@@ -99,6 +121,17 @@ class AdamW(Adam):
     amsgrad : bool
         The largest v so far takes the place of v in `Adam`'s last equation.
     **options : clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.AdamW(0.01, weight_decay=0.001), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
     def __init__(
@@ -130,6 +163,17 @@ class Nadam(_Moments):
     epsilon : float
         Above 0.
     **options : weight_decay, clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.Nadam(0.01), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
 
@@ -148,4 +192,15 @@ class Adamax(_Moments):
     epsilon : float
         Above 0.
     **options : weight_decay, clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.Adamax(0.01), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """

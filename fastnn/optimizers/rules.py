@@ -26,6 +26,17 @@ class SGD(Optimizer):
     nesterov : bool
         Whether momentum is Nesterov's; without effect where momentum is 0.
     **options : weight_decay, clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.SGD(0.1, momentum=0.9), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
     def __init__(
@@ -59,6 +70,17 @@ class Adagrad(Optimizer):
     epsilon : float
         Above 0.
     **options : weight_decay, clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.Adagrad(0.1), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
     def __init__(
@@ -88,6 +110,17 @@ class Adadelta(Optimizer):
     epsilon : float
         Above 0.
     **options : weight_decay, clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.Adadelta(1.0), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
     def __init__(
@@ -120,6 +153,17 @@ class RMSprop(Optimizer):
     centered : bool
         a - m^2 takes the place of a in d, with m <- rho m + (1 - rho) g.
     **options : weight_decay, clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.RMSprop(0.01), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
     def __init__(
@@ -152,6 +196,17 @@ class Lion(Optimizer):
     beta_1, beta_2 : float
         At least 0, below 1.
     **options : weight_decay (here 3 to 10 times AdamW's), clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.Lion(0.001), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
     def __init__(
@@ -189,6 +244,17 @@ class Rprop(Optimizer):
     step_sizes : (float, float)
         The least and the largest step size; above 0.
     **options : weight_decay, clipnorm and more; see `Optimizer`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.Rprop(0.01), "mse")
+    >>> loss = model.fit(x, x**2, epochs=50, batch_size=64, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
     etas: tuple[float, float]
@@ -228,6 +294,17 @@ class LBFGS(Optimizer):
         Training ends once an iteration makes the loss smaller by less than this part of it.
     max_line_search : int
         The most evaluations of the loss in an iteration.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnn
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = fastnn.Sequential([fastnn.layers.Dense(8, "tanh"), fastnn.layers.Dense(1)], seed=0)
+    >>> model.compile(fastnn.optimizers.LBFGS(), "mse", dtype="float64")
+    >>> loss = model.fit(x, x**2, epochs=50, verbose=0).history["loss"]
+    >>> loss[-1] < loss[0]
+    True
     """
 
     full_batch = True

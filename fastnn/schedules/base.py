@@ -52,6 +52,13 @@ class Constant(LearningRateSchedule):
     ----------
     learning_rate : float
         At least 0.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.Constant(0.01)
+    >>> [round(float(rate(step)), 5) for step in (0, 100)]
+    [0.01, 0.01]
     """
 
     def __init__(self, learning_rate: float) -> None:
@@ -70,6 +77,13 @@ class Custom(CustomObject, LearningRateSchedule):
         It may depend on nothing but the step: it is called some thousand steps before its rate is used.
     name : str, optional
         What a file calls it.  Default: the function's name.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.Custom(lambda step: 0.1 / (1 + step))
+    >>> [round(float(rate(step)), 5) for step in (0, 1, 9)]
+    [0.1, 0.05, 0.01]
     """
 
     what: ClassVar[str] = "learning_rate"
@@ -94,6 +108,13 @@ class WarmUp(LearningRateSchedule):
     warmup_steps : int
         Length of the line.
     initial_learning_rate : float
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.WarmUp(fastnn.schedules.Constant(0.01), warmup_steps=10)
+    >>> [round(float(rate(step)), 5) for step in (0, 5, 10)]
+    [0.0, 0.005, 0.01]
     """
 
     def __init__(self, schedule: Any, warmup_steps: int, initial_learning_rate: float = 0.0) -> None:

@@ -25,6 +25,13 @@ class CosineDecay(LearningRateSchedule):
     warmup_target : float, optional
     warmup_steps : int
         Length of the line before the cosine.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.CosineDecay(0.01, decay_steps=100)
+    >>> [round(float(rate(step)), 5) for step in (0, 50, 100)]
+    [0.01, 0.005, 0.0]
     """
 
     def __init__(
@@ -65,6 +72,13 @@ class CosineDecayRestarts(LearningRateSchedule):
         Each period begins so many times as high as the one before; above 0.
     alpha : float
         The part of initial_learning_rate at which each period ends; from 0 to 1.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.CosineDecayRestarts(0.01, first_decay_steps=100)
+    >>> [round(float(rate(step)), 5) for step in (0, 50, 100, 300)]
+    [0.01, 0.005, 0.01, 0.01]
     """
 
     def __init__(
@@ -107,6 +121,13 @@ class CosineLog(LearningRateSchedule):
     total_steps : int
         Epochs times the steps of an epoch.
     cycles : int
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.CosineLog(0.01, total_steps=150, cycles=4)
+    >>> [round(float(rate(step)), 5) for step in (0, 5, 10, 149)]
+    [0.0, 0.0093, 0.0, 1e-05]
     """
 
     def __init__(self, learning_rate: float, total_steps: int, cycles: int = 4) -> None:
@@ -140,6 +161,13 @@ class OneCycle(LearningRateSchedule):
         The last rate is the first / final_div_factor.
     three_phase : bool
         Whether the rate first goes down to the first rate, in as many steps as up, and then on to the last.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.OneCycle(0.01, total_steps=100)
+    >>> [round(float(rate(step)), 5) for step in (0, 30, 99)]
+    [0.0004, 0.00999, 0.0]
     """
 
     def __init__(

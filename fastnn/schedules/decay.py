@@ -20,6 +20,13 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         Steps, in increasing order.
     values : sequence of float
         Rates: one more than boundaries.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.PiecewiseConstantDecay(boundaries=[100], values=[0.01, 0.001])
+    >>> [round(float(rate(step)), 5) for step in (0, 100, 101)]
+    [0.01, 0.01, 0.001]
     """
 
     def __init__(self, boundaries: Sequence[int], values: Sequence[float]) -> None:
@@ -67,6 +74,13 @@ class ExponentialDecay(_Staircase):
         Above 0.
     staircase : bool
         Whether step / decay_steps is rounded down, so that the rate changes every decay_steps steps only.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.ExponentialDecay(0.01, decay_steps=100, decay_rate=0.5)
+    >>> [round(float(rate(step)), 5) for step in (0, 100, 200)]
+    [0.01, 0.005, 0.0025]
     """
 
     def _checked(self, decay_rate: float, name: str) -> float:
@@ -87,6 +101,13 @@ class InverseTimeDecay(_Staircase):
         At least 0.
     staircase : bool
         Whether step / decay_steps is rounded down, so that the rate changes every decay_steps steps only.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.InverseTimeDecay(0.01, decay_steps=100, decay_rate=1.0)
+    >>> [round(float(rate(step)), 5) for step in (0, 100, 300)]
+    [0.01, 0.005, 0.0025]
     """
 
     def rates(self, steps: Array) -> Array:
@@ -108,6 +129,13 @@ class PolynomialDecay(LearningRateSchedule):
     cycle : bool
         Whether, after decay_steps steps, the next multiple of decay_steps takes their place: the rate jumps up and goes
         down again.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> rate = fastnn.schedules.PolynomialDecay(0.01, decay_steps=100, end_learning_rate=0.0)
+    >>> [round(float(rate(step)), 5) for step in (0, 50, 100)]
+    [0.01, 0.005, 0.0]
     """
 
     def __init__(

@@ -44,7 +44,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc, unused-igno
     --------
     >>> from sklearn.datasets import load_iris
     >>> x, y = load_iris(return_X_y=True)
-    >>> model = MLPClassifier((16,), dropout=0.0, max_iter=300, random_state=0).fit(x, y)
+    >>> model = MLPClassifier((16,), learning_rate_init=0.01, tol=1e-3, max_iter=500, random_state=0).fit(x, y)
     >>> model.predict(x[:2])
     array([0, 0])
     """

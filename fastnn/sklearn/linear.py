@@ -136,6 +136,15 @@ class LogisticRegression(_Linear, MLPClassifier):
     coef_ : (classes, features) array; (1, features) for two classes
     intercept_ : (classes,) array; (1,) for two classes
     classes_, n_features_in_, n_iter_, loss_
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn.sklearn import LogisticRegression
+    >>> x, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression().fit(x, y)
+    >>> model.score(x, y) > 0.95
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -235,6 +244,15 @@ class LinearRegression(_Linear, MLPRegressor):
     intercept_ : float; (outputs,) array where y has two dimensions; 0.0 without an intercept
     rank_, singular_ : of a dense X by decomposition
     n_features_in_, n_iter_, loss_
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn.sklearn import LinearRegression
+    >>> x = np.arange(6.0).reshape(-1, 1)
+    >>> model = LinearRegression().fit(x, 2 * x.ravel() + 1)
+    >>> model.coef_.round(6), round(float(model.intercept_), 6)
+    (array([2.]), 1.0)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = _constraints(MLPRegressor, "alpha", "loss") | {

@@ -30,6 +30,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc, unused-ignore
     ----------
     {ATTRIBUTES}
     {LIKE_SCIKIT_LEARNS}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnn.sklearn import MLPRegressor
+    >>> x = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> y = np.sin(3 * x.ravel())
+    >>> model = MLPRegressor(hidden_layer_sizes=(16,), solver="lbfgs", max_iter=1000, random_state=0).fit(x, y)
+    >>> model.score(x, y) > 0.99
+    True
     """
 
     def __init__(

@@ -247,8 +247,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
     --------
     >>> import pandas as pd
     >>> from fastnn.sklearn import TabularClassifier
-    >>> table = pd.DataFrame({"size": [1.0, None, 3.0, 8.0] * 25, "colour": ["red", "blue", "red", None] * 25})
-    >>> model = TabularClassifier(epochs=20, random_state=0).fit(table, ["no", "no", "no", "yes"] * 25)
+    >>> table = pd.DataFrame({"size": [1.0, None, 3.0, 8.0] * 25, "colour": ["red", "blue", None, "red"] * 25})
+    >>> model = TabularClassifier(random_state=0).fit(table, ["no", "no", "no", "yes"] * 25)
     >>> model.predict(pd.DataFrame({"size": [9.0], "colour": ["green"]}))
     array(['yes'], dtype='<U3')
     """
@@ -336,6 +336,15 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where the columns of X have names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from fastnn.sklearn import TabularRegressor
+    >>> table = pd.DataFrame({"size": [1.0, None, 3.0, 8.0] * 25, "colour": ["red", "blue", None, "red"] * 25})
+    >>> model = TabularRegressor(epochs=30, random_state=0).fit(table, [1.0, 2.0, 3.0, 8.0] * 25)
+    >>> model.predict(table).shape
+    (100,)
     """
 
     def __init__(
