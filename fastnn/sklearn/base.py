@@ -29,6 +29,7 @@ from fastnn.callbacks import BackupAndRestore
 from fastnn.engine import Data
 from fastnn.optimizers import Optimizer
 from .lbfgs import Coordinates, fit_lbfgs, value_and_gradient
+from .members import fit_members, mean_output
 from .network import Architecture, Network, loss_of, optimizer_of, thread_limit
 from .parameters import CONSTRAINTS, dropout_rates, hidden_activations, hidden_sizes
 from .refusals import all_or_nothing
@@ -94,6 +95,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         return np.asarray(_check_sample_weight(sample_weight, x))
 
     @property
+    def _members(self) -> int:
+        """How many networks it is."""
+        return int(getattr(self, "n_ensemble", 1))
+
+    @property
     def _takes_all_rows(self) -> bool:
         """Whether the solver takes all rows at once."""
         return isinstance(self.solver, str) and self.solver == "lbfgs"
@@ -126,6 +132,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
 
     def _network(self) -> Network:
         """The network, with the weights that ``coefs_`` and ``intercepts_`` hold, and the settings as they are now."""
+        if "estimators_" in self.__dict__:
+            raise ValueError(f"n_ensemble got {len(self.estimators_)} networks; wants one of them: estimators_[0]")
         network: Network | None = self.__dict__.get("_shared")
         if network is not None and self._made_of == self._settings():
             network.take([*self.coefs_, *self.intercepts_])
@@ -278,6 +286,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
     ) -> Self:
         """Fit.  ``given``: X_val, y_val, sample_weight_val; ``incremental``: for an epoch, from the present weights."""
         hidden = self._check_parameters(given[0] is not None)
+        if self._members > 1:
+            fit_members(self, x, y, sample_weight, given, incremental, hidden)
+            return self
+        self.__dict__.pop("estimators_", None)
         goes_on = bool(self.warm_start or incremental) and "coefs_" in self.__dict__
         first_pass = not goes_on or "n_layers_" not in self.__dict__
         x, y = self._checked(x, y, first_pass, incremental)
@@ -364,6 +376,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc, unused
         """The network's output, (rows, outputs), behind its last activation."""
         check_is_fitted(self)
         x = validate_data(self, x, accept_sparse=["csr", "csc"], reset=False)
+        return mean_output(self.estimators_, x) if "estimators_" in self.__dict__ else self._network_output(x)
+
+    def _network_output(self, x: Any) -> Array:
+        """The output of the one network that this is, for rows that have been checked."""
         output = self._network().predict(x)
         return np.exp(output, out=output) if self.out_activation_ == "exp" else output
 

@@ -85,6 +85,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc, unused-igno
         dropout: Any = 0.0,
         stop_on: Any = None,
         max_time: float | None = None,
+        n_ensemble: int = 1,
         reset_optimizer: bool = True,
         callbacks: Any = None,
         progress_bar: bool = False,

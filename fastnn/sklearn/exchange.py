@@ -147,6 +147,8 @@ def to_sklearn(estimator: Any, classes: Sequence[Any] | None = None) -> Any:
     if classes is not None:
         raise ValueError("classes got some for an estimator that has its own; wants None")
     _check_held(estimator)
+    if "estimators_" in vars(estimator):
+        estimator._network()  # which says that there are several
     parameters = copy.deepcopy(estimator.get_params(deep=False))
     if "activation" in parameters:
         parameters["activation"] = _activation(estimator)

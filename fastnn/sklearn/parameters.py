@@ -19,7 +19,7 @@ _ABOVE_0, _BELOW_1 = Interval(Real, 0, None, closed="neither"), Interval(Real, 0
 CONSTRAINTS: dict[str, Any] = {
     **{key: ["boolean"] for key in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")},
     **{key: ["boolean"] for key in ("reset_optimizer", "progress_bar")},
-    **{key: [_COUNT] for key in ("max_iter", "max_fun")},
+    **{key: [_COUNT] for key in ("max_iter", "max_fun", "n_ensemble")},
     **{key: [_AT_LEAST_0] for key in ("alpha", "power_t", "tol")},
     **{key: [_ABOVE_0] for key in ("learning_rate_init", "epsilon")},
     **{key: [_BELOW_1] for key in ("validation_fraction", "beta_1", "beta_2")},
@@ -65,6 +65,9 @@ FURTHER = """dropout : float, or one for each hidden layer
         ``tol`` for more than ``n_iter_no_change`` epochs. The best weights by "validation_loss" are kept.
     max_time : float, optional
         Seconds after which training ends.
+    n_ensemble : int
+        More than 1: so many networks, of seeds that ``random_state`` draws, are trained side by side, and predict the
+        mean of their probabilities or values. They are in ``estimators_``; there are no ``coefs_`` and curves here.
     reset_optimizer : bool
         False: with ``warm_start`` the optimizer's state is kept, too.
     callbacks : Callback or list of Callback, optional
@@ -77,6 +80,8 @@ FURTHER = """dropout : float, or one for each hidden layer
 
 ATTRIBUTES = """coefs_, intercepts_ : list of array
         Weights (inputs, units) and biases (units,) of each layer: views, which may be written or replaced.
+    estimators_ : list of estimator
+        The networks, with ``n_ensemble`` above 1; ``n_iter_`` is the most of theirs, ``loss_`` the mean.
     validation_loss_curve_ : list of float, or None
         The loss of the validation rows after each epoch, without the penalty."""
 

@@ -72,6 +72,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc, unused-ignore
         dropout: Any = 0.0,
         stop_on: Any = None,
         max_time: float | None = None,
+        n_ensemble: int = 1,
         reset_optimizer: bool = True,
         callbacks: Any = None,
         progress_bar: bool = False,

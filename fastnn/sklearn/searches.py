@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from itertools import pairwise
 from typing import Any, ParamSpec, Self, TypeVar
 
 import joblib
@@ -19,16 +18,13 @@ from sklearn import model_selection
 
 from fastnn.engine import processors
 from .base import BaseMLP
+from .members import WORK, epoch_work
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-WORK = 5e6
-"""Floating-point operations of an epoch from which on fits are sooner done side by side on threads.  Python's part of a
-fit, of which there is one at a time, is more than half of a fit of less."""
 
-
-def epoch_work(estimator: Any, X: Any, candidates: Any = ()) -> float:
+def search_work(estimator: Any, X: Any, candidates: Any = ()) -> float:
     """Floating-point operations of an epoch of a perceptron, the largest of a search's; 0 where there is none.
 
     Parameters
@@ -45,27 +41,27 @@ def epoch_work(estimator: Any, X: Any, candidates: Any = ()) -> float:
     if own is None or len(shape) != 2:
         return 0.0
     rows, features = shape
-    sizes = [getattr(own, "hidden_layer_sizes", ())]
+    sizes: list[Any] = [getattr(own, "hidden_layer_sizes", ())]
     for grid in [candidates] if isinstance(candidates, Mapping) else candidates:
         for name, values in grid.items():
             if name.endswith("hidden_layer_sizes") and isinstance(values, list | tuple):
                 sizes.extend(values)
     try:
-        widths = [[features, *map(int, each if hasattr(each, "__iter__") else [each]), 1] for each in sizes]
+        hidden = [[int(size) for size in (each if hasattr(each, "__iter__") else [each])] for each in sizes]
     except (TypeError, ValueError):  # which the fit says
         return 0.0
-    return 6.0 * rows * max(sum(fan_in * fan_out for fan_in, fan_out in pairwise(each)) for each in widths)
+    return max(epoch_work(rows, features, each) for each in hidden)
 
 
 @contextmanager
 def side_by_side(estimator: Any, X: Any, candidates: Any = ()) -> Iterator[None]:
     """Let joblib run what follows on threads, where that is sooner done and nobody has chosen otherwise.
 
-    Where ``n_jobs`` is None there are as many threads as processors.  Arguments are those of `epoch_work`.
+    Where ``n_jobs`` is None there are as many threads as processors.  Arguments are those of `search_work`.
     """
     backend, jobs = get_active_backend()
     chosen = type(backend) is not BACKENDS[DEFAULT_BACKEND] or backend.nesting_level
-    if chosen or epoch_work(estimator, X, candidates) < WORK:
+    if chosen or search_work(estimator, X, candidates) < WORK:
         yield
         return
     with joblib.parallel_config("threading", n_jobs=processors() if jobs is None else jobs):

@@ -157,16 +157,16 @@ def test_fits_run_on_threads_of_this_process(threads_seen):
 def test_small_fits_are_left_alone(monkeypatch):
     monkeypatch.undo()
     model = MLPClassifier((8,), **SETTINGS)
-    assert searches.epoch_work(model, X) == 6 * 300 * (64 * 8 + 8) < searches.WORK
+    assert searches.search_work(model, X) == 6 * 300 * (64 * 8 + 8) < searches.WORK
     wide = {"mlp__hidden_layer_sizes": [(8,), (100, 50)]}
-    assert searches.epoch_work(model, X, wide) == 6 * 300 * (64 * 100 + 100 * 50 + 50) > searches.WORK
-    assert searches.epoch_work(model, X, [{"alpha": [1]}, wide]) == searches.epoch_work(model, X, wide)
+    assert searches.search_work(model, X, wide) == 6 * 300 * (64 * 100 + 100 * 50 + 50) > searches.WORK
+    assert searches.search_work(model, X, [{"alpha": [1]}, wide]) == searches.search_work(model, X, wide)
 
 
 def test_others_estimators_and_chosen_backends_are_left_alone(threads_seen):
-    assert searches.epoch_work(LogisticRegression(), X) == 0
-    assert searches.epoch_work(TabularClassifier(), X) == 0
-    assert searches.epoch_work(MLPClassifier("many"), X) == 0
+    assert searches.search_work(LogisticRegression(), X) == 0
+    assert searches.search_work(TabularClassifier(), X) == 0
+    assert searches.search_work(MLPClassifier("many"), X) == 0
     with joblib.parallel_config("sequential"):
         own.GridSearchCV(MLPClassifier((8,), **SETTINGS), GRID, cv=2, n_jobs=2).fit(X, Y)
     assert set(threads_seen) == {0}
