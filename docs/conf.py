@@ -75,7 +75,7 @@ html_theme_options = {
     "logo": {"text": "fastnn", "image_light": "_static/mark.svg", "image_dark": "_static/mark.svg"},
     "show_toc_level": 2,
     "navbar_align": "left",
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 9,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],

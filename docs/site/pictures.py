@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 ROOT = Path(__file__).resolve().parents[2]
 COLORS = {"NumPy": "#e69f00", "scikit-learn": "#009e73", "PyTorch": "#d55e00", "JAX": "#3a86d8", "Keras x10": "#cc79a7"}
 """Of what is compared, in the order of the legend; they are told apart by readers who see few colours, too."""
+FEW = ["2-8-1 b32", "4-32-32-1 b32", "30-64-64-2 b256", "784-128-10 b128", "784-512-512-10 b256"]
+"""What the front page shows: from the smallest to the large."""
 INKS = {"light": "#222832", "dark": "#ced6dd"}
 
 
@@ -16,10 +18,10 @@ def best(times, peer):
     return min(times[peer].values())
 
 
-def draw(results, ink, path):
+def draw(results, cases, ink, path):
     """Draw how many times as long as fastnn each library takes for each network; a point each."""
-    cases = results["cases"][::-1]
-    figure = Figure(figsize=(9, 0.34 * len(cases) + 1.5), layout="constrained")
+    cases = cases[::-1]
+    figure = Figure(figsize=(8, 0.34 * len(cases) + 1.5), layout="constrained")
     axes = figure.subplots()
     for peer, color in COLORS.items():
         ratios = [(best(case["microseconds"], peer), best(case["microseconds"], "fastnn numba")) for case in cases]
@@ -50,7 +52,10 @@ def draw_all(app):
     for file in sorted((ROOT / "benchmarks").glob("results-*.json")):
         results = json.loads(file.read_text(encoding="utf-8"))
         for scheme, ink in INKS.items():
-            draw(results, ink, folder / f"{file.stem.removeprefix('results-')}-{scheme}.svg")
+            name = file.stem.removeprefix("results-")
+            draw(results, results["cases"], ink, folder / f"{name}-{scheme}.svg")
+            few = [case for case in results["cases"] if case["case"] in FEW]
+            draw(results, few, ink, folder / f"{name}-few-{scheme}.svg")
 
 
 def setup(app):
