@@ -21,7 +21,7 @@ bench-report: .venv/built ## draw the documents' tables and pictures again, from
 	@$(BIN)/python -m benchmarks report
 
 docs: .venv/docs ## build the site into build/site, offline; a warning is an error
-	$(BIN)/python -m sphinx --jobs 2 --fail-on-warning --keep-going --nitpicky --quiet docs build/site
+	$(BIN)/python -m sphinx --jobs 2 --fail-on-warning --keep-going --nitpicky --quiet -d build/doctrees docs build/site
 
 docs-serve: docs ## show the site on http://localhost:8000
 	$(BIN)/python -m http.server --directory build/site 8000
