@@ -47,7 +47,7 @@ class Constraint(Configurable):
 
 
 class NonNeg(Constraint):
-    """No weight is below 0.
+    """Keeps weights at or above 0.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class _Norm(Constraint):
 
 
 class MaxNorm(_Norm):
-    """No norm is above max_value.
+    """Keeps norms at or below max_value.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class MaxNorm(_Norm):
 
 
 class UnitNorm(_Norm):
-    """Each norm is 1.
+    """Brings each norm to 1.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class UnitNorm(_Norm):
 
 
 class MinMaxNorm(_Norm):
-    """Norms are brought to between min_value and max_value, or part of the way there.
+    """Brings norms between min_value and max_value, or part of the way there.
 
     Parameters
     ----------

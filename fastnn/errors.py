@@ -9,11 +9,11 @@ __all__ = ["DivergenceWarning", "ModelFileError", "warn"]
 
 
 class DivergenceWarning(UserWarning):
-    """Training ran off to infinity; it was stopped, and the weights of the last good epoch are kept."""
+    """Training diverged and was stopped; the weights are those of the last good epoch."""
 
 
 class ModelFileError(ValueError):
-    """A file is no model of fastnn's, is damaged, or was written by a newer fastnn."""
+    """A file is not a model of fastnn, is damaged, or was written by a newer fastnn."""
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

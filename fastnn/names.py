@@ -96,7 +96,7 @@ _custom_objects: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.
 
 
 def custom_object_scope(objects: Mapping[str, Any] | None) -> contextlib.AbstractContextManager[None]:
-    """A ``with`` block in which these functions of the user's own are found by the names that files hold."""
+    """A ``with`` block in which your own functions are found by the names in files."""
     if objects is not None and not isinstance(objects, Mapping):
         raise TypeError(f"custom_objects got {objects!r}; wants a dict of name to function")
     return _scope(objects or {})

@@ -33,7 +33,7 @@ RUN = {
 
 
 class BackupAndRestore(Backup):
-    """Stores the run, so that after a crash fit can be called again with the same arguments, and goes on where it was.
+    """Stores the run, so that after a crash you can call fit again with the same arguments and it continues.
 
     Training ends with the very bits that it would have ended with.  Stored are the weights, the optimizer, the history
     (of all epochs, unlike Keras's), the random numbers, from which the order of the rows follows, and the states of the

@@ -15,7 +15,7 @@ KEPT_LINES = 20  # of epochs, in a notebook
 
 
 class ProgressBar(Callback):
-    """Shows how training goes, on standard output.
+    """Shows the progress of training on standard output.
 
     A terminal has the epoch that is under way in one row, scores first, and a bar in what room is left; when the epoch
     is done its scores stay, all of them, in as many rows as they need.  A notebook has one output for all of a fit, of

@@ -14,7 +14,7 @@ from .base import Callback, Logs
 
 
 class TensorBoard(Callback):
-    """Writes scores for TensorBoard: ``tensorboard --logdir logs`` shows them.  It takes the package tensorboard.
+    """Writes scores for TensorBoard: ``tensorboard --logdir logs`` shows them.  It needs the package tensorboard.
 
     As in Keras, the folders ``train`` and ``validation`` hold "epoch_loss" and each metric, over the epochs;
     "epoch_learning_rate" is beside those of training.

@@ -29,7 +29,7 @@ WHOLE_BYTES = 2**26
 
 
 class Stream:
-    """Rows that are read a block at a time: what `open` and `stream` return.
+    """Rows that are read one block at a time; `open` and `stream` return it.
 
     `Sequential.fit`, `evaluate` and `predict` take it for x.  Iterating yields tuples of a block's arrays, (x,), (x, y)
     or (x, y, sample_weight), from the beginning each time where the source has one.

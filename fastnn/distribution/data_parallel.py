@@ -9,7 +9,7 @@ from .ranks import Ranks, world
 
 
 class DataParallel:
-    """Trains one model on the ranks of MPI, each of which has a part of every batch: ``compile(distribution=...)``.
+    """Trains one model on the ranks of MPI, each of which takes a part of every batch: ``compile(distribution=...)``.
 
     The script is started by ``mpiexec -n 4 python train.py``, is the same on every rank, and differs from that for one
     process by this object alone.  All ranks end with the same weights, history and predictions.

@@ -36,7 +36,7 @@ SETTING_UP = 600.0
 
 
 class RankError(RuntimeError):
-    """Another rank has failed, or the ranks do not agree; it says which, and in what."""
+    """Another rank has failed, or the ranks disagree; the message says which, and about what."""
 
 
 class Ranks:

@@ -36,7 +36,7 @@ class Divided(NamedTuple):
 
 
 class Ensemble:
-    """As many networks of one structure, each with weights of its own, that are trained side by side.
+    """Many networks of the same structure, each with its own weights, trained side by side.
 
     Parameters
     ----------

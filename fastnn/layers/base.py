@@ -235,7 +235,7 @@ class Plain(Layer):
 
 
 class Input(Layer):
-    """The shape of the rows that a model takes; may stand first in a model.
+    """The shape of the rows that a model takes; if used, the first layer of the model.
 
     Parameters
     ----------

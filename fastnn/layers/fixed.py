@@ -20,7 +20,7 @@ EPSILON = 1e-7
 
 
 class Rescaling(Plain):
-    """output = input * scale + offset, as of pixels: Rescaling(1 / 255).
+    """output = input * scale + offset, as in Rescaling(1 / 255) for pixels.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Rescaling(Plain):
 
 
 class Normalization(Plain, Weighted):
-    """output = (input - mean) / deviation, by numbers of each column that `adapt` finds in data, or that are given.
+    """output = (input - mean) / deviation, with the numbers of each column found by `adapt`, or given.
 
     They stay as they are in training.  Call `adapt` with the training data before you compile the model.
 

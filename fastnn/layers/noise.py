@@ -10,7 +10,7 @@ from .base import Layer
 
 
 class Noise(Layer):
-    """Base of the layers that change what passes at random, in training only.
+    """Base of the layers that change values at random, in training only.
 
     What is random follows from the seed of fit, the number of the update, the layer, the row of the batch and the
     column alone: it is the same for any number of threads and on every backend, and is not kept in memory.
@@ -49,7 +49,7 @@ class _Dropping(Noise):
 
 
 class Dropout(_Dropping):
-    """Makes a part of the values 0, and scales the others by 1 / (1 - rate).
+    """Sets a random part of the values to 0 in training, and scales the others by 1 / (1 - rate).
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Dropout(_Dropping):
 
 
 class AlphaDropout(_Dropping):
-    """Dropout for selu: puts values at its lower end, and keeps mean 0 and variance 1 (Klambauer et al., 2017).
+    """Dropout for selu: sets values to selu's lower limit, and keeps mean 0 and variance 1 (Klambauer et al., 2017).
 
     Parameters
     ----------

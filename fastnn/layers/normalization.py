@@ -71,7 +71,7 @@ class Normalizing(Weighted):
 
 
 class BatchNormalization(Normalizing):
-    """Normalises each unit over the batch, in training; by moving statistics of the batches otherwise.
+    """Normalises each unit: over the batch in training, and by moving statistics of the batches otherwise.
 
     moving <- momentum moving + (1 - momentum) batch, for mean and variance; the variance is the biased one, as in
     Keras (PyTorch's moving one is not, and its momentum is 1 - momentum).  Ioffe and Szegedy, 2015.

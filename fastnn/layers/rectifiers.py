@@ -144,7 +144,7 @@ class Softmax(Activation):
 
 
 class PReLU(Weighted):
-    """f(x) = x where x > 0, else alpha x, with a learned alpha a unit.  He et al., 2015.
+    """f(x) = x where x > 0, else alpha x, with a learned alpha for each unit.  He et al., 2015.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ class _Shaping(Plain):
 
 
 class Flatten(_Shaping):
-    """Rows of any shape, as (28, 28), become rows of as many values, (784,).
+    """Flattens rows of any shape: (28, 28) becomes (784,).
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Flatten(_Shaping):
 
 
 class Reshape(_Shaping):
-    """Rows become rows of another shape, of as many values.
+    """Gives rows another shape with the same number of values.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class _Crossentropy(Loss):
 
 
 class BinaryCrossentropy(_Crossentropy):
-    """Mean over the outputs of -t log(y) - (1 - t) log(1 - y), each output a yes or no of its own.
+    """Mean over the outputs of -t log(y) - (1 - t) log(1 - y), where each output is a yes or no by itself.
 
     Computed from the logits where the last activation is sigmoid, and else from outputs clipped to
     [1e-7, 1 - 1e-7], as Keras does.

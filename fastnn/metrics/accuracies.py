@@ -10,7 +10,7 @@ from .base import MeanOfRows
 
 
 class Accuracy(MeanOfRows):
-    """The part of the outputs that equal their targets.
+    """The fraction of the outputs that equal their targets.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class Accuracy(MeanOfRows):
 
 
 class BinaryAccuracy(MeanOfRows):
-    """The part of the outputs that are above the threshold where the target is 1, and are not where it is 0.
+    """The fraction of the outputs that are above the threshold if the target is 1, and not above it if the target is 0.
 
     A target that is neither, as -1 or 0.7 are, is never met.
 
@@ -65,7 +65,7 @@ class BinaryAccuracy(MeanOfRows):
 
 
 class CategoricalAccuracy(MeanOfRows):
-    """The part of the rows whose largest output is in the column of the largest target.
+    """The fraction of the rows whose largest output is in the column of the largest target.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class CategoricalAccuracy(MeanOfRows):
 
 
 class SparseCategoricalAccuracy(MeanOfRows):
-    """The part of the rows whose largest output is in the column of their class; targets are class numbers.
+    """The fraction of the rows whose largest output is in the column of their class; targets are class numbers.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class SparseCategoricalAccuracy(MeanOfRows):
 
 
 class TopKCategoricalAccuracy(MeanOfRows):
-    """The part of the rows with less than k outputs above that in the column of the largest target.
+    """The fraction of the rows with fewer than k outputs above that in the column of the largest target.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class TopKCategoricalAccuracy(MeanOfRows):
 
 
 class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
-    """The part of the rows with less than k outputs above that of their class; targets are class numbers.
+    """The fraction of the rows with fewer than k outputs above that of their class; targets are class numbers.
 
     Parameters
     ----------

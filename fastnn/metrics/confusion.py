@@ -123,7 +123,7 @@ class _Count(Counts):
 
 
 class TruePositives(_Count):
-    """How many outputs are positive whose target is, too.
+    """The number of outputs that are positive, as their target is.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class TruePositives(_Count):
 
 
 class FalsePositives(_Count):
-    """How many outputs are positive whose target is not.
+    """The number of outputs that are positive although the target is negative.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class FalsePositives(_Count):
 
 
 class TrueNegatives(_Count):
-    """How many outputs are negative whose target is, too.
+    """The number of outputs that are negative, as their target is.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ class TrueNegatives(_Count):
 
 
 class FalseNegatives(_Count):
-    """How many outputs are negative whose target is not.
+    """The number of outputs that are negative although the target is positive.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ class _Part(Counts):
 
 
 class Precision(_Part):
-    """The part of the positive outputs whose target is positive; 0 where no output is.
+    """The fraction of the positive outputs whose target is positive; 0 if no output is positive.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ class Precision(_Part):
 
 
 class Recall(_Part):
-    """The part of the positive targets whose output is positive; 0 where no target is.
+    """The fraction of the positive targets whose output is positive; 0 if no target is positive.
 
     Parameters
     ----------

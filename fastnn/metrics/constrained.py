@@ -44,7 +44,7 @@ class _Constrained(Counts):
 
 
 class SensitivityAtSpecificity(_Constrained):
-    """The largest part of the positives that is found, at a threshold where so large a part of the negatives is, too.
+    """The largest sensitivity at a threshold where specificity is at least as large as asked for.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class SensitivityAtSpecificity(_Constrained):
 
 
 class SpecificityAtSensitivity(_Constrained):
-    """The largest part of the negatives that is found, at a threshold where so large a part of the positives is, too.
+    """The largest specificity at a threshold where sensitivity is at least as large as asked for.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class SpecificityAtSensitivity(_Constrained):
 
 
 class PrecisionAtRecall(_Constrained):
-    """The largest precision at a threshold where recall is so large.
+    """The largest precision at a threshold where recall is at least as large as asked for.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class PrecisionAtRecall(_Constrained):
 
 
 class RecallAtPrecision(_Constrained):
-    """The largest recall at a threshold where precision is so large.
+    """The largest recall at a threshold where precision is at least as large as asked for.
 
     Parameters
     ----------

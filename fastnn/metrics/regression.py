@@ -144,7 +144,7 @@ class LogCoshError(MeanOfRows):
 
 
 class CosineSimilarity(MeanOfRows):
-    """Mean of the cosine of the angle between a row of outputs and its targets; of the loss it is the negative.
+    """Mean of the cosine of the angle between a row of outputs and its targets; the loss is its negative.
 
     Examples
     --------

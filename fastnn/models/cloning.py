@@ -14,7 +14,7 @@ from .sequential import Sequential
 def clone_model(
     model: Sequential, input_tensors: Any = None, clone_function: Callable[[Any], Any] | None = None
 ) -> Any:
-    """A new model, with new weights, of the same structure; it is not compiled.
+    """Make a model of the same structure with new weights; it is not compiled.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def clone_model(
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """A new model, with new weights, of the structure that `Sequential.to_json` described.
+    """Make a model of the structure that `Sequential.to_json` described, with new weights.
 
     Parameters
     ----------

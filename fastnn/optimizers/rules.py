@@ -278,7 +278,7 @@ class Rprop(Optimizer):
 
 
 class LBFGS(Optimizer):
-    """Limited-memory BFGS, for few data: every step takes all rows.  It is SciPy's: `pip install "fastnn-cpu[scipy]"`.
+    """Limited-memory BFGS, for small data: every step uses all rows.  It is SciPy's: `pip install "fastnn-cpu[scipy]"`.
 
     `fit` takes at most ``epochs`` iterations, each an epoch in the history, and ends earlier where one changes little;
     ``batch_size`` and ``shuffle`` have no meaning.  Use dtype="float64": in float32 rounding ends it early.

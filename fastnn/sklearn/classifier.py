@@ -20,7 +20,7 @@ from .stochastic import Validation
 
 @documented
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc, unused-ignore]
-    """scikit-learn's MLPClassifier, compiled, and with what its users have asked for.
+    """scikit-learn's MLPClassifier, compiled, and with features that its users have asked for.
 
     With the same settings and ``random_state`` it draws the same weights, visits rows in the same order and comes to
     the same result up to rounding.  The loss of a row has no limit; in scikit-learn's ``loss_curve_`` it is at most 36

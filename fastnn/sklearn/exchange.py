@@ -67,7 +67,7 @@ NAMES = {ours: theirs for theirs, ours in ACTIVATIONS.items()} | {"tanh": "tanh"
 
 
 def from_sklearn(estimator: Any) -> Any:
-    """An estimator of scikit-learn's own as the one of the same name here.
+    """Convert one of scikit-learn's own estimators into the one of the same name here.
 
     A fitted one is fitted here too: it predicts the same, and ``partial_fit``, or ``fit`` with ``warm_start``, goes on
     from its weights and with its optimizer's state.
@@ -118,7 +118,7 @@ def from_sklearn(estimator: Any) -> Any:
 
 
 def to_sklearn(estimator: Any, classes: Sequence[Any] | None = None) -> Any:
-    """An estimator of `fastnn.sklearn`, or a Sequential, as scikit-learn's own of the same name.
+    """Convert an estimator of `fastnn.sklearn`, or a Sequential, into one of scikit-learn's own.
 
     A fitted one is fitted there too, and goes on as `from_sklearn` says.  A Sequential becomes an MLPClassifier where
     it ends with sigmoid or softmax, and else an MLPRegressor: with its weights, and scikit-learn's own settings of

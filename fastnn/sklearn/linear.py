@@ -210,7 +210,7 @@ class LogisticRegression(_Linear, MLPClassifier):
 
 
 class LinearRegression(_Linear, MLPRegressor):
-    """Linear regression: one dense layer, and nothing behind it.
+    """Linear regression: one dense layer without an activation.
 
     Minimises the mean of (y - t)^2 / 2 plus alpha sum(coef^2) / (2 rows).  That is done by decomposition, as in
     scikit-learn: exactly, and where columns depend on each other with the shortest of all such weights.

@@ -17,7 +17,7 @@ from .stochastic import Validation
 
 @documented
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc, unused-ignore]
-    """scikit-learn's MLPRegressor, compiled, and with what its users have asked for; see `MLPClassifier`.
+    """scikit-learn's MLPRegressor, compiled, and with features that its users have asked for; see `MLPClassifier`.
 
     Parameters
     ----------

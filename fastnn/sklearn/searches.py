@@ -95,7 +95,18 @@ class GridSearchCV(model_selection.GridSearchCV):  # type: ignore[misc, unused-i
 
 
 class RandomizedSearchCV(model_selection.RandomizedSearchCV):  # type: ignore[misc, unused-ignore]
-    """scikit-learn's RandomizedSearchCV, whose fits of fastnn's estimators run side by side: see `GridSearchCV`."""
+    """scikit-learn's RandomizedSearchCV, whose fits of fastnn's estimators run side by side: see `GridSearchCV`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn.sklearn import MLPClassifier, RandomizedSearchCV
+    >>> x, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((8,), solver="lbfgs", max_iter=1000, random_state=0)
+    >>> search = RandomizedSearchCV(model, {"alpha": [1e-4, 1e-2, 10.0]}, n_iter=2, random_state=0).fit(x, y)
+    >>> search.best_score_ > 0.9
+    True
+    """
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit all candidates on all folds, and the best one on all rows: see scikit-learn's."""

@@ -151,7 +151,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
 
 
 class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
-    """A classifier for tables whose defaults are good: RealMLP-TD-S, with numbers cut into bins, and bagged.
+    """A classifier for tables with good defaults: bagged networks after RealMLP-TD-S, with numbers cut into bins.
 
     ``fit(X, y)`` takes a data frame as it is: numbers, text, categories, booleans and dates, with values missing.
     Inputs are scaled robustly, drawn nearer where they are far out, and multiplied by learned weights; three layers of
@@ -311,7 +311,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
-    """A regressor for tables whose defaults are good: RealMLP-TD-S, with numbers cut into bins, and bagged.
+    """A regressor for tables with good defaults: bagged networks after RealMLP-TD-S, with numbers cut into bins.
 
     ``fit(X, y)`` takes a data frame as it is.  Three layers of mish units are trained for the squared error of
     standardised y, which chooses the end of a cycle as well.  See `TabularClassifier` for all else, and what differs

@@ -285,7 +285,7 @@ def test_names_are_there_or_not_as_is_said_to_those_who_come_from_keras():
         place = fastnn
         for part in module.split("."):
             place = getattr(place, part)
-        there, _, missing = names.partition("Not here:")
+        there, _, missing = " ".join(names.split()).partition("Not here:")
         for name in re.findall(r"`(\w+)`", there):
             assert hasattr(place, name) or name == "learning_rate", (module, name)
         for name in re.findall(r"`(\w+)`", missing):
