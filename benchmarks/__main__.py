@@ -37,6 +37,7 @@ BENCHMARKS = {
     "streaming": ("data", "training from disk beside training in memory"),
     "estimators": ("estimators", "the perceptrons of fastnn.sklearn beside scikit-learn's: scores and fits"),
     "search": ("searches", "a grid search with one worker, and two of joblib's and of Dask's, beside scikit-learn's"),
+    "ensembles": ("ensembles", "many networks at once, beside JAX's vmap and lax.map, and one fit after the other"),
     "tabular": ("estimators", "the tabular estimators beside scikit-learn's MLP and gradient boosting"),
     "tables": ("tables", "the same on small tables that installed packages ship"),
     "elementary": ("elementary", "exp, log, tanh ... and every activation, beside NumPy's"),

@@ -40,7 +40,7 @@ class Configurable(Heeding):
     @classmethod
     def _arguments(cls) -> list[str]:
         """The names of the constructor's arguments."""
-        return list(inspect.signature(cls).parameters)
+        return list(_parameters(cls))
 
     @classmethod
     def _settings(cls) -> Collection[str]:
@@ -65,7 +65,7 @@ class Configurable(Heeding):
     def __repr__(self) -> str:
         """As the call that makes it: what it must be given, and what differs from the defaults."""
         config = self.get_config()
-        must = [name for name, p in inspect.signature(type(self)).parameters.items() if p.default is p.empty]
+        must = [name for name, p in _parameters(type(self)).items() if p.default is p.empty]
         usual: dict[str, Any] = {}
         if set(must) <= set(config):
             usual = type(self)(**{name: getattr(self, name) for name in must}).get_config()
@@ -82,6 +82,12 @@ class Configurable(Heeding):
         """An argument in `__repr__`."""
         value = getattr(self, name, described)
         return repr(value if isinstance(value, Configurable) and isinstance(described, Mapping) else described)
+
+
+@functools.cache
+def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
+    """Those of the constructor; reading a signature takes a hundred microseconds."""
+    return inspect.signature(cls).parameters
 
 
 @functools.cache
@@ -223,13 +229,23 @@ _PLAIN: dict[str, Any] = {"str": str, "int": numbers.Integral, "float": numbers.
 
 def _check_types(kind: type, config: Mapping[str, Any], argument: str) -> None:
     """Refuse a value of another type than the constructor's annotation names, where that names plain types alone."""
-    for name, parameter in inspect.signature(kind).parameters.items():
-        annotation = inspect.formatannotation(parameter.annotation).strip("'")
-        if name not in config or not set(annotation.split(" | ")) <= set(_PLAIN):
+    for name, (annotation, kinds) in _plain_types(kind).items():
+        if name not in config:
             continue
-        value, kinds = config[name], [_PLAIN[each] for each in annotation.split(" | ")]
+        value = config[name]
         if not any(isinstance(value, k) and (k is bool or not isinstance(value, bool)) for k in kinds):
             raise TypeError(f"{argument} got {name}={value!r:.60} for {kind.__name__}; wants {annotation}")
+
+
+@functools.cache
+def _plain_types(kind: type) -> Mapping[str, tuple[str, list[Any]]]:
+    """By argument of a constructor: its annotation, and the types that this names, where all of them are plain."""
+    found = {}
+    for name, parameter in _parameters(kind).items():
+        annotation = inspect.formatannotation(parameter.annotation).strip("'")
+        if set(annotation.split(" | ")) <= set(_PLAIN):
+            found[name] = annotation, [_PLAIN[each] for each in annotation.split(" | ")]
+    return found
 
 
 def snake_case(name: str) -> str:

@@ -27,9 +27,7 @@ class Turns:
     def __init__(self) -> None:
         self.lock = RLock()
         self.running: str | None = None
-        for key, known in list(_all.items()):
-            if known() is None:
-                _all.pop(key, None)
+        _forget()
         _all[id(self)] = ref(self)
 
     @property
@@ -70,6 +68,20 @@ class Turns:
 
 # References without callbacks, as a WeakSet has them: a Ctrl-C that came in such a one would be lost.
 _all: dict[int, ref[Turns]] = {}
+
+
+_most = 64  # that are looked through no more often than they double
+
+
+def _forget() -> None:
+    """Drop those that are gone."""
+    global _most
+    if len(_all) < _most:
+        return
+    for key, known in list(_all.items()):
+        if known() is None:
+            _all.pop(key, None)
+    _most = max(64, 2 * len(_all))
 
 
 def _renew() -> None:

@@ -15,6 +15,7 @@ from fastnn.callbacks import History
 from fastnn.errors import ModelFileError
 from fastnn.files import model_file
 from fastnn.models import Sequential, clone_model, saving
+from fastnn.models.cloning import clones
 from fastnn.typing import Array
 from . import constants as of_members
 from . import lanes
@@ -70,7 +71,9 @@ class Ensemble:
             raise TypeError(f"model got {type(model).__name__}; wants a Sequential")
         count = data.positive_integer(members, "members")
         data.positive_integer(seed, "seed", least=0)
-        self._members = [_clone(model, [seed, number]) for number in range(count)]
+        self._members = clones(model, count)
+        for number, member in enumerate(self._members):
+            member._rng = np.random.default_rng([seed, number])
         self._threads: int | None = None
         self.history: EnsembleHistory | None = None
 
@@ -371,12 +374,6 @@ def read_members(
     except Exception as error:
         raise ModelFileError(f"{os.fspath(path)} holds no ensemble: {error}") from error
     return found
-
-
-def _clone(model: Sequential, seed: list[int]) -> Sequential:
-    member: Sequential = clone_model(model)
-    member._rng = np.random.default_rng(seed)
-    return member
 
 
 @contextmanager

@@ -28,8 +28,7 @@ def clone_model(
         raise TypeError(f"model got {type(model).__name__}; wants a Sequential")
     if input_tensors is not None:
         raise ValueError(f"input_tensors got {input_tensors!r}; wants None: there is no functional API")
-    with custom_object_scope(saving.custom_objects(model)):
-        clone = Sequential.from_config(model.get_config())
+    (clone,) = clones(model, 1)
     if clone_function is None:
         return clone
     made = Sequential(name=model.name)
@@ -37,6 +36,13 @@ def clone_model(
     for layer in model.layers:
         made.add(clone_function(layer))
     return made
+
+
+def clones(model: Sequential, count: int) -> list[Sequential]:
+    """So many models as `clone_model` makes one; the model is described once."""
+    with custom_object_scope(saving.custom_objects(model)):
+        config = model.get_config()
+        return [Sequential.from_config(config) for _ in range(count)]
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:

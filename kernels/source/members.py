@@ -67,17 +67,22 @@ def train_members(layers: Layers, job: Job) -> Integer:
 def member_product(
     rows: Integer, columns: Integer, depth: Integer, left: Strided, right: Strided, target: Rows
 ) -> None:
-    """target[i, j] = sum over k of left[i, k] right[k, j], each a vector; target's columns follow each other."""
-    for column in range(0, columns, TILE_VECTORS):
-        vectors = columns - column
-        if vectors > TILE_VECTORS:
-            vectors = TILE_VECTORS
-        own = Strided(right.address + column * right.across * SIZE, right.across, right.along)
-        row = 0
-        while row < rows:
-            here = Strided(left.address + row * left.across * SIZE, left.across, left.along)
+    """target[i, j] = sum over k of left[i, k] right[k, j], each a vector; target's columns follow each other.
+
+    A tile's rows of the left matrix stay in the first cache, and all of the right one passes by them.
+    """
+    row = 0
+    while row < rows:
+        done = 0
+        here = Strided(left.address + row * left.across * SIZE, left.across, left.along)
+        for column in range(0, columns, TILE_VECTORS):
+            vectors = columns - column
+            if vectors > TILE_VECTORS:
+                vectors = TILE_VECTORS
+            own = Strided(right.address + column * right.across * SIZE, right.across, right.along)
             there = Rows(target.address + (row * target.stride + column * LANES) * SIZE, target.stride)
-            row += member_tile(rows - row, vectors, depth, here, own, 0, there)
+            done = member_tile(rows - row, vectors, depth, here, own, 0, there)
+        row += done
 
 
 # --- Rows ---
