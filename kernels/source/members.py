@@ -64,25 +64,23 @@ def train_members(layers: Layers, job: Job) -> Integer:
 
 
 @kernel
-def member_product(
+def member_panel(
     rows: Integer, columns: Integer, depth: Integer, left: Strided, right: Strided, target: Rows
-) -> None:
-    """target[i, j] = sum over k of left[i, k] right[k, j], each a vector; target's columns follow each other.
+) -> Integer:
+    """target[i, j] = sum over k of left[i, k] right[k, j], each a vector, for the rows of a tile; returns their number.
 
-    A tile's rows of the left matrix stay in the first cache, and all of the right one passes by them.
+    They stay in the first cache, and all of the right matrix passes by them: what is done with their products next is
+    done there too.  target's columns follow each other.
     """
-    row = 0
-    while row < rows:
-        done = 0
-        here = Strided(left.address + row * left.across * SIZE, left.across, left.along)
-        for column in range(0, columns, TILE_VECTORS):
-            vectors = columns - column
-            if vectors > TILE_VECTORS:
-                vectors = TILE_VECTORS
-            own = Strided(right.address + column * right.across * SIZE, right.across, right.along)
-            there = Rows(target.address + (row * target.stride + column * LANES) * SIZE, target.stride)
-            done = member_tile(rows - row, vectors, depth, here, own, 0, there)
-        row += done
+    done = 0
+    for column in range(0, columns, TILE_VECTORS):
+        vectors = columns - column
+        if vectors > TILE_VECTORS:
+            vectors = TILE_VECTORS
+        own = Strided(right.address + column * right.across * SIZE, right.across, right.along)
+        there = Rows(target.address + column * LANES * SIZE, target.stride)
+        done = member_tile(rows, vectors, depth, left, own, 0, there)
+    return done
 
 
 # --- Rows ---
@@ -155,40 +153,51 @@ def parameters_of(job: Job, group: Integer, layer: Layer) -> Address:
 @kernel
 def members_forward(layers: Layers, job: Job, group: Integer, rows: Integer) -> None:
     """The outputs of all layers, and the slopes that the way back needs."""
-    block = Block(job.memory.workspace, 0, rows, 0)
     for number in range(job.network.layer_count):
         layer = layer_at(layers, number)
+        stride = layer.output_stride
         output = values_at(job, layer.output)
         target = output
         last = number == job.network.layer_count - 1
         if last and layer.activation != LINEAR:  # its input is kept in the delta
             target = values_at(job, layer.delta)
-        left = Strided(values_at(job, layer.input), layer.input_stride, LANES)
+        inputs = values_at(job, layer.input)
         right = Strided(parameters_of(job, group, layer), LANES, layer.stride)
-        member_product(rows, layer.outputs // LANES, layer.rows, left, right, Rows(target, layer.output_stride))
-        apply_activation(layer, job, block, 1, job.memory.scratch, target, output)
+        row = 0
+        while row < rows:
+            left = Strided(inputs + row * layer.input_stride * SIZE, layer.input_stride, LANES)
+            there = target + row * stride * SIZE
+            units = layer.outputs // LANES
+            done = member_panel(rows - row, units, layer.rows, left, right, Rows(there, stride))
+            block = Block(job.memory.workspace, row, done, 0)
+            apply_activation(layer, job, block, 1, job.memory.scratch, there, output + row * stride * SIZE)
+            row += done
         if not last:
             for row in range(rows):
-                store(output, row * layer.output_stride + layer.outputs, splat(1.0))
+                store(output, row * stride + layer.outputs, splat(1.0))
 
 
 @kernel
 def members_backward(layers: Layers, job: Job, group: Integer, rows: Integer) -> None:
     """Every layer's delta, from the gradient by the output, or by the last logits, in the last one's."""
-    block = Block(job.memory.workspace, 0, rows, 0)
     number = job.network.layer_count - 1
     layer = layer_at(layers, number)
     if not job.loss.on_logits:
-        through_activation(layer, job, block, values_at(job, layer.delta))
+        through_activation(layer, job, Block(job.memory.workspace, 0, rows, 0), values_at(job, layer.delta))
     while number > 0:
         layer = layer_at(layers, number)
         previous = layer_at(layers, number - 1)
-        delta = values_at(job, previous.delta)
-        left = Strided(values_at(job, layer.delta), layer.output_stride, LANES)
+        stride = previous.output_stride
         right = Strided(parameters_of(job, group, layer), layer.stride, LANES)
-        target = Rows(delta, previous.output_stride)
-        member_product(rows, layer.inputs, layer.outputs // LANES, left, right, target)
-        through_activation(previous, job, block, delta)
+        row = 0
+        while row < rows:
+            own = values_at(job, layer.delta) + row * layer.output_stride * SIZE
+            left = Strided(own, layer.output_stride, LANES)
+            there = values_at(job, previous.delta) + row * stride * SIZE
+            units = layer.outputs // LANES
+            done = member_panel(rows - row, layer.inputs, units, left, right, Rows(there, stride))
+            through_activation(previous, job, Block(job.memory.workspace, row, done, 0), there)
+            row += done
         number -= 1
 
 
@@ -294,30 +303,35 @@ def members_crossentropy(
 
 @kernel
 def members_update(layers: Layers, job: Job, group: Integer, rows: Integer, step: Integer) -> None:
-    """The gradients of all layers, and the optimizer's step along them."""
+    """The gradients of all layers, a tile's rows at a time, and the optimizer's step along them."""
+    scalars = job.memory.scratch
+    decays = members_prepare(job, group, step, scalars)
+    kept = load(scalars, DECAY * LANES)
+    slot_size = job.network.parameter_count * SIZE
+    gradients = job.memory.gradients
     for number in range(job.network.layer_count):
         layer = layer_at(layers, number)
-        left = Strided(values_at(job, layer.input), LANES, layer.input_stride)
         right = Strided(values_at(job, layer.delta), LANES, layer.output_stride)
-        target = Rows(job.memory.gradients + layer.weights * SIZE, layer.stride)
-        member_product(layer.rows, layer.outputs // LANES, rows, left, right, target)
-    scalars = job.memory.scratch
-    members_prepare(job, group, step, scalars)
-    start = group * job.members.group_values * SIZE
-    count = job.members.group_values
-    parameters = job.network.parameters + start
-    kept = load(scalars, DECAY * LANES)
-    for at in range(0, count, LANES):
-        store(parameters, at, kept * load(parameters, at))
-    slot_size = job.network.parameter_count * SIZE
-    member_update(
-        job.optimizer.code, count, scalars, job.memory.gradients, slot_size, job.network.slots + start, parameters
-    )
+        row = 0
+        while row < layer.rows:
+            left = Strided(values_at(job, layer.input) + row * LANES * SIZE, LANES, layer.input_stride)
+            target = Rows(gradients, layer.outputs)
+            done = member_panel(layer.rows - row, layer.outputs // LANES, rows, left, right, target)
+            start = (group * job.members.group_values + layer.weights + row * layer.outputs) * SIZE
+            count = done * layer.outputs
+            parameters = job.network.parameters + start
+            if decays:
+                for at in range(0, count, LANES):
+                    store(parameters, at, kept * load(parameters, at))
+            slots = job.network.slots + start
+            member_update(job.optimizer.code, count, scalars, gradients, slot_size, slots, parameters)
+            row += done
 
 
 @kernel
-def members_prepare(job: Job, group: Integer, step: Integer, scalars: Address) -> None:
-    """Each member's scalars of a step, vectors one behind the other."""
+def members_prepare(job: Job, group: Integer, step: Integer, scalars: Address) -> Integer:
+    """Each member's scalars of a step, vectors one behind the other; returns whether some members' weights decay."""
+    decays = 0
     doubles = scalars + MEMBER_SCALARS * LANES * SIZE
     update_number = to_double(job.optimizer.iterations + step - job.run.first_step + 1)
     for lane in range(LANES):
@@ -327,6 +341,9 @@ def members_prepare(job: Job, group: Integer, step: Integer, scalars: Address) -
         if job.members.rates != 0:
             rate = get_double(job.members.rates, member * job.members.rate_stride + step - job.run.first_step)
         prepare(job.optimizer.code, hyper, rate, update_number, doubles)
+        if get_double(hyper, DECAY) != 0.0:
+            decays = 1
         put_double(doubles, DECAY, 1.0 - rate * get_double(hyper, DECAY))
         for scalar in range(MEMBER_SCALARS):
             put(scalars, scalar * LANES + lane, get_double(doubles, scalar))
+    return decays
