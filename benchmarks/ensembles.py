@@ -1,4 +1,4 @@
-"""Many small networks at once: `fastnn.Ensemble` beside JAX's two ways, and beside fastnn's fits one after the other."""
+"""Many small networks at once: `fastnn.Ensemble` beside JAX's two ways, and fastnn's fits one after the other."""
 
 from __future__ import annotations
 
@@ -168,7 +168,10 @@ def ensembles(cases: str = "*", rounds: int = 5, seconds: float = 0.2, alone: bo
     """
     counts = sorted({1, processors()})
     columns = [question.column for question in QUESTIONS if not (alone and question.worker == "JAX")]
-    print(f"On {machine.name()}, microseconds a member and step; one core multiplies and adds at {machine.fma_rate():.0f} GFLOP/s\n")
+    print(
+        f"On {machine.name()}, microseconds a member and step; one core multiplies and adds at "
+        f"{machine.fma_rate():.0f} GFLOP/s\n"
+    )
     print("\n".join(titles(["network, batch", "members", "threads", *columns, "GFLOP/s"])))
     makers: dict[str, Any] = {"fastnn": Fastnn} if alone else {"fastnn": Fastnn, "JAX": Jax}
     with workers(makers, counts) as asked:

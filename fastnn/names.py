@@ -84,10 +84,14 @@ class Configurable(Heeding):
         return repr(value if isinstance(value, Configurable) and isinstance(described, Mapping) else described)
 
 
-@functools.cache
+_signatures: dict[type, Mapping[str, inspect.Parameter]] = {}
+
+
 def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
-    """Those of the constructor; reading a signature takes a hundred microseconds."""
-    return inspect.signature(cls).parameters
+    """Those of the constructor, which are kept: reading a signature takes a hundred microseconds."""
+    if cls not in _signatures:
+        _signatures[cls] = inspect.signature(cls).parameters
+    return _signatures[cls]
 
 
 @functools.cache

@@ -19,9 +19,9 @@ from .engine import Engine
 from .expressions import Expression, X, elementary_in_words, normal_tail_in_words, value_of
 from .functions import BatchLoss, Function, ScalarActivation, ScalarLoss
 from .layer_plan import LayerPlan
-from .members import MemberTraining
+from .members import MemberStates, MemberTraining
 from .memory import address, aligned, grown
-from .optimizer import CLIPS, Average, OptimizerPlan
+from .optimizer import CLIPS, Average, OptimizerPlan, hyper_of
 from .parameters import Count
 from .prepared import Predictor, Step
 from .run import Training, epoch_order

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn.kernels import records
-from fastnn.kernels.formulas import LOSSES
+from fastnn.kernels.formulas import LOSSES, OPTIMIZERS
 from fastnn.kernels.machine import instruction_set
 from fastnn.kernels.records import JobRecord, LayerRecord
 from fastnn.typing import Array
@@ -19,6 +18,7 @@ from .backends import load
 from .engine import Engine
 from .jobs import MODE, SYNCHRONISATION_WORDS
 from .memory import address, aligned
+from .optimizer import OptimizerPlan, Rates
 
 MEMBER_SCALARS: int = records.MEMBER_SCALARS
 REFUSED = ("custom", "softmax")  # activations of hidden layers
@@ -34,17 +34,42 @@ def lanes_for(dtype: np.dtype[Any]) -> int:
     return instruction_set()[1].vector_bytes // dtype.itemsize
 
 
-def pay(engines: Sequence[Engine]) -> bool:
+class MemberStates(NamedTuple):
+    """What training changes of many networks of one layout, and what each is trained by.
+
+    Attributes
+    ----------
+    values : (members, parameters) array
+        Laid out like an engine's parameters.
+    slots : (members, slots * parameters) array
+    hyper : (members, constants) array
+        Of each one's optimizer, as `hyper_of` returns them.
+    rates : list of Rates or None
+        Each one's learning rate, where it is a function.
+    iterations : list of int
+        How many updates they have made: each number once.
+    """
+
+    values: Array
+    slots: Array
+    hyper: Array
+    rates: list[Rates | None]
+    iterations: list[int]
+
+
+def pay(engine: Engine, members: int) -> bool:
     """Whether networks are trained sooner side by side: they are small, and fill half of the lanes at least."""
-    first = engines[0]
-    lanes = lanes_for(first.dtype)
-    groups = -(-len(engines) // lanes)
-    group = sum(record.rows * record.outputs for record in first.layers) * lanes * first.dtype.itemsize
-    return group <= MOST_BYTES and 2 * len(engines) >= groups * lanes
+    lanes = lanes_for(engine.dtype)
+    groups = -(-members // lanes)
+    group = sum(record.rows * record.outputs for record in engine.layers) * lanes * engine.dtype.itemsize
+    return group <= MOST_BYTES and 2 * members >= groups * lanes
 
 
-def suit(engines: Sequence[Engine]) -> bool:
-    """Whether networks can be trained side by side: dense layers alone, and nothing but plain steps."""
+def suit(engines: Sequence[Engine], rules: Sequence[OptimizerPlan]) -> bool:
+    """Whether networks can be trained side by side: dense layers alone, and nothing but plain steps.
+
+    ``rules`` are the optimizers of more networks, which are as the first engine otherwise.
+    """
     first = engines[0]
     job, plans = first.job, first.plans
     losses = list(LOSSES)
@@ -61,6 +86,7 @@ def suit(engines: Sequence[Engine]) -> bool:
         and not job.loss.metric_count
         and not first.keeps_outputs
         and all(map(_is_plain, engines))
+        and all(_is_plain_rule(rule) and rule.row == list(OPTIMIZERS)[job.optimizer.code] for rule in rules)
         and all(
             (each.job.optimizer.code, each.plans) == (job.optimizer.code, plans)
             and bytes(each._loss_parameters) == bytes(first._loss_parameters)
@@ -75,13 +101,11 @@ def suit(engines: Sequence[Engine]) -> bool:
 
 def _is_plain(engine: Engine) -> bool:
     """Whether nothing but the optimizer's rule makes an update."""
-    job, optimizer = engine.job, engine.job.optimizer
+    job, plan = engine.job, engine.optimizer.plan
     layers = [getattr(record, name) for record in engine.layers for name in ("kernel_rate", "bias_rate")]
     return (
-        engine.optimizer.plan is not None
-        and optimizer.clip == 0
-        and optimizer.average < 0
-        and optimizer.accumulated_steps <= 1
+        plan is not None
+        and _is_plain_rule(plan)
         and not job.network.penalized
         and not job.network.constrained
         and job.network.first_trained == 0
@@ -90,13 +114,18 @@ def _is_plain(engine: Engine) -> bool:
     )
 
 
+def _is_plain_rule(plan: OptimizerPlan) -> bool:
+    return not plan.clip[0] and plan.average is None and plan.accumulated_steps <= 1
+
+
 class MemberTraining:
-    """Steps of many networks at once; they have the weights again when `give_back` has been called.
+    """Steps of many networks at once.
 
     Parameters
     ----------
-    engines : sequence of Engine
-        That `suit`.
+    engine : Engine
+        Of one of them; they `suit`.
+    states : MemberStates
     x, y : Array
         (rows, inputs) and (rows, outputs) for all, or (members, rows, ...) for each, in one piece and of the
         networks' dtype.
@@ -109,7 +138,8 @@ class MemberTraining:
 
     def __init__(
         self,
-        engines: Sequence[Engine],
+        engine: Engine,
+        states: MemberStates,
         x: Array,
         y: Array,
         batch_size: int,
@@ -117,24 +147,22 @@ class MemberTraining:
         shuffle: bool,
         together: bool,
     ) -> None:
-        self.engines, self.x, self.y = list(engines), x, y
-        first = engines[0]
-        self.dtype, self.rows = first.dtype, x.shape[-2]
+        self.engine, self.x, self.y, self.count = engine, x, y, len(states.values)
+        self.dtype, self.rows = engine.dtype, x.shape[-2]
         self.batch_size = min(batch_size, self.rows)
         self.steps_per_epoch = -(-self.rows // self.batch_size)
         self.lanes = lanes_for(self.dtype)
-        self.groups = -(-len(engines) // self.lanes)
+        self.groups = -(-self.count // self.lanes)
         self.shuffle = shuffle
         self.together = together and x.ndim == y.ndim == 2
         self.seeds = self._padded(np.array(seeds, np.int64))
-        self.hyper = self._padded(np.array([engine.optimizer._hyper for engine in engines]))
+        self.hyper, self.rates = self._padded(states.hyper), states.rates
+        (self.iterations,) = states.iterations
         self._lay_out()
-        self.parameters = self._packed(lambda engine, number: engine.parameters.matrix(number))
-        slots = first.job.network.slot_count
-        self.slots = aligned(max(1, slots) * len(self.parameters), self.dtype)
-        for slot in range(slots):
-            part = self.slots[slot * len(self.parameters) :][: len(self.parameters)]
-            part[:] = self._packed(partial(self._slot, slot))
+        self.parameters = self._packed(states.values)
+        slots = engine.job.network.slot_count
+        parts = np.split(states.slots, slots, axis=1) if slots else []
+        self.slots = np.concatenate([self._packed(part) for part in parts] or [aligned(1, self.dtype)])
         self.done = 0  # epochs
 
     def _padded(self, values: Array) -> Array:
@@ -144,7 +172,7 @@ class MemberTraining:
 
     def _lay_out(self) -> None:
         """The layers' records: where weights, and rows of a batch, stand."""
-        first, lanes = self.engines[0], self.lanes
+        first, lanes = self.engine, self.lanes
         self.layers = (LayerRecord * len(first.plans))()
         weights = 0
         inputs, before = first.inputs, 0
@@ -170,30 +198,27 @@ class MemberTraining:
         self.target, self.target_stride = row, inputs * lanes
         self.row_values = row + self.target_stride
 
-    def _packed(self, matrix: Callable[[Engine, int], Array]) -> Array:
-        """Matrices of all members, side by side in the lanes."""
+    def _packed(self, vectors: Array) -> Array:
+        """Parameters (members, parameters), or what is laid out like them, side by side in the lanes."""
         found = aligned(self.groups * self.group_values, self.dtype)
-        by_group = found.reshape(self.groups, self.group_values)
-        for number, record in enumerate(self.layers):
-            shape = (record.rows, record.outputs // self.lanes)
-            stacked = self._padded(np.stack([matrix(engine, number) for engine in self.engines]))
-            lanes = stacked.reshape(self.groups, self.lanes, *shape).transpose(0, 2, 3, 1)
-            size = record.rows * record.outputs
-            by_group[:, record.weights : record.weights + size] = lanes.reshape(self.groups, size)
+        for own, lanes in self._matrices(self._padded(vectors), found):
+            lanes[...] = own.reshape(self.groups, self.lanes, *own.shape[1:]).transpose(0, 2, 3, 1)
         return found
 
-    def _unpacked(self, vector: Array, number: int) -> Array:
-        """A layer's matrices (members, rows, units)."""
-        record = self.layers[number]
-        size, units = record.rows * record.outputs, record.outputs // self.lanes
-        part = vector.reshape(self.groups, self.group_values)[:, record.weights : record.weights + size]
-        lanes = part.reshape(self.groups, record.rows, units, self.lanes).transpose(0, 3, 1, 2)
-        return lanes.reshape(-1, record.rows, units)[: len(self.engines)]
+    def _unpacked(self, packed: Array) -> Array:
+        """What `_packed` was given; the padding between matrices is 0."""
+        found = np.zeros((self.groups * self.lanes, len(self.engine.parameters.values)), self.dtype)
+        for own, lanes in self._matrices(found, packed):
+            own[...] = lanes.transpose(0, 3, 1, 2).reshape(own.shape)
+        return found[: self.count]
 
-    @staticmethod
-    def _slot(slot: int, engine: Engine, number: int) -> Array:
-        count = len(engine.parameters.values)
-        return engine.parameters.matrix(number, engine.parameters.slots[slot * count :][:count])
+    def _matrices(self, vectors: Array, packed: Array) -> Iterator[tuple[Array, Array]]:
+        """Views of each layer: (members, rows, units) of vectors, (groups, rows, units, lanes) of what is packed."""
+        by_group = packed.reshape(self.groups, self.group_values)
+        for number, record in enumerate(self.layers):
+            rows, units = record.rows, record.outputs // self.lanes
+            part = by_group[:, record.weights : record.weights + rows * record.outputs]
+            yield (self.engine.parameters.matrices(number, vectors), part.reshape(self.groups, rows, units, self.lanes))
 
     def train(self, epochs: int, threads: int) -> Array:
         """Some more epochs; the sums of the losses of each member's rows, (epochs, members)."""
@@ -202,7 +227,7 @@ class MemberTraining:
         rates = self._rates(first, last)
         threads = max(1, min(threads, self.groups))
         jobs = [self._job(n, threads, sums, rates, first, last) for n in range(threads)]
-        _, entry = load(self.engines[0].backend, self.dtype.name)
+        _, entry = load(self.engine.backend, self.dtype.name)
 
         def run(job: Any) -> Any:
             return entry(ctypes.addressof(self.layers), ctypes.addressof(job[0]), 0)
@@ -215,36 +240,36 @@ class MemberTraining:
         if any(ended):
             raise RuntimeError(f"the kernels have vectors of another length than {self.lanes}")
         self.done += epochs
-        return sums[:, : len(self.engines)]
+        return sums[:, : self.count]
 
     @property
     def steps(self) -> int:
         """Steps that have been made."""
         return int(self.done * self.steps_per_epoch)
 
-    @property
-    def finite(self) -> Array:
-        """Whether all of each member's weights are finite, (members,)."""
-        found = np.ones(len(self.engines), np.bool_)
-        for number in range(len(self.layers)):
-            found &= np.isfinite(self._unpacked(self.parameters, number)).all(axis=(1, 2))
-        return found
+    def states(self) -> MemberStates:
+        """What training has left."""
+        count = len(self.parameters)
+        slots = [self._unpacked(self.slots[n * count :][:count]) for n in range(self.engine.job.network.slot_count)]
+        values = self._unpacked(self.parameters)
+        kept = np.concatenate(slots, axis=1) if slots else values[:, :0]
+        return MemberStates(values, kept, self.hyper[: self.count], self.rates, [self.iterations + self.steps])
 
     def _rates(self, first: int, last: int) -> Array | None:
         """The learning rate of each member's steps, (members, steps), where some have a schedule."""
-        if all(engine.optimizer.rates is None for engine in self.engines):
+        if not any(self.rates):
             return None
-        found = np.empty((len(self.engines), last - first))
-        for row, engine, hyper in zip(found, self.engines, self.hyper, strict=False):
-            steps = engine.iterations + np.arange(first, last)
-            row[:] = hyper[0] if engine.optimizer.rates is None else engine.optimizer.rates(steps)
+        found = np.empty((self.count, last - first))
+        steps = self.iterations + np.arange(first, last)
+        for row, rate, hyper in zip(found, self.rates, self.hyper, strict=False):
+            row[:] = hyper[0] if rate is None else rate(steps)
         return self._padded(found)
 
     def _job(
         self, number: int, threads: int, sums: Array, rates: Array | None, first: int, last: int
     ) -> tuple[Any, ...]:
         """The job of a thread, and what it must not outlive."""
-        job, engine = JobRecord(), self.engines[0]
+        job, engine = JobRecord(), self.engine
         words, scratch = aligned(SYNCHRONISATION_WORDS, np.int64), aligned(self._scratch_values(), np.float64)
         workspace = aligned(self.batch_size * self.row_values, self.dtype)
         gradients = aligned(self.group_values, self.dtype)
@@ -255,7 +280,7 @@ class MemberTraining:
         job.network.slot_count = engine.job.network.slot_count
         job.network.parameters, job.network.slots = address(self.parameters), address(self.slots)
         job.loss = engine.job.loss
-        job.optimizer.code, job.optimizer.iterations = engine.job.optimizer.code, engine.iterations + first
+        job.optimizer.code, job.optimizer.iterations = engine.job.optimizer.code, self.iterations + first
         size = self.dtype.itemsize
         data, bits = job.data, (self.rows - 1).bit_length()
         data.x, data.x_row = address(self.x), self.x.shape[-1] * size
@@ -281,20 +306,3 @@ class MemberTraining:
     def _scratch_values(self) -> int:
         outputs = int(self.layers[len(self.layers) - 1].outputs)
         return MEMBER_SCALARS * self.lanes + outputs + 2 * self.lanes + MEMBER_SCALARS + 64
-
-    def give_back(self, chosen: Sequence[int]) -> None:
-        """Write weights, slots and counts to the networks of these numbers."""
-        matrices = [self._unpacked(self.parameters, number) for number in range(len(self.layers))]
-        count = len(self.parameters)
-        slots = {
-            (slot, number): self._unpacked(self.slots[slot * count :][:count], number)
-            for slot in range(self.engines[0].job.network.slot_count)
-            for number in range(len(self.layers))
-        }
-        for place in chosen:
-            engine = self.engines[place]
-            with engine.busy:
-                for number, found in enumerate(matrices):
-                    engine.parameters.matrix(number)[...] = found[place]
-                engine.parameters.set_slots({key: found[place] for key, found in slots.items()})
-                engine.iterations += self.steps

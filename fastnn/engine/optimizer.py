@@ -48,6 +48,14 @@ class OptimizerPlan(NamedTuple):
     accumulated_steps: int = 1
 
 
+def hyper_of(plan: OptimizerPlan) -> tuple[Array, Rates | None]:
+    """An optimizer's constants as the kernels take them; and its learning rate, where that is a function (there 0)."""
+    *constants, decay = [0.0 if callable(value) else value for value in plan.hyper]
+    found = np.zeros(records.DECAY + 1)
+    found[: len(constants)], found[records.DECAY] = constants, decay
+    return found, plan.hyper[0] if callable(plan.hyper[0]) else None
+
+
 class OptimizerSettings:
     """The optimizer and its constants.
 
@@ -57,28 +65,28 @@ class OptimizerSettings:
         What `set` was given.
     rates : Rates or None
         The learning rate, where it is a function.
+    hyper : array
+        The optimizer's constants, as `hyper_of` returns them.
     """
 
     def __init__(self, group: Any, parameters: Parameters) -> None:
         self._group, self._parameters = group, parameters
         self.plan: OptimizerPlan | None = None
         self.rates: Rates | None = None
-        self._hyper = np.zeros(records.DECAY + 1)
-        group.hyper, group.average = address(self._hyper), -1
+        self.hyper = np.zeros(records.DECAY + 1)
+        group.hyper, group.average = address(self.hyper), -1
 
     def set(self, plan: OptimizerPlan) -> None:
         """Take an optimizer.  Slots keep what they hold; new ones begin as the table of formulas says."""
-        optimizer, hyper, clip, average, accumulated_steps = plan
+        optimizer, _, clip, average, accumulated_steps = plan
         row, group = OPTIMIZERS[optimizer], self._group
         self.plan = None  # until all of it is there
-        self.rates = hyper[0] if callable(hyper[0]) else None
-        *constants, decay = [0.0 if callable(value) else value for value in hyper]
-        self._hyper[: len(constants)], self._hyper[records.DECAY] = constants, decay
+        self.hyper[:], self.rates = hyper_of(plan)
 
         def initial(slot: str) -> Array | float:
             if slot == "average":  # steps have been taken without one
                 return self._parameters.values
-            return float(self._hyper[list(row.hyper).index(row.initial[slot])]) if slot in row.initial else 0.0
+            return float(self.hyper[list(row.hyper).index(row.initial[slot])]) if slot in row.initial else 0.0
 
         names = [*row.slots, *["accumulator"] * (accumulated_steps > 1), *["average"] * (average is not None)]
         self._parameters.hold_slots(names, initial)

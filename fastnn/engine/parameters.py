@@ -63,11 +63,15 @@ class Parameters:
         ``vector`` is laid out like the parameters: a gradient, a slot.  Who writes the parameters themselves through
         such a view must say so, see `mark_written`.
         """
+        matrix: Array = self.matrices(number, (self.values if vector is None else vector)[np.newaxis])[0]
+        return matrix
+
+    def matrices(self, number: int, vectors: Array) -> Array:
+        """A layer's matrices (vectors, rows, units) of vectors (vectors, parameter_count): a view."""
         record = self._layout.records[number]
-        vector = self.values if vector is None else vector
-        rows = vector[record.weights : record.weights + record.height * record.stride]
-        stored = rows.reshape(record.height, record.stride)[:, : record.width]
-        return stored.T if record.stored_transposed else stored
+        rows = vectors[:, record.weights : record.weights + record.height * record.stride]
+        stored = rows.reshape(len(vectors), record.height, record.stride)[:, :, : record.width]
+        return stored.transpose(0, 2, 1) if record.stored_transposed else stored
 
     def views(self, number: int, vector: Array | None = None) -> dict[str, Array]:
         """A layer's weights by name, in the order that `assign` wants: views that cannot be written.

@@ -48,6 +48,12 @@ def _names(owner: Configurable) -> list[str]:
     ]
 
 
+def alike(constants: Mapping[str, Any], optimizer: optimizers.Optimizer) -> bool:
+    """Whether members differ by nothing but their optimizers."""
+    rest = [given for name, given in constants.items() if name not in _names(optimizer)]
+    return not any(np.ndim(given) for given in rest)
+
+
 def with_constants(owner: Any, constants: Mapping[str, Any]) -> Any:
     """An optimizer or a loss like another, with those of the constants that are its own; always a new one."""
     given = {name: getattr(owner, name) for name in owner._arguments()}

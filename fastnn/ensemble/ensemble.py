@@ -15,11 +15,11 @@ from fastnn.callbacks import History
 from fastnn.errors import ModelFileError
 from fastnn.files import model_file
 from fastnn.models import Sequential, clone_model, saving
-from fastnn.models.cloning import clones
 from fastnn.typing import Array
 from . import constants as of_members
 from . import lanes
 from .history import EnsembleHistory
+from .members import Members
 from .side_by_side import side_by_side
 
 FILES = ("backup_dir", "filepath", "filename", "log_dir")  # what a callback that writes is told of its files
@@ -71,16 +71,14 @@ class Ensemble:
             raise TypeError(f"model got {type(model).__name__}; wants a Sequential")
         count = data.positive_integer(members, "members")
         data.positive_integer(seed, "seed", least=0)
-        self._members = clones(model, count)
-        for number, member in enumerate(self._members):
-            member._rng = np.random.default_rng([seed, number])
+        self._members = Members.like(model, count, seed)
         self._threads: int | None = None
         self.history: EnsembleHistory | None = None
 
     @classmethod
     def _of(cls, members: Sequence[Sequential], threads: int | None) -> Ensemble:
         found = object.__new__(cls)
-        found._members, found._threads, found.history = list(members), threads, None
+        found._members, found._threads, found.history = Members.of(members), threads, None
         return found
 
     # --- Members ---
@@ -98,7 +96,7 @@ class Ensemble:
     def __getitem__(self, which: int | slice) -> Sequential | Ensemble:
         """A member, or an ensemble of some: they are the same networks, not copies."""
         if isinstance(which, slice):
-            if not (chosen := self._members[which]):
+            if not (chosen := [self._members[number] for number in range(len(self))[which]]):
                 raise IndexError(f"ensemble got {which}, which is no member of {len(self)}")
             return self._of(chosen, self._threads)
         return self._members[which]
@@ -153,17 +151,18 @@ class Ensemble:
         """
         made, aim = optimizers.get(optimizer), None if loss is None else losses.get(loss)
         each = of_members.of_members(constants, len(self), made, aim)
-        chosen = [
-            (of_members.with_constants(made, own), None if aim is None else of_members.with_constants(aim, own))
-            for own in each
-        ]
+        rules = [of_members.with_constants(made, own) for own in each]
+        goals = [None if aim is None else of_members.with_constants(aim, own) for own in each]
         if not constants.keys().isdisjoint(of_members.OF_LAYERS):  # raises before anything is changed
             for own in each:
-                of_members.set_on_layers(clone_model(self._members[0]), own)
-        inner = 1 if len(self) > 1 else None
-        for member, own, (rule, goal) in zip(self._members, each, chosen, strict=True):
-            of_members.set_on_layers(member, own)
-            member.compile(rule, goal, copy.deepcopy(metrics), dtype=dtype, backend=backend, threads=inner)
+                of_members.set_on_layers(clone_model(self._members.pattern), own)
+        if not of_members.alike(constants, made):
+            list(self._members)
+        options: dict[str, Any] = {"dtype": dtype, "backend": backend, "threads": 1 if len(self) > 1 else None}
+        self._members.compile(rules, goals[0], each[0], metrics=copy.deepcopy(metrics), **options)
+        for number, member in self._members.made.items():
+            of_members.set_on_layers(member, each[number])
+            member.compile(rules[number], goals[number], copy.deepcopy(metrics), **options)
         self._threads = threads
 
     def fit(
@@ -214,11 +213,12 @@ class Ensemble:
             done, interrupted = self._in_lanes(rows, batch_size, epochs, shuffle)
         left = [number for number in range(len(self)) if number not in done]
         if left and not interrupted:
-            common = copy.deepcopy(self._members[0]._rng)
+            common = copy.deepcopy(self._members.generator(0))
             chosen = {number: self._callbacks(callbacks, number) for number in left}
+            models = {number: self._members[number] for number in left}
 
             def train(number: int) -> History:
-                member, taken = self._members[number], rows.of(number)
+                member, taken = models[number], rows.of(number)
                 if bootstrap:
                     drawn = member._rng.integers(0, len(taken[0]), len(taken[0]))
                     taken = [None if array is None else array[drawn] for array in taken]
@@ -235,26 +235,22 @@ class Ensemble:
         self, rows: Divided, batch_size: int | None, epochs: int, shuffle: str | bool
     ) -> tuple[dict[int, History], bool]:
         """Train the members in the lanes of vectors, where that can be and pays; the histories of those that were."""
-        for member in self._members:
-            member._check_compiled("fit")
-            engine = member._built(rows.arrays[0].shape[-1])
-            assert member.optimizer is not None
-            if member.optimizer.full_batch:
-                return {}, False
-            member.optimizer.configure(engine)
-        if not epochs or not lanes.suit(self._members):
+        self._members.pattern._check_compiled("fit")
+        assert self._members.pattern.optimizer is not None
+        if self._members.pattern.optimizer.full_batch or np.ndim(rows.arrays[0]) < 2:
             return {}, False
         given = [rows.of(number)[:2] for number in (range(len(self)) if any(rows.each) else [0])]
         size = min(data.batch_size(batch_size), len(given[0][0]))
-        return lanes.fit(self._members, given, size, data.positive_integer(epochs, "epochs"), shuffle, self._threads)
+        epochs = data.positive_integer(epochs, "epochs", least=0)
+        return lanes.fit(self._members, given, size, epochs, shuffle, self._threads)
 
     def _stop(self) -> None:
-        for member in self._members:
+        for member in self._members.made.values():
             member.stop_training = True
 
     def _rows(self, x: Any) -> tuple[Array, bool]:
         """x as an array, and whether it has the members as its first dimension."""
-        x, shape = np.asarray(x), self._members[0]._row_shape
+        x, shape = np.asarray(x), self._members.pattern._row_shape
         each = x.ndim == 2 + (1 if shape is None else len(shape))
         if each and len(x) != len(self):
             raise ValueError(f"x got {len(x)} members' rows; wants {len(self)}, or rows for all")
@@ -298,10 +294,12 @@ class Ensemble:
         """The loss, and the metrics, of every member, (members,) each: as `Sequential.evaluate` returns them."""
         rows = self._divided(x, y, sample_weight)
 
+        models = list(self._members)
+
         def measure(number: int) -> Any:
             x, y, weight = rows.of(number)
             asked = {"verbose": 0, "sample_weight": weight, "return_dict": return_dict}
-            return self._members[number].evaluate(x, y, **asked | options)
+            return models[number].evaluate(x, y, **asked | options)
 
         found, _ = side_by_side(measure, range(len(self)), self._threads)
         if return_dict:
@@ -314,8 +312,10 @@ class Ensemble:
         """Every member's output, (members, rows, units), for rows (rows, inputs), or (members, rows, inputs)."""
         x, each = self._rows(x)
 
+        models = list(self._members)
+
         def ask(number: int) -> Array:
-            return self._members[number].predict(x[number] if each else x)
+            return models[number].predict(x[number] if each else x)
 
         found, _ = side_by_side(ask, range(len(self)), self._threads)
         return np.stack(found)
@@ -357,7 +357,7 @@ class Ensemble:
         return cls._of(read_members(path, document, arrays, backend), threads)
 
     def __repr__(self) -> str:
-        return f"Ensemble({self._members[0]!r}, members={len(self)})"
+        return f"Ensemble({self._members.pattern!r}, members={len(self)})"
 
 
 def read_members(

@@ -11,31 +11,26 @@ import numpy as np
 from fastnn import data
 from fastnn.callbacks import History
 from fastnn.data import Chunk
-from fastnn.engine import Data, MemberTraining, members, processors
+from fastnn.engine import Data, MemberTraining, processors
+from fastnn.engine import members as engine_members
 from fastnn.models import Sequential, fitting
 from fastnn.typing import Array
 from fastnn.undisturbed import undisturbed
+from .members import Members
 
 SECONDS = 0.1
 """About how long a call of the kernels takes, after which Ctrl-C ends training."""
 
 
-def suit(models: Sequence[Sequential]) -> bool:
-    """Whether members, built and compiled, may be trained in lanes, and are sooner."""
-    engines = [model._engine for model in models if model._engine is not None and not model._shares]
-    known = len(engines) == len(models) and all(model._loss_plan is not None for model in models)
-    return known and not models[0]._takes_shapes and members.suit(engines) and members.pay(engines)
-
-
 def fit(
-    models: Sequence[Sequential],
+    members: Members,
     rows: Sequence[Sequence[Any]],
     batch_size: int,
     epochs: int,
     shuffle: str | bool,
     threads: int | None,
 ) -> tuple[dict[int, History], bool]:
-    """Train members; ``rows`` are x and y for all, or of each.
+    """Train members where they suit, and are sooner so; ``rows`` are x and y for all, or of each.
 
     Returns
     -------
@@ -44,13 +39,23 @@ def fit(
     bool
         Whether Ctrl-C ended training.
     """
-    x, y = _arrays(models, rows)  # raises before anything is changed
-    begun = [model._rng.bit_generator.state for model in models]
-    seeds = [int(model._rng.integers(2**61)) for model in models]
+    engines = members.built(np.shape(rows[0][0])[-1])
+    models = [*([members.pattern] if members.resting else []), *members.made.values()]
+    known = not any(model._shares or model._takes_shapes or model._loss_plan is None for model in models)
+    if not (epochs and known and engine_members.suit(engines, members.plans)):
+        return {}, False
+    engine = engines[0]
+    states = members.states(engine)
+    if len(states.iterations) > 1 or not engine_members.pay(engine, len(members)):
+        return {}, False
+    x, y = _arrays(models[0], rows)  # raises before anything is changed
+    generators = [members.generator(number) for number in range(len(members))]
+    begun = [generator.bit_generator.state for generator in generators]
+    seeds = [int(generator.integers(2**61)) for generator in generators]
     if shuffle == "same":
         seeds = seeds[:1] * len(seeds)
-    engines = [model._engine for model in models if model._engine is not None]
-    run = MemberTraining(engines, x, y, batch_size, seeds, bool(shuffle), shuffle == "same" or not shuffle)
+    together = shuffle == "same" or not shuffle
+    run = MemberTraining(engine, states, x, y, batch_size, seeds, bool(shuffle), together)
     sums: list[Array] = []
     seconds: list[float] = []
     interrupted = False
@@ -69,30 +74,28 @@ def fit(
         interrupted = True
     if not sums:
         raise KeyboardInterrupt
-    losses = np.concatenate(sums) * (engines[0].job.loss.score_scale / run.rows)
-    sound = np.isfinite(losses).all(axis=0) & run.finite
-    undisturbed(lambda: run.give_back(np.flatnonzero(sound).tolist()))
-    found: dict[int, History] = {}
-    for number, model in enumerate(models):
-        if sound[number]:
-            found[number] = _history(model, losses[:, number], seconds, run.rows, interrupted)
-        else:
-            model._rng.bit_generator.state = begun[number]
+    losses = np.concatenate(sums) * (engine.job.loss.score_scale / run.rows)
+    left = run.states()
+    sound = np.isfinite(losses).all(axis=0) & np.isfinite(left.values).all(axis=1)
+    chosen = np.flatnonzero(sound).tolist()
+    for number in np.flatnonzero(~sound):
+        generators[number].bit_generator.state = begun[number]
+    undisturbed(lambda: members.take(chosen, left, run.steps))
+    found = {number: _history(losses[:, number], seconds, run.rows, interrupted) for number in chosen}
+    members.note(found)
     return found, interrupted
 
 
-def _history(model: Sequential, losses: Array, seconds: list[float], rows: int, interrupted: bool) -> History:
+def _history(losses: Array, seconds: list[float], rows: int, interrupted: bool) -> History:
     history = History()
-    history.model = model
     history.history, history.epoch = {"loss": losses.tolist()}, list(range(len(losses)))
     history.seconds, history.samples, history.interrupted = list(seconds), rows, interrupted
-    model.history = history
     return history
 
 
-def _arrays(models: Sequence[Sequential], rows: Sequence[Sequence[Any]]) -> tuple[Array, Array]:
+def _arrays(model: Sequential, rows: Sequence[Sequence[Any]]) -> tuple[Array, Array]:
     """x and y as the kernels take them: numbers of the models' dtype, classes one by one; checked as fit does."""
-    found = [_checked(model, each[0], each[1]) for model, each in zip(models, rows, strict=False)]
+    found = [_checked(model, each[0], each[1]) for each in rows]
     if len(found) == 1:
         return found[0]
     return np.stack([x for x, _ in found]), np.stack([y for _, y in found])

@@ -27,7 +27,7 @@ def used(monkeypatch):
 
     def counted(*given):
         found = fit(*given)
-        count.append(len(found[0]))
+        count.extend([len(found[0])] if found[0] else [])
         return found
 
     monkeypatch.setattr(lanes, "fit", counted)
