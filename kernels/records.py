@@ -237,6 +237,10 @@ class Members(Record):
     x_member: Integer  # bytes from one member's rows to the next one's; 0: x is for all
     y_member: Integer
     together: Integer  # 1: all visit the same rows in the same order
+    iterations: Address  # int64: updates that each member has made before
+    penalties: Address  # doubles: of each member and layer the kernel's l1 and l2 and the bias's; 0: there are none
+    measures: Integer  # 1: the losses are wanted, and no steps
+    outputs: Address  # (members, rows, units): where, without any step or loss, outputs are wanted; or 0
 
 
 class Job(Record):

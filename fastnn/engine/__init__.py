@@ -19,7 +19,7 @@ from .engine import Engine
 from .expressions import Expression, X, elementary_in_words, normal_tail_in_words, value_of
 from .functions import BatchLoss, Function, ScalarActivation, ScalarLoss
 from .layer_plan import LayerPlan
-from .members import MemberStates, MemberTraining
+from .members import MemberStates, MemberTraining, penalties_of
 from .memory import address, aligned, grown
 from .optimizer import CLIPS, Average, OptimizerPlan, hyper_of
 from .parameters import Count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from fastnn.typing import Array
 from .backends import load
 from .engine import Engine
 from .jobs import MODE, SYNCHRONISATION_WORDS
+from .layer_plan import LayerPlan
 from .memory import address, aligned
 from .optimizer import OptimizerPlan, Rates
 
@@ -46,15 +47,30 @@ class MemberStates(NamedTuple):
         Of each one's optimizer, as `hyper_of` returns them.
     rates : list of Rates or None
         Each one's learning rate, where it is a function.
-    iterations : list of int
-        How many updates they have made: each number once.
+    iterations : (members,) array of int
+        How many updates each has made.
+    penalties : (members, layers, 4) array, optional
+        l1 and l2 of each layer's kernel and of its bias.
     """
 
     values: Array
     slots: Array
     hyper: Array
     rates: list[Rates | None]
-    iterations: list[int]
+    iterations: Array
+    penalties: Array | None = None
+
+    def of(self, chosen: Array) -> MemberStates:
+        """Those of some members, by their numbers."""
+        values, slots, hyper, rates, iterations, penalties = self
+        return MemberStates(
+            values[chosen],
+            slots[chosen],
+            hyper[chosen],
+            [rates[number] for number in chosen],
+            iterations[chosen],
+            None if penalties is None else penalties[chosen],
+        )
 
 
 def pay(engine: Engine, members: int) -> bool:
@@ -88,7 +104,8 @@ def suit(engines: Sequence[Engine], rules: Sequence[OptimizerPlan]) -> bool:
         and all(map(_is_plain, engines))
         and all(_is_plain_rule(rule) and rule.row == list(OPTIMIZERS)[job.optimizer.code] for rule in rules)
         and all(
-            (each.job.optimizer.code, each.plans) == (job.optimizer.code, plans)
+            each.job.optimizer.code == job.optimizer.code
+            and list(map(_unpenalized, each.plans)) == list(map(_unpenalized, plans))
             and bytes(each._loss_parameters) == bytes(first._loss_parameters)
             and all(
                 getattr(each.job.loss, name) == getattr(job.loss, name)
@@ -106,12 +123,26 @@ def _is_plain(engine: Engine) -> bool:
     return (
         plan is not None
         and _is_plain_rule(plan)
-        and not job.network.penalized
+        and not (job.network.penalized and job.network.penalty_by_row)
         and not job.network.constrained
         and job.network.first_trained == 0
         and all(rate == 1 for rate in layers)
         and not any(record.frozen for record in engine.layers)
     )
+
+
+PENALTIES = ("kernel_l1", "kernel_l2", "bias_l1", "bias_l2")
+
+
+def penalties_of(engine: Engine) -> list[list[float]]:
+    """l1 and l2 of each layer's kernel and of its bias, as they count in a step."""
+    return [[getattr(record, name) * record.penalized for name in PENALTIES] for record in engine.layers]
+
+
+def _unpenalized(plan: LayerPlan) -> LayerPlan:
+    """A layer but for its penalties, which members may have of their own."""
+    rest = {name: value for name, value in plan.constants.items() if name not in (*PENALTIES, "penalized")}
+    return plan._replace(constants=rest)
 
 
 def _is_plain_rule(plan: OptimizerPlan) -> bool:
@@ -157,11 +188,12 @@ class MemberTraining:
         self.together = together and x.ndim == y.ndim == 2
         self.seeds = self._padded(np.array(seeds, np.int64))
         self.hyper, self.rates = self._padded(states.hyper), states.rates
-        (self.iterations,) = states.iterations
+        self.iterations = self._padded(np.asarray(states.iterations, np.int64))
+        self.penalties = None if states.penalties is None else self._padded(states.penalties)
         self._lay_out()
         self.parameters = self._packed(states.values)
-        slots = engine.job.network.slot_count
-        parts = np.split(states.slots, slots, axis=1) if slots else []
+        self.slot_count = states.slots.shape[1] // states.values.shape[1]
+        parts = np.split(states.slots, self.slot_count, axis=1) if self.slot_count else []
         self.slots = np.concatenate([self._packed(part) for part in parts] or [aligned(1, self.dtype)])
         self.done = 0  # epochs
 
@@ -184,6 +216,7 @@ class MemberTraining:
             record.weights, record.stride = weights, units * lanes
             record.height, record.width = own.rows, units * lanes
             record.kept = own.output_stride  # from one row of the loss's constants to the next
+            record.bias = own.inputs  # the first row that is of the bias
             record.input, record.input_stride = before, (inputs + 1) * lanes
             record.output_stride = (units + 1) * lanes
             record.output, record.delta = row, row + record.output_stride
@@ -225,8 +258,48 @@ class MemberTraining:
         sums = np.zeros((epochs, self.groups * self.lanes))
         first, last = self.done * self.steps_per_epoch, (self.done + epochs) * self.steps_per_epoch
         rates = self._rates(first, last)
+
+        def prepare(job: Any) -> None:
+            job.run.first_step, job.run.last_step, job.run.first_epoch = first, last, self.done
+            job.members.rates, job.members.rate_stride = address(rates), 0 if rates is None else rates.shape[1]
+
+        self.iterations += self.steps
+        try:
+            self._run(threads, self.x, self.y, sums, prepare)
+        finally:
+            self.iterations -= self.steps
+        self.done += epochs
+        return sums[:, : self.count]
+
+    def measure(self, x: Array, y: Array, threads: int) -> Array:
+        """The sums of the losses of other rows, (members,)."""
+        sums = np.zeros((1, self.groups * self.lanes))
+        self._run(threads, x, y, sums, lambda job: None, measures=True)
+        return sums[0, : self.count]
+
+    def outputs(self, x: Array, threads: int) -> Array:
+        """The outputs for some rows (members, rows, units): before a last softmax, what goes into it."""
+        units = self.layers[len(self.layers) - 1].outputs // self.lanes
+        found = np.empty((self.groups * self.lanes, x.shape[-2], units), self.dtype)
+        y, sums = np.zeros((x.shape[-2], units), self.dtype), np.zeros((1, self.groups * self.lanes))
+
+        def prepare(job: Any) -> None:
+            job.members.outputs = address(found)
+
+        self._run(threads, x, y, sums, prepare, measures=True)
+        return found[: self.count]
+
+    def _run(
+        self, threads: int, x: Array, y: Array, sums: Array, prepare: Callable[[Any], None], measures: bool = False
+    ) -> None:
+        """Call the kernels, with a part of the groups in each thread."""
         threads = max(1, min(threads, self.groups))
-        jobs = [self._job(n, threads, sums, rates, first, last) for n in range(threads)]
+        jobs = []
+        for number in range(threads):
+            job, memory = self._job(x, y, sums, measures)
+            job.members.first, job.members.end = (self.groups * n // threads for n in (number, number + 1))
+            prepare(job)
+            jobs.append((job, memory))
         _, entry = load(self.engine.backend, self.dtype.name)
 
         def run(job: Any) -> Any:
@@ -239,8 +312,6 @@ class MemberTraining:
                 ended = list(pool.map(run, jobs))
         if any(ended):
             raise RuntimeError(f"the kernels have vectors of another length than {self.lanes}")
-        self.done += epochs
-        return sums[:, : self.count]
 
     @property
     def steps(self) -> int:
@@ -250,44 +321,43 @@ class MemberTraining:
     def states(self) -> MemberStates:
         """What training has left."""
         count = len(self.parameters)
-        slots = [self._unpacked(self.slots[n * count :][:count]) for n in range(self.engine.job.network.slot_count)]
+        slots = [self._unpacked(self.slots[n * count :][:count]) for n in range(self.slot_count)]
         values = self._unpacked(self.parameters)
         kept = np.concatenate(slots, axis=1) if slots else values[:, :0]
-        return MemberStates(values, kept, self.hyper[: self.count], self.rates, [self.iterations + self.steps])
+        iterations, penalties = self.iterations[: self.count] + self.steps, self.penalties
+        if penalties is not None:
+            penalties = penalties[: self.count]
+        return MemberStates(values, kept, self.hyper[: self.count], self.rates, iterations, penalties)
 
     def _rates(self, first: int, last: int) -> Array | None:
         """The learning rate of each member's steps, (members, steps), where some have a schedule."""
         if not any(self.rates):
             return None
         found = np.empty((self.count, last - first))
-        steps = self.iterations + np.arange(first, last)
-        for row, rate, hyper in zip(found, self.rates, self.hyper, strict=False):
-            row[:] = hyper[0] if rate is None else rate(steps)
+        for row, rate, hyper, before in zip(found, self.rates, self.hyper, self.iterations, strict=False):
+            row[:] = hyper[0] if rate is None else rate(before + np.arange(first, last))
         return self._padded(found)
 
-    def _job(
-        self, number: int, threads: int, sums: Array, rates: Array | None, first: int, last: int
-    ) -> tuple[Any, ...]:
+    def _job(self, x: Array, y: Array, sums: Array, measures: bool) -> tuple[Any, Any]:
         """The job of a thread, and what it must not outlive."""
         job, engine = JobRecord(), self.engine
         words, scratch = aligned(SYNCHRONISATION_WORDS, np.int64), aligned(self._scratch_values(), np.float64)
         workspace = aligned(self.batch_size * self.row_values, self.dtype)
         gradients = aligned(self.group_values, self.dtype)
         job.run.mode, job.run.threads, job.run.synchronisation = MODE["members"], 1, address(words)
-        job.run.first_step, job.run.last_step, job.run.steps_per_epoch = first, last, self.steps_per_epoch
-        job.run.first_epoch = self.done
+        job.run.steps_per_epoch = self.steps_per_epoch
         job.network.layer_count, job.network.parameter_count = len(self.layers), len(self.parameters)
-        job.network.slot_count = engine.job.network.slot_count
+        job.network.slot_count = self.slot_count
         job.network.parameters, job.network.slots = address(self.parameters), address(self.slots)
-        job.loss = engine.job.loss
-        job.optimizer.code, job.optimizer.iterations = engine.job.optimizer.code, self.iterations + first
-        size = self.dtype.itemsize
-        data, bits = job.data, (self.rows - 1).bit_length()
-        data.x, data.x_row = address(self.x), self.x.shape[-1] * size
-        data.y, data.y_row = address(self.y), self.y.shape[-1] * size
-        data.x_end, data.y_end = data.x + self.x.nbytes, data.y + self.y.nbytes
-        data.rows, data.batch_size = self.rows, self.batch_size
-        job.order.shuffle, job.order.mask, job.order.shift = self.shuffle, (1 << bits) - 1, max(1, bits // 2)
+        job.loss, job.optimizer.code = engine.job.loss, engine.job.optimizer.code
+        size, rows = self.dtype.itemsize, x.shape[-2]
+        data, bits = job.data, (rows - 1).bit_length()
+        data.x, data.x_row = address(x), x.shape[-1] * size
+        data.y, data.y_row = address(y), y.shape[-1] * size
+        data.x_end, data.y_end = data.x + x.nbytes, data.y + y.nbytes
+        data.rows, data.batch_size = rows, self.batch_size
+        job.order.shuffle = self.shuffle and not measures
+        job.order.mask, job.order.shift = (1 << bits) - 1, max(1, bits // 2)
         memory, members = job.memory, job.members
         memory.workspace, memory.capacity = address(workspace), self.batch_size
         memory.workspace_size, memory.scratch_size, memory.gradient_levels = workspace.nbytes, scratch.nbytes, 1
@@ -295,13 +365,13 @@ class MemberTraining:
         memory.gradients, memory.scratch = address(gradients), address(scratch)
         memory.results, memory.output_row = address(sums), sums.shape[1]
         members.lanes, members.group_values = self.lanes, self.group_values
-        members.first, members.end = (self.groups * n // threads for n in (number, number + 1))
         members.seeds, members.hyper = address(self.seeds), address(self.hyper)
-        members.rates, members.rate_stride = address(rates), 0 if rates is None else rates.shape[1]
-        members.x_member = self.rows * data.x_row if self.x.ndim == 3 else 0
-        members.y_member = self.rows * data.y_row if self.y.ndim == 3 else 0
-        members.together = self.together or (self.x.ndim == self.y.ndim == 2 and not self.shuffle)
-        return job, words, scratch, workspace, gradients
+        members.iterations, members.penalties = address(self.iterations), address(self.penalties)
+        members.x_member = rows * data.x_row if x.ndim == 3 else 0
+        members.y_member = rows * data.y_row if y.ndim == 3 else 0
+        members.together = x.ndim == y.ndim == 2 and (self.together or not job.order.shuffle)
+        members.measures = measures
+        return job, (words, scratch, workspace, gradients)
 
     def _scratch_values(self) -> int:
         outputs = int(self.layers[len(self.layers) - 1].outputs)

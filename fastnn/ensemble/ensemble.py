@@ -209,8 +209,8 @@ class Ensemble:
         rows = self._divided(x, y, sample_weight)
         done: dict[int, History] = {}
         interrupted = False
-        if callbacks is None and sample_weight is None and not (bootstrap or options):
-            done, interrupted = self._in_lanes(rows, batch_size, epochs, shuffle)
+        if callbacks is None and sample_weight is None and not options:
+            done, interrupted = self._in_lanes(rows, batch_size, epochs, shuffle, bootstrap)
         left = [number for number in range(len(self)) if number not in done]
         if left and not interrupted:
             common = copy.deepcopy(self._members.generator(0))
@@ -232,7 +232,7 @@ class Ensemble:
         return self.history
 
     def _in_lanes(
-        self, rows: Divided, batch_size: int | None, epochs: int, shuffle: str | bool
+        self, rows: Divided, batch_size: int | None, epochs: int, shuffle: str | bool, bootstrap: bool
     ) -> tuple[dict[int, History], bool]:
         """Train the members in the lanes of vectors, where that can be and pays; the histories of those that were."""
         self._members.pattern._check_compiled("fit")
@@ -242,7 +242,7 @@ class Ensemble:
         given = [rows.of(number)[:2] for number in (range(len(self)) if any(rows.each) else [0])]
         size = min(data.batch_size(batch_size), len(given[0][0]))
         epochs = data.positive_integer(epochs, "epochs", least=0)
-        return lanes.fit(self._members, given, size, epochs, shuffle, self._threads)
+        return lanes.fit(self._members, given, size, epochs, shuffle, self._threads, bootstrap)
 
     def _stop(self) -> None:
         for member in self._members.made.values():

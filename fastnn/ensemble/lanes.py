@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +30,7 @@ def fit(
     epochs: int,
     shuffle: str | bool,
     threads: int | None,
+    bootstrap: bool,
 ) -> tuple[dict[int, History], bool]:
     """Train members where they suit, and are sooner so; ``rows`` are x and y for all, or of each.
 
@@ -45,15 +47,18 @@ def fit(
     if not (epochs and known and engine_members.suit(engines, members.plans)):
         return {}, False
     engine = engines[0]
-    states = members.states(engine)
-    if len(states.iterations) > 1 or not engine_members.pay(engine, len(members)):
+    if not engine_members.pay(engine, len(members)):
         return {}, False
     x, y = _arrays(models[0], rows)  # raises before anything is changed
     generators = [members.generator(number) for number in range(len(members))]
     begun = [generator.bit_generator.state for generator in generators]
+    common = int(copy.deepcopy(generators[0]).integers(2**61))
+    if bootstrap:
+        x, y = _drawn(x, y, generators)
     seeds = [int(generator.integers(2**61)) for generator in generators]
     if shuffle == "same":
-        seeds = seeds[:1] * len(seeds)
+        seeds = [common] * len(seeds)
+    states = members.states(engine)
     together = shuffle == "same" or not shuffle
     run = MemberTraining(engine, states, x, y, batch_size, seeds, bool(shuffle), together)
     sums: list[Array] = []
@@ -77,13 +82,21 @@ def fit(
     losses = np.concatenate(sums) * (engine.job.loss.score_scale / run.rows)
     left = run.states()
     sound = np.isfinite(losses).all(axis=0) & np.isfinite(left.values).all(axis=1)
-    chosen = np.flatnonzero(sound).tolist()
+    chosen = np.flatnonzero(sound)
     for number in np.flatnonzero(~sound):
         generators[number].bit_generator.state = begun[number]
-    undisturbed(lambda: members.take(chosen, left, run.steps))
-    found = {number: _history(losses[:, number], seconds, run.rows, interrupted) for number in chosen}
+    undisturbed(lambda: members.take(chosen.tolist(), left.of(chosen)))
+    found = {number: _history(losses[:, number], seconds, run.rows, interrupted) for number in chosen.tolist()}
     members.note(found)
     return found, interrupted
+
+
+def _drawn(x: Array, y: Array, generators: Sequence[np.random.Generator]) -> tuple[Array, Array]:
+    """Rows for each member, drawn with replacement."""
+    rows = x.shape[-2]
+    drawn = np.stack([generator.integers(0, rows, rows) for generator in generators])
+    each = np.arange(len(generators))[:, np.newaxis]
+    return tuple(array[drawn] if array.ndim == 2 else array[each, drawn] for array in (x, y))  # type: ignore[return-value]
 
 
 def _history(losses: Array, seconds: list[float], rows: int, interrupted: bool) -> History:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnn import losses, optimizers
 from fastnn.callbacks import History
-from fastnn.engine import Engine, MemberStates, hyper_of
+from fastnn.engine import Engine, MemberStates, hyper_of, penalties_of
 from fastnn.models import Sequential
 from fastnn.models.cloning import clones
 from fastnn.typing import Array
@@ -42,7 +42,7 @@ class Members:
         self._rules: list[optimizers.Optimizer] = []  # once compiled
         self._options: dict[str, Any] = {}  # of compile
         self._states: Array | None = None  # once drawn: the weights, the slots and the moving statistics, (members, _)
-        self._steps = 0  # that those which rest have taken
+        self._steps = np.zeros(self._count, np.int64)  # that those which rest have taken
         self._histories: dict[int, History] = {}  # of those which rest
 
     @classmethod
@@ -85,7 +85,7 @@ class Members:
             assert model.optimizer is not None
             engine = model._built()
             model.optimizer.configure(engine)
-            engine.parameters.restore(self._states[number], self._steps)
+            engine.parameters.restore(self._states[number], int(self._steps[number]))
             model._rng = self._generators[number]
         if history := self._histories.pop(number, None):
             history.model, model.history = model, history
@@ -148,42 +148,39 @@ class Members:
         count, slots = len(engine.parameters.values), len(engine.parameters.slots)
         values = np.empty((self._count, count + slots), engine.dtype)
         hyper = np.empty((self._count, len(engine.optimizer.hyper)))
-        rates: list[Any] = []
-        steps = set()
+        penalties = np.empty((self._count, len(engine.layers), 4))
+        iterations, rates = self._steps.copy(), []
+        penalties[:] = penalties_of(engine)
         for number in range(self._count):
             if (model := self.made.get(number)) is not None:
                 own = model._engine
                 assert own is not None
                 np.concatenate([own.parameters.values, own.parameters.slots], out=values[number])
                 hyper[number], rule = own.optimizer.hyper, own.optimizer.rates
-                steps.add(own.iterations)
+                iterations[number], penalties[number] = own.iterations, penalties_of(own)
             else:
                 assert self._states is not None
                 values[number] = self._states[number, : count + slots]
                 hyper[number], rule = hyper_of(self._rules[number].plan())
-                steps.add(self._steps)
             rates.append(rule)
-        return MemberStates(values[:, :count], values[:, count:], hyper, rates, sorted(steps))
+        kept = penalties if penalties.any() else None
+        return MemberStates(values[:, :count], values[:, count:], hyper, rates, iterations, kept)
 
-    def take(self, chosen: Sequence[int], states: MemberStates, steps: int) -> None:
-        """Have these members be as training has left them, after so many more steps."""
-        rest = set(self.resting)
-        for number in rest - set(chosen):
-            self[number]  # has taken fewer steps than those which rest on
-        for number in chosen:
-            values, slots = states.values[number], states.slots[number]
-            if number in rest:
+    def take(self, numbers: Sequence[int], states: MemberStates) -> None:
+        """Have these members be as training has left them; a row of the states is one of theirs."""
+        for number, values, slots, iterations in zip(numbers, *states[:2], states.iterations, strict=True):
+            if (model := self.made.get(number)) is None:
                 assert self._states is not None
                 self._states[number, : len(values)] = values
                 self._states[number, len(values) : len(values) + len(slots)] = slots
+                self._steps[number] = iterations
                 continue
-            engine = self.made[number]._engine
+            engine = model._engine
             assert engine is not None
             with engine.busy:
                 engine.parameters.set_values(values)
                 engine.parameters.slots[:] = slots
-                engine.iterations += steps
-        self._steps += steps
+                engine.iterations = int(iterations)
 
     def note(self, histories: Mapping[int, History]) -> None:
         """Keep the histories of a fit."""

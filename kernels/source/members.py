@@ -15,8 +15,9 @@ from ..program import LANES, SIZE, TILE_VECTORS
 from ..records import DECAY, LACKING, MEMBER_SCALARS, Job, Layer, Layers, layer_at
 from ..values import Block, Rows, Strided
 from ..vocabulary import (
+    absolute,
     broadcast,
-    copy,
+    copysign,
     exp,
     fma,
     get,
@@ -34,9 +35,9 @@ from ..vocabulary import (
     where,
 )
 from .activation import through_activation
+from .member_rows import gather_members, members_outputs, values_at
 from .optimizer_rules import member_update, prepare
 from .passes import apply_activation
-from .shuffle import mixed, shuffled
 from .tile import member_tile
 
 
@@ -49,18 +50,44 @@ def train_members(layers: Layers, job: Job) -> Integer:
     if job.members.lanes != LANES:
         return LACKING
     for group in range(job.members.first, job.members.end):
-        for step in range(job.run.first_step, job.run.last_step):
-            epoch = step // job.run.steps_per_epoch
-            position = (step - epoch * job.run.steps_per_epoch) * job.data.batch_size
-            rows = job.data.rows - position
-            if rows > job.data.batch_size:
-                rows = job.data.batch_size
-            gather_members(layers, job, group, epoch, position, rows)
-            members_forward(layers, job, group, rows)
-            members_score(layers, job, group, rows, epoch - job.run.first_epoch)
-            members_backward(layers, job, group, rows)
-            members_update(layers, job, group, rows, step)
+        if job.members.measures:
+            measure_members(layers, job, group)
+        else:
+            step_members(layers, job, group)
     return 0
+
+
+@kernel
+def step_members(layers: Layers, job: Job, group: Integer) -> None:
+    """A group's steps of the run."""
+    for step in range(job.run.first_step, job.run.last_step):
+        epoch = step // job.run.steps_per_epoch
+        position = (step - epoch * job.run.steps_per_epoch) * job.data.batch_size
+        rows = job.data.rows - position
+        if rows > job.data.batch_size:
+            rows = job.data.batch_size
+        gather_members(layers, job, group, epoch, position, rows)
+        members_forward(layers, job, group, rows)
+        members_score(layers, job, group, rows, epoch - job.run.first_epoch)
+        members_backward(layers, job, group, rows)
+        members_update(layers, job, group, rows, step)
+
+
+@kernel
+def measure_members(layers: Layers, job: Job, group: Integer) -> None:
+    """The losses of a group's rows into the results; or their outputs, those of a last softmax as they go into it."""
+    position = 0
+    while position < job.data.rows:
+        rows = job.data.rows - position
+        if rows > job.data.batch_size:
+            rows = job.data.batch_size
+        gather_members(layers, job, group, 0, position, rows)
+        members_forward(layers, job, group, rows)
+        if job.members.outputs == 0:
+            members_score(layers, job, group, rows, 0)
+        else:
+            members_outputs(layers, job, group, position, rows)
+        position += rows
 
 
 @kernel
@@ -83,65 +110,7 @@ def member_panel(
     return done
 
 
-# --- Rows ---
-
-
-@kernel
-def gather_members(layers: Layers, job: Job, group: Integer, epoch: Integer, position: Integer, rows: Integer) -> None:
-    """Each member's rows of x, with a 1 behind them, and of the targets."""
-    layer = layer_at(layers, 0)
-    last = layer_at(layers, job.network.layer_count - 1)
-    inputs = Rows(job.memory.workspace + layer.input * job.memory.capacity * SIZE, layer.input_stride)
-    targets = Rows(job.memory.workspace + job.memory.target * job.memory.capacity * SIZE, job.memory.target_stride)
-    units = last.outputs // LANES
-    if job.members.together:
-        key = mixed(get_integer(job.members.seeds, 0) + mixed(epoch))
-        for row in range(rows):
-            place = place_of_member(job, key, position + row)
-            broadcast_row(
-                layer.inputs, job.data.x + place * job.data.x_row, inputs.address + row * inputs.stride * SIZE
-            )
-            broadcast_row(units, job.data.y + place * job.data.y_row, targets.address + row * targets.stride * SIZE)
-    else:
-        for lane in range(LANES):
-            member = group * LANES + lane
-            key = mixed(get_integer(job.members.seeds, member) + mixed(epoch))
-            x = job.data.x + member * job.members.x_member
-            y = job.data.y + member * job.members.y_member
-            for row in range(rows):
-                place = place_of_member(job, key, position + row)
-                for column in range(layer.inputs):
-                    copy(
-                        x + place * job.data.x_row, column, inputs.address, row * inputs.stride + column * LANES + lane
-                    )
-                for unit in range(units):
-                    copy(y + place * job.data.y_row, unit, targets.address, row * targets.stride + unit * LANES + lane)
-    for row in range(rows):
-        store(inputs.address, row * inputs.stride + layer.inputs * LANES, splat(1.0))
-
-
-@kernel
-def place_of_member(job: Job, key: Integer, position: Integer) -> Integer:
-    """The row that is visited at a position."""
-    if job.order.shuffle:
-        return shuffled(position, job.data.rows, job.order.mask, job.order.shift, key)
-    return position
-
-
-@kernel
-def broadcast_row(columns: Integer, source: Address, target: Address) -> None:
-    """Numbers of one row, each in every lane."""
-    for column in range(columns):
-        store(target, column * LANES, broadcast(source, column))
-
-
 # --- Passes ---
-
-
-@kernel
-def values_at(job: Job, offset: Integer) -> Address:
-    """Where some values of all rows start in the workspace."""
-    return job.memory.workspace + offset * job.memory.capacity * SIZE
 
 
 @kernel
@@ -211,7 +180,6 @@ def members_score(layers: Layers, job: Job, group: Integer, rows: Integer, epoch
     output = values_at(job, layer.output)
     delta = values_at(job, layer.delta)
     targets = Rows(values_at(job, job.memory.target), job.memory.target_stride)
-    totals = job.memory.scratch
     row_weight = 1.0 / to_double(rows)
     logits = output
     if layer.activation != LINEAR:
@@ -223,9 +191,15 @@ def members_score(layers: Layers, job: Job, group: Integer, rows: Integer, epoch
         if job.loss.on_logits:
             source = logits
         members_loss(job.loss.code, layer, job, rows, row_weight, source, targets, delta)
+    add_to_losses(job, group, epoch, 1.0, job.memory.scratch)
+
+
+@kernel
+def add_to_losses(job: Job, group: Integer, epoch: Integer, weight: Double, losses: Address) -> None:
+    """Add a vector, times a weight, to the members' losses of an epoch."""
     results = job.memory.results + (epoch * job.memory.output_row + group * LANES) * 8
     for lane in range(LANES):
-        put_double(results, lane, get_double(results, lane) + get(totals, lane))
+        put_double(results, lane, get_double(results, lane) + weight * get(losses, lane))
 
 
 @kernel(each=LOSS_GRADIENTS)
@@ -309,6 +283,9 @@ def members_update(layers: Layers, job: Job, group: Integer, rows: Integer, step
     kept = load(scalars, DECAY * LANES)
     slot_size = job.network.parameter_count * SIZE
     gradients = job.memory.gradients
+    room = scalars + MEMBER_SCALARS * (LANES * SIZE + 8)  # behind what members_prepare writes
+    penalty_rows = to_double(rows) / job.loss.score_scale
+    epoch = step // job.run.steps_per_epoch - job.run.first_epoch
     for number in range(job.network.layer_count):
         layer = layer_at(layers, number)
         right = Strided(values_at(job, layer.delta), LANES, layer.output_stride)
@@ -320,6 +297,9 @@ def members_update(layers: Layers, job: Job, group: Integer, rows: Integer, step
             start = (group * job.members.group_values + layer.weights + row * layer.outputs) * SIZE
             count = done * layer.outputs
             parameters = job.network.parameters + start
+            if job.members.penalties:
+                members_penalty(layer, job, group, number, row, done, parameters, room)
+                add_to_losses(job, group, epoch, penalty_rows, room)
             if decays:
                 for at in range(0, count, LANES):
                     store(parameters, at, kept * load(parameters, at))
@@ -329,13 +309,46 @@ def members_update(layers: Layers, job: Job, group: Integer, rows: Integer, step
 
 
 @kernel
+def members_penalty(
+    layer: Layer,
+    job: Job,
+    group: Integer,
+    number: Integer,
+    first: Integer,
+    rows: Integer,
+    parameters: Address,
+    room: Address,
+) -> None:
+    """Add the gradient of l1 |w| + l2 w^2 to some rows of a layer's gradient; the sum of these begins the room."""
+    zero = splat(0.0)
+    total = zero
+    for row in range(rows):
+        kind = 0
+        if first + row >= layer.bias:
+            kind = 2
+        for lane in range(LANES):
+            own = ((group * LANES + lane) * job.network.layer_count + number) * 4 + kind
+            put(room, lane, get_double(job.members.penalties, own))
+            put(room, LANES + lane, get_double(job.members.penalties, own + 1))
+        l1 = load(room, 0)
+        l2 = load(room, LANES)
+        for at in range(row * layer.outputs, (row + 1) * layer.outputs, LANES):
+            w = load(parameters, at)
+            total = total + fma(l1, absolute(w), l2 * w * w)
+            sign = where(w == zero, zero, copysign(l1, w))
+            store(job.memory.gradients, at, load(job.memory.gradients, at) + fma(l2 + l2, w, sign))
+    store(room, 0, total)
+
+
+@kernel
 def members_prepare(job: Job, group: Integer, step: Integer, scalars: Address) -> Integer:
     """Each member's scalars of a step, vectors one behind the other; returns whether some members' weights decay."""
     decays = 0
     doubles = scalars + MEMBER_SCALARS * LANES * SIZE
-    update_number = to_double(job.optimizer.iterations + step - job.run.first_step + 1)
     for lane in range(LANES):
         member = group * LANES + lane
+        before = get_integer(job.members.iterations, member)
+        update_number = to_double(before + step - job.run.first_step + 1)
         hyper = job.members.hyper + member * MEMBER_SCALARS * 8
         rate = get_double(hyper, 0)
         if job.members.rates != 0:

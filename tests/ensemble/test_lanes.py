@@ -192,10 +192,31 @@ def test_a_member_that_diverges_says_so_and_leaves_the_others_alone(used):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("name", ["l2", "l1"])
+def test_penalties(name, dtype, compiled_backend, used):
+    stack = lambda: [Input((3,)), Dense(6, "tanh", bias_regularizer="l2"), Dense(4, use_bias=False), Dense(1)]  # noqa: E731
+    strengths = {name: np.linspace(0, 0.1, 11)}
+    pair = ensembles(stack, lambda: "sgd", "mse", dtype, backend=compiled_backend, **strengths)
+    compared(pair, *data(3, 1), dtype)
+    assert used == [11]
+
+
+def test_bootstrap(dtype, used):
+    pair = ensembles(lambda: [Input((3,)), Dense(6, "tanh"), Dense(1)], lambda: "adam", "mse", dtype)
+    x, y = data(3, 1)
+    for shuffle in ("each", "same", False):
+        history = pair[0].fit(x, y, epochs=2, shuffle=shuffle, bootstrap=True)
+        alone = pair[1].fit(x, y, epochs=2, shuffle=shuffle, bootstrap=True, verbose=0)
+        np.testing.assert_allclose(history.history["loss"], alone.history["loss"], rtol=WITHIN[dtype])
+        for one, other in zip(*pair, strict=True):
+            for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+                np.testing.assert_allclose(a, b, rtol=0, atol=WITHIN[dtype] * max(1, np.abs(b).max()))
+    assert used == [11] * 3
+
+
 ALONE = {
     "dropout": {"stack": [Dense(6), fastnn.layers.Dropout(0.1), Dense(1)]},
     "normalisation": {"stack": [Dense(6), fastnn.layers.BatchNormalization(), Dense(1)]},
-    "penalty": {"stack": [Dense(6, kernel_regularizer="l2"), Dense(1)]},
     "constraint": {"stack": [Dense(6, kernel_constraint="non_neg"), Dense(1)]},
     "frozen": {"stack": [Dense(6, trainable=False), Dense(1)]},
     "rates": {"stack": [Dense(6, kernel_rate=0.5), Dense(1)]},

@@ -128,6 +128,7 @@ DOUBLES = {
     "scale": (0.2, 3.0),
     "squares": (2.0, 9.0),
     "step": (1.0, 7.0),
+    "weight": (1.0, 0.4),
 }
 
 # an address that belongs to the job, or to another argument
@@ -136,6 +137,8 @@ REGIONS_OF = {
     "block_base": "memory.workspace",
     "scratch": "memory.scratch",
     "scalars": "memory.scratch",
+    "losses": "memory.scratch",
+    "room": "memory.scratch",
     "pack": "memory.scratch PACK",
     "all_gradients": "memory.gradients",
     "how_gradients": "memory.gradients",
@@ -231,7 +234,9 @@ TWEAKS = {
     "gather_members": [{}, IN_ORDER, {"members.together": 1}],
     "place_of_member": [{}, IN_ORDER],
     "members_prepare": [{}, {"members.rates": 0}],
-    "train_members": [ONE_BLOCK, {"members.lanes": 1}],
+    "train_members": [ONE_BLOCK, {"members.lanes": 1}, {**IN_ORDER, "members.measures": 1}],
+    "step_members": [ONE_BLOCK],
+    "measure_members": [IN_ORDER, {**IN_ORDER, "members.outputs": 0}],
     "rows_of_panel": [TRAIN, GRADIENT],
     "vectors_of_panel": [TRAIN, GRADIENT],
 }
@@ -266,6 +271,11 @@ ONLY_IN = {
             "members_crossentropy",
             "members_update",
             "members_prepare",
+            "members_penalty",
+            "members_outputs",
+            "measure_members",
+            "step_members",
+            "add_to_losses",
         ),
         tuple(MEMBERS),
     ),

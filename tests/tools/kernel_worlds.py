@@ -12,7 +12,8 @@ import numpy as np
 
 import fastnn
 from fastnn import constraints, layers, losses, optimizers, regularizers, schedules
-from fastnn.engine import Data, MemberTraining, SparseRows
+from fastnn.engine import Data, MemberTraining, SparseRows, address
+from fastnn.ensemble.members import Members
 from fastnn.kernels import records, tuning
 from fastnn.kernels.backends import numpy as twin
 from fastnn.layers import Dense, Input
@@ -185,7 +186,9 @@ def _extents(job, given, size):
     if job.members.lanes:
         count = -(-MEMBERS_COUNT // job.members.lanes) * job.members.lanes
         exact |= {("members", "seeds"): 8 * count, ("members", "hyper"): 8 * count * records.MEMBER_SCALARS}
-        exact |= {("members", "rates"): 8 * count * job.members.rate_stride}
+        exact |= {("members", "rates"): 8 * count * job.members.rate_stride, ("members", "iterations"): 8 * count}
+        exact |= {("members", "penalties"): 8 * count * job.network.layer_count * 4}
+        exact |= {("members", "outputs"): count * job.data.rows * last.outputs // job.members.lanes * size}
     if job.data.row_starts:
         entries = (job.data.x_end - job.data.x) // size
         exact |= {("data", "row_starts"): (rows + 1) * 8, ("data", "columns"): 4 * entries}
@@ -300,7 +303,14 @@ MEMBERS_COUNT = 40
 def members():
     """Members of an ensemble in lanes, with a rate for each step."""
     rate = schedules.ExponentialDecay(0.01, 2, 0.9)
-    return 5, [Dense(9, "gelu"), Dense(4, "tanh")], optimizers.AdamW(rate, weight_decay=0.1), "mse", [], 24
+    return (
+        5,
+        [Dense(9, "gelu", kernel_regularizer="l1_l2"), Dense(4, "tanh")],
+        optimizers.AdamW(rate, weight_decay=0.1),
+        "mse",
+        [],
+        24,
+    )
 
 
 def members_of_classes():
@@ -315,18 +325,25 @@ MEMBERS = {build.__name__: build for build in (members, members_of_classes)}
 
 def train_members(build, dtype):
     """A step of such networks."""
-    engines = []
+    models = []
     for seed in range(MEMBERS_COUNT):
         inputs, stack, optimizer, loss, metrics, batch_size = build()
-        model = fastnn.Sequential([Input((inputs,)), *stack], seed=seed)
-        model.compile(optimizer, loss, metrics, backend="numpy", dtype=dtype)
-        model.build()
-        model.optimizer.configure(model._engine)
-        engines.append(model._engine)
+        models.append(fastnn.Sequential([Input((inputs,)), *stack], seed=seed))
+        models[-1].compile(optimizer, loss, metrics, backend="numpy", dtype=dtype)
     rng, rows = np.random.default_rng(3), 2 * batch_size + 5
     x = rng.normal(size=(rows, inputs)).astype(dtype)
     y = targets(loss, rows, stack[-1].units).astype(dtype)
-    MemberTraining(engines, x, y, batch_size, range(MEMBERS_COUNT), True, False).train(1, 1)
+    members = Members.of(models)
+    engine = members.built(inputs)[0]
+    run = MemberTraining(engine, members.states(engine), x, y, batch_size, range(MEMBERS_COUNT), True, False)
+    rates, outputs = run._rates(0, 3), np.empty((run.groups * run.lanes, rows, stack[-1].units), dtype)
+
+    def prepare(job):
+        job.run.last_step = 3
+        job.members.rates, job.members.rate_stride = address(rates), 3
+        job.members.outputs = address(outputs)
+
+    run._run(1, x, y, np.zeros((1, run.groups * run.lanes)), prepare)
 
 
 def train_sparse(build, dtype):
