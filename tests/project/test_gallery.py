@@ -1,4 +1,4 @@
-"""The examples of docs/gallery and docs/learn: each has a title, says what it shows, keeps to public names, runs and draws.
+"""The examples of docs/gallery and docs/learn have a title, say what they show, keep to public names, run and draw.
 
 All run here, offline and without Sphinx. Each figure must have a title.
 """
