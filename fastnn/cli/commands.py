@@ -50,18 +50,18 @@ folder = click.Path(file_okay=False, path_type=Path)
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(VERSION, prog_name="fastnn")
 def commands() -> None:
-    """Train and run dense networks on a CPU."""
+    """Train and run dense neural networks on a CPU."""
 
 
 def csv_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say how a CSV file is written."""
-    found = "Default: found out."
+    found = "Default: detected."
     for option in (
-        click.option("--missing", multiple=True, metavar="TEXT", help="A further marker of a missing value."),
-        click.option("--encoding", help=f"Of a CSV file, as in cp1252. {found}"),
-        click.option("--thousands", metavar="MARK", help="Between thousands, as in 1,234,567. Default: none."),
+        click.option("--missing", multiple=True, metavar="TEXT", help="A further text that marks a missing value."),
+        click.option("--encoding", help=f"Encoding of a CSV file, such as cp1252. {found}"),
+        click.option("--thousands", metavar="MARK", help="Mark between thousands, as in 1,234,567. Default: none."),
         click.option("--decimal", metavar="MARK", help=f"Decimal mark. {found}"),
-        click.option("--sep", metavar="MARK", help=f"Between values; 'tab' is one. {found}"),
+        click.option("--sep", metavar="MARK", help=f"Separator between values, or 'tab'. {found}"),
     ):
         command = option(command)
     return command
@@ -82,33 +82,42 @@ def _csv(options: dict[str, Any]) -> CsvOptions:
 @commands.command(cls=SharedCommand)
 @click.argument("data", type=existing_table)
 @click.option("--target", required=True, help="Column to predict.")
-@click.option("--drop", multiple=True, metavar="NAME", help="Column to leave out; may be repeated.")
+@click.option("--drop", multiple=True, metavar="NAME", help="A column to leave out; may be repeated.")
 @click.option("--task", type=click.Choice(["auto", "classification", "regression"]), default="auto")
-@click.option("--hidden", callback=_units, help="Units of the hidden layers, as in 64,64, or 'none'.")
+@click.option("--hidden", callback=_units, help="Units of the hidden layers, such as 64,64, or 'none'.")
 @click.option("--activation", help="Activation of the hidden layers.")
-@click.option("--learning-rate", type=float, help="The highest.")
-@click.option("--epochs", type=click.IntRange(min=1), help="The best one is kept.")
+@click.option("--learning-rate", type=float, help="The highest learning rate.")
+@click.option("--epochs", type=click.IntRange(min=1), help="The most epochs; the best one is kept.")
 @click.option("--batch-size", type=click.IntRange(min=1))
-@click.option("--members", type=click.IntRange(min=1), help="Networks whose predictions are averaged.")
-@click.option("--text-components", type=click.IntRange(min=0), help="Of a column of many texts; 0: it can be exported.")
-@click.option("--holdout", type=click.FloatRange(0, 1, max_open=True), default=0.2, help="Part kept for the score.")
-@click.option("--plot", type=output_file, help="Draw the score there: a confusion matrix, or residuals.")
+@click.option("--members", type=click.IntRange(min=1), help="Number of networks whose predictions are averaged.")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of the split, the weights and the shuffling."
+    "--text-components",
+    type=click.IntRange(min=0),
+    help="Components of a column with many texts; 0 if you want to export.",
+)
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.2,
+    help="Fraction of the rows kept for the score.",
+)
+@click.option("--plot", type=output_file, help="Draw a confusion matrix or residuals into this file.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Seed of the split, the weights and the shuffling."
 )
 @click.option("--backend", default="auto", help="auto, numba, cython or numpy.")
-@click.option("--threads", type=click.IntRange(min=1), help="Default: as many as pay.")
+@click.option("--threads", type=click.IntRange(min=1), help="Default: as many as help.")
 @csv_options
 @click.option("-o", "--output", type=output_file, default="model.fastnn", help="Where the model is saved.")
 @click.pass_context
 def train(context: click.Context, /, **options: Any) -> None:
     """Train networks on DATA, a .csv, .csv.gz, .tsv, .parquet or .npz file.
 
-    Texts, categories, booleans and integers with few values are classes; other numbers are a quantity. What each column
-    was taken for is shown first. The recipe is that of TabularClassifier and TabularRegressor; the options of a network
-    change it. Rows without a target are left out. The model's file holds everything that prediction takes.
-    It is saved too where training diverged (exit status 1) or was interrupted (130). Started by mpiexec, all processes
-    train the networks together.
+    A target of texts, categories, booleans or integers with few values is a class; other numbers are a quantity. A list
+    first shows what each column was taken for. The method is that of TabularClassifier and TabularRegressor; options
+    change it. Rows without a target are left out. The model's file holds everything that prediction needs. It is also
+    saved if training diverged (exit status 1) or was interrupted (130). If mpiexec starts several processes, they train
+    the networks together.
     """
     csv = _csv(options)
     context.exit(train_on_table(TrainOptions(**options, csv=csv)))
@@ -118,7 +127,7 @@ def train(context: click.Context, /, **options: Any) -> None:
 @click.argument("model_file", metavar="MODEL", type=existing_file)
 @click.argument("data", type=existing_table)
 @click.option("-o", "--output", type=output_file, required=True, help="A .csv, .parquet or .npz file.")
-@click.option("--probabilities", is_flag=True, help="Add a column a class with its probability.")
+@click.option("--probabilities", is_flag=True, help="Add the probability of each class as a column.")
 @csv_options
 def predict(model_file: Path, data: Path, output: Path, probabilities: bool, **options: Any) -> None:
     """Predict the rows of DATA with a MODEL that `train` saved."""
@@ -129,10 +138,10 @@ def predict(model_file: Path, data: Path, output: Path, probabilities: bool, **o
 @click.argument("model_file", metavar="MODEL", type=existing_file)
 @click.argument("output", type=output_file)
 def export(model_file: Path, output: Path) -> None:
-    """Write a MODEL to OUTPUT, in the format that its ending names.
+    """Write a MODEL to OUTPUT, in the format that the file's ending names.
 
-    A model that `train` saved may become .onnx or .c, with all that is done to a table's columns; a network that
-    Sequential.save wrote, or an .onnx or .keras file, may become .onnx, .c, .keras or .fastnn.
+    A model that `train` saved can become .onnx or .c, including everything that is done to the columns. A network that
+    Sequential.save wrote, or an .onnx or .keras file, can become .onnx, .c, .keras or .fastnn.
     """
     export_model(model_file, output)
 
