@@ -36,7 +36,7 @@ def export_model(model_file: Path, output: Path) -> None:
         raise ExportError(f"{output} cannot be written: {error}") from error
     except (AttributeError, LookupError) as error:  # it was written by hand
         raise ModelFileError(f"{model_file} holds no table's model: {error!r}") from error
-    click.echo(f"{model_file} in {output}")
+    click.echo(f"exported {model_file} to {output}")
 
 
 def _of_table(model_file: Path) -> Any:

@@ -47,7 +47,7 @@ def predict_table(model_file: Path, data: Path, output: Path, probabilities: boo
             raise TableError(f"{data}: {error}") from error
         raise ModelFileError(f"{model_file} holds no table's model: {error!r}") from error  # it was written by hand
     write_table(result, output)
-    click.echo(f"{given.num_rows} predictions of {target['name']!r} in {output}")
+    click.echo(f"{given.num_rows} predictions of {target['name']!r} saved in {output}")
 
 
 def _predicted(estimator: Any, table: Any, name: str, probabilities: bool) -> dict[str, Any]:

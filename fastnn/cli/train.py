@@ -74,14 +74,14 @@ def train_on_table(options: TrainOptions) -> int:
     members = len(estimator.models_)
     best = ", ".join(map(str, estimator.best_epochs_))
     by = "" if shared is None else f" by {shared.size} ranks"
-    click.echo(f"{len(given.train)} rows trained on in {format_seconds(time.perf_counter() - start)}{by}")
-    click.echo(f"{members} network{'s' * (members > 1)}, whose best epochs were {best} of {estimator.epochs}")
+    click.echo(f"trained on {len(given.train)} rows in {format_seconds(time.perf_counter() - start)}{by}")
+    click.echo(f"{members} network{'s' * (members > 1)}; best epochs: {best} of {estimator.epochs}")
     diverged = any(issubclass(warning.category, DivergenceWarning) for warning in caught)
     if estimator.interrupted_:
         click.echo("interrupted: what has been learned so far is kept")
     if len(given.test):
         predicted, known = np.asarray(estimator.predict(given.table.take(given.test))), y[given.test]
-        click.echo(f"held out, {len(known)} rows: {_score(y[given.train], known, predicted, given.target)}")
+        click.echo(f"score on {len(known)} held-out rows: {_score(y[given.train], known, predicted, given.target)}")
         if options.plot is not None:
             draw_score(known, predicted, given.target, options.plot)
             click.echo(f"drawn in {options.plot}")

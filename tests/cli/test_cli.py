@@ -68,7 +68,7 @@ def test_classes_are_learned_from_text_and_numbers_and_predicted(tmp_path, endin
     data = write(flowers(), f"data.{ending}")
     said = run("train", data, "--target", "kind", "--drop", "price", *TRAIN)
     assert re.search(r"kind +target, 2 classes", said)
-    assert float(re.search(r"held out, 60 rows: accuracy ([\d.]+)", said)[1]) > 0.8
+    assert float(re.search(r"score on 60 held-out rows: accuracy ([\d.]+)", said)[1]) > 0.8
     run("predict", "model.fastnn", data, "-o", "out.csv", "--probabilities")
     out = read(tmp_path / "out.csv")
     assert np.mean(out["kind"].to_numpy() == flowers()["kind"]) > 0.9
@@ -79,7 +79,7 @@ def test_a_quantity_is_learned_and_predicted_in_its_own_units(tmp_path):
     data = write(flowers(), "data.csv")
     said = run("train", data, "--target", "price", "--drop", "kind", *TRAIN, "-o", "price.fastnn")
     assert re.search(r"price +target, a number", said)
-    assert float(re.search(r"held out, 60 rows: R2 ([\d.]+)", said)[1]) > 0.87
+    assert float(re.search(r"score on 60 held-out rows: R2 ([\d.]+)", said)[1]) > 0.87
     run("predict", "price.fastnn", data, "-o", "out.parquet")
     predicted, price = read(tmp_path / "out.parquet")["price"].to_numpy(), flowers()["price"]
     assert np.sqrt(np.mean((predicted - price) ** 2)) < 0.4 * price.std()

@@ -79,7 +79,7 @@ def test_what_train_saved_runs_without_python(target, tmp_path):
     other = {"income": "grade", "grade": "income"}[target]
     task = "classification" if target == "grade" else "regression"
     run("train", data, "--target", target, "--drop", other, "--task", task, *QUICK, "-o", "m.fastnn")
-    assert "m.fastnn in m.onnx" in run("export", "m.fastnn", "m.onnx")
+    assert "exported m.fastnn to m.onnx" in run("export", "m.fastnn", "m.onnx")
     run("predict", "m.fastnn", later, "-o", "out.parquet")
     wanted = pytest.importorskip("pyarrow.parquet").read_table("out.parquet")[target].to_numpy()
     session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])

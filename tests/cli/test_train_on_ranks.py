@@ -43,7 +43,7 @@ def test_ranks_write_the_model_that_one_process_writes(tmp_path):
     ours, theirs = said.splitlines(), alone.output.splitlines()
     assert len(ours) == len(theirs)
     different = [line for line, other in zip(ours, theirs, strict=True) if line != other]
-    assert [line.rpartition(" trained on in ")[0] for line in different[:1]] == ["120 rows"]
+    assert [line.rpartition(" in ")[0] for line in different[:1]] == ["trained on 120 rows"]
     assert different[0].endswith(" by 2 ranks")
     assert different[1:] == ["saved in two.fastnn"]
 
