@@ -33,7 +33,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["gallery", "learn", "site"]  # scripts, which sphinx-gallery turns into pages below auto/
-suppress_warnings = ["config.cache", "toc.not_included", "autosummary.import_cycle"]
+suppress_warnings = ["config.cache", "autosummary.import_cycle"]
 
 # Pages are read on the site and as files of the repository, whose anchors are those of GitHub.
 myst_enable_extensions = ["colon_fence", "dollarmath"]
