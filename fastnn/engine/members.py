@@ -195,7 +195,7 @@ class MemberTraining:
         self.slot_count = states.slots.shape[1] // states.values.shape[1]
         parts = np.split(states.slots, self.slot_count, axis=1) if self.slot_count else []
         self.slots = np.concatenate([self._packed(part) for part in parts] or [aligned(1, self.dtype)])
-        self.done = 0  # epochs
+        self.done = self._begun = 0  # epochs
 
     def _padded(self, values: Array) -> Array:
         """Values of members, and of as many more as fill the last group."""
@@ -315,8 +315,8 @@ class MemberTraining:
 
     @property
     def steps(self) -> int:
-        """Steps that have been made."""
-        return int(self.done * self.steps_per_epoch)
+        """Steps that have been made since this was."""
+        return int((self.done - self._begun) * self.steps_per_epoch)
 
     def states(self) -> MemberStates:
         """What training has left."""
@@ -329,13 +329,22 @@ class MemberTraining:
             penalties = penalties[: self.count]
         return MemberStates(values, kept, self.hyper[: self.count], self.rates, iterations, penalties)
 
+    def of(self, chosen: Array) -> MemberTraining:
+        """The training of some members alone, from here on."""
+        x, y = (array if array.ndim == 2 else array[chosen] for array in (self.x, self.y))
+        seeds = self.seeds[chosen].tolist()
+        kept = self.batch_size, seeds, self.shuffle, self.together
+        found = MemberTraining(self.engine, self.states().of(chosen), x, y, *kept)
+        found.done = found._begun = self.done  # the orders of rows go on
+        return found
+
     def _rates(self, first: int, last: int) -> Array | None:
         """The learning rate of each member's steps, (members, steps), where some have a schedule."""
         if not any(self.rates):
             return None
         found = np.empty((self.count, last - first))
         for row, rate, hyper, before in zip(found, self.rates, self.hyper, self.iterations, strict=False):
-            row[:] = hyper[0] if rate is None else rate(before + np.arange(first, last))
+            row[:] = hyper[0] if rate is None else rate(before + self.steps + np.arange(last - first))
         return self._padded(found)
 
     def _job(self, x: Array, y: Array, sums: Array, measures: bool) -> tuple[Any, Any]:

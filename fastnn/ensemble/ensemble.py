@@ -209,8 +209,10 @@ class Ensemble:
         rows = self._divided(x, y, sample_weight)
         done: dict[int, History] = {}
         interrupted = False
-        if callbacks is None and sample_weight is None and not options:
-            done, interrupted = self._in_lanes(rows, batch_size, epochs, shuffle, bootstrap)
+        if sample_weight is None and lanes.known(callbacks, options):
+            size, count = data.batch_size(batch_size), data.positive_integer(epochs, "epochs", least=0)
+            asked = lanes.Asked(size, count, shuffle, self._threads, bootstrap, options.get("validation_data"))
+            done, interrupted = self._in_lanes(rows, asked, callbacks)
         left = [number for number in range(len(self)) if number not in done]
         if left and not interrupted:
             common = copy.deepcopy(self._members.generator(0))
@@ -231,18 +233,16 @@ class Ensemble:
         self.history = EnsembleHistory([done.get(number, History()) for number in range(len(self))], interrupted)
         return self.history
 
-    def _in_lanes(
-        self, rows: Divided, batch_size: int | None, epochs: int, shuffle: str | bool, bootstrap: bool
-    ) -> tuple[dict[int, History], bool]:
+    def _in_lanes(self, rows: Divided, asked: lanes.Asked, callbacks: Any) -> tuple[dict[int, History], bool]:
         """Train the members in the lanes of vectors, where that can be and pays; the histories of those that were."""
         self._members.pattern._check_compiled("fit")
         assert self._members.pattern.optimizer is not None
-        if self._members.pattern.optimizer.full_batch or np.ndim(rows.arrays[0]) < 2:
+        if self._members.pattern.optimizer.full_batch or np.ndim(rows.arrays[0]) < 2 or not asked.epochs:
             return {}, False
         given = [rows.of(number)[:2] for number in (range(len(self)) if any(rows.each) else [0])]
-        size = min(data.batch_size(batch_size), len(given[0][0]))
-        epochs = data.positive_integer(epochs, "epochs", least=0)
-        return lanes.fit(self._members, given, size, epochs, shuffle, self._threads, bootstrap)
+        stopping = list(callbacks) * len(self) if callbacks else []
+        size = min(asked.batch_size, len(given[0][0]))
+        return lanes.fit(self._members, given, asked._replace(batch_size=size, stopping=stopping))
 
     def _stop(self) -> None:
         for member in self._members.made.values():
@@ -311,7 +311,9 @@ class Ensemble:
     def predict(self, x: Any) -> Array:
         """Every member's output, (members, rows, units), for rows (rows, inputs), or (members, rows, inputs)."""
         x, each = self._rows(x)
-
+        in_lanes = lanes.predict(self._members, x, self._threads) if self._members.resting else None
+        if in_lanes is not None:
+            return in_lanes
         models = list(self._members)
 
         def ask(number: int) -> Array:

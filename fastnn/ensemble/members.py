@@ -139,6 +139,12 @@ class Members:
         """The optimizers' plans of those which rest."""
         return [self._rules[number].plan() for number in self.resting]
 
+    @property
+    def penalized(self) -> bool:
+        """Whether some members have penalties."""
+        models = [*([self.pattern] if self.resting else []), *self.made.values()]
+        return any(model._engine is not None and model._engine.job.network.penalized for model in models)
+
     def generator(self, number: int) -> np.random.Generator:
         """A member's random numbers."""
         return self.made[number]._rng if number in self.made else self._generators[number]

@@ -1,5 +1,7 @@
 """Members in the lanes of vectors: each is trained as it would be alone, up to rounding."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -212,6 +214,67 @@ def test_bootstrap(dtype, used):
             for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
                 np.testing.assert_allclose(a, b, rtol=0, atol=WITHIN[dtype] * max(1, np.abs(b).max()))
     assert used == [11] * 3
+
+
+STOPPING = {
+    "none": None,
+    "best weights": {"patience": 1, "restore_best_weights": True},
+    "of training": {"monitor": "loss", "min_delta": 0.01},
+    "from later on": {"patience": 2, "start_from_epoch": 3, "baseline": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", STOPPING)
+def test_validation_and_members_that_stop(name, dtype, used):
+    """Some stop early, some late: those that are left go on as they would have alone."""
+    rates = np.geomspace(1e-4, 0.5, 40)
+    pair = ensembles(
+        lambda: [Input((3,)), Dense(6, "tanh"), Dense(1)], lambda: "adam", "mse", dtype, 40, learning_rate=rates
+    )
+    x, y = data(3, 1)
+    callbacks = None if STOPPING[name] is None else [fastnn.callbacks.EarlyStopping(**STOPPING[name])]
+    asked = {"epochs": 12, "callbacks": callbacks, "validation_data": data(3, 1, rows=21)}
+    history = pair[0].fit(x, y, **asked)
+    alone = pair[1].fit(x, y, **asked, verbose=0)
+    assert used == [40]
+    counts = {len(member.epoch) for member in history.members}
+    assert (counts == {12}) == (callbacks is None)
+    for curve in ("loss", "val_loss"):
+        np.testing.assert_allclose(history.history[curve], alone.history[curve], rtol=20 * WITHIN[dtype])
+    for one, other in zip(*pair, strict=True):
+        assert one.optimizer.iterations == other.optimizer.iterations
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=20 * WITHIN[dtype] * max(1, np.abs(b).max()))
+
+
+PREDICTED = {
+    "numbers": ([Input((3,)), Dense(6, "tanh"), Dense(2)], "mse"),
+    "probabilities": ([Dense(6, "relu"), Dense(3, "sigmoid")], "binary_crossentropy"),
+    "classes": ([Input((3,)), Dense(6, "gelu"), Dense(4, "softmax")], "categorical_crossentropy"),
+    "logits": ([Dense(4)], fastnn.losses.CategoricalCrossentropy(from_logits=True)),
+}
+
+
+@pytest.mark.parametrize("rows", [1, 64, 150])
+@pytest.mark.parametrize("name", PREDICTED)
+def test_predictions(name, rows, dtype, compiled_backend):
+    stack, loss = PREDICTED[name]
+    ensemble = Ensemble(Sequential(stack), 11)
+    ensemble.compile("sgd", loss, dtype=dtype, backend=compiled_backend)
+    for shape in ((rows, 3), (11, rows, 3)):
+        x = np.random.default_rng(0).normal(size=shape)
+        found = ensemble.predict(x)
+        assert len(ensemble._members.resting) == 11
+        copies = pickle.loads(pickle.dumps(ensemble))
+        own = x if x.ndim == 3 else [x] * 11
+        for one, member, given in zip(found, copies, own, strict=True):
+            np.testing.assert_allclose(one, member.predict(given), rtol=0, atol=WITHIN[dtype])
+    bad = x.copy()
+    bad[3, 0, 1] = np.nan
+    with pytest.raises(ValueError, match="x"):
+        ensemble.predict(bad)
+    with pytest.raises(ValueError, match="has 3 inputs"):
+        ensemble.predict(x[..., :2])
 
 
 ALONE = {
