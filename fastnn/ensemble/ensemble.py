@@ -209,13 +209,13 @@ class Ensemble:
         rows = self._divided(x, y, sample_weight)
         done: dict[int, History] = {}
         interrupted = False
+        common = copy.deepcopy(self._members.generator(0))
         if sample_weight is None and lanes.known(callbacks, options):
             size, count = data.batch_size(batch_size), data.positive_integer(epochs, "epochs", least=0)
             asked = lanes.Asked(size, count, shuffle, self._threads, bootstrap, options.get("validation_data"))
             done, interrupted = self._in_lanes(rows, asked, callbacks)
         left = [number for number in range(len(self)) if number not in done]
         if left and not interrupted:
-            common = copy.deepcopy(self._members.generator(0))
             chosen = {number: self._callbacks(callbacks, number) for number in left}
             models = {number: self._members[number] for number in left}
 

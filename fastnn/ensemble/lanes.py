@@ -101,15 +101,25 @@ def fit(members: Members, rows: Sequence[Sequence[Any]], asked: Asked) -> tuple[
     states = members.states(engine)
     run = MemberTraining(engine, states, x, y, asked.batch_size, seeds, bool(asked.shuffle), together)
     course = Course(run, states, validation, asked.stopping, engine.job.loss.score_scale)
-    interrupted = _train(course, asked)
-    undisturbed(course.end)
-    sound = course.sound()
-    chosen = np.flatnonzero(sound)
-    for number in np.flatnonzero(~sound):
-        generators[number].bit_generator.state = begun[number]
-    undisturbed(lambda: members.take(chosen.tolist(), course.states.of(chosen)))
-    found = {number: course.history(number, interrupted) for number in chosen.tolist()}
-    members.note(found)
+    try:
+        interrupted = _train(course, asked)
+    except BaseException:  # nothing has been changed but these
+        for generator, state in zip(generators, begun, strict=True):
+            generator.bit_generator.state = state
+        raise
+    found: dict[int, History] = {}
+
+    def settle() -> None:
+        course.end()
+        sound = course.sound()
+        for number in np.flatnonzero(~sound):
+            generators[number].bit_generator.state = begun[number]
+        chosen = np.flatnonzero(sound)
+        members.take(chosen.tolist(), course.states.of(chosen))
+        found.update({number: course.history(number, interrupted) for number in chosen.tolist()})
+        members.note(found)
+
+    undisturbed(settle)
     return found, interrupted
 
 
