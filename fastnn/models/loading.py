@@ -51,6 +51,11 @@ def load_model(
     document, arrays = model_file.load(path)
     if "ensemble" in document:
         raise ModelFileError(f"{os.fspath(path)} holds an ensemble; wants fastnn.Ensemble.load(path)")
+    if "table" in document:
+        raise ModelFileError(
+            f"{os.fspath(path)} holds a table's model, which `fastnn train` saved; wants `fastnn predict` or "
+            "`fastnn export`"
+        )
     scope = custom_object_scope(custom_objects)
     try:
         with scope:

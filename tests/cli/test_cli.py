@@ -261,6 +261,12 @@ def test_prediction_refuses_files_that_train_did_not_save(tmp_path):
     assert "says nothing of a table" in run("predict", "plain.fastnn", data, "-o", "out.csv", code=1)
 
 
+def test_load_model_says_what_a_table_s_model_is_for():
+    run("train", write(flowers(), "data.csv"), "--target", "colour", "--epochs", "1", "-o", "model.fastnn")
+    with pytest.raises(fastnn.ModelFileError, match="`fastnn train` saved; wants `fastnn predict`"):
+        fastnn.load_model("model.fastnn")
+
+
 def test_an_existing_file_outlives_a_failed_write(tmp_path):
     (tmp_path / "out.csv").write_text("precious")
     with pytest.raises(pa.ArrowException):

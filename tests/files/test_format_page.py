@@ -51,5 +51,5 @@ def test_files_fit_the_schema(name, tmp_path):
 
 def test_the_page_names_this_format():
     assert schema()["properties"]["format"] == {"const": model_file.FORMAT}
-    said = re.search(r"true of format (\d+)", (DOCS / "format.md").read_text())
+    said = re.search(r"describes format (\d+)", (DOCS / "format.md").read_text())
     assert int(said[1]) == model_file.FORMAT

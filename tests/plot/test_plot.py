@@ -460,7 +460,7 @@ def test_the_example_of_the_page_draws_its_picture(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     pyplot = pytest.importorskip("matplotlib.pyplot")
     pyplot.switch_backend("agg")
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    example, *_ = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names = {}
     exec(compile(example, PAGE.name, "exec"), names)
     pyplot.close(names["figure"])
