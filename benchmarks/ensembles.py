@@ -48,8 +48,7 @@ class Fastnn:
         self.case, self.members = case, members
         self.x, self.y = case.rows(BATCHES * case.batch)
         self.rates = rates(members)
-        self.ensemble = Ensemble(stack(case), members)
-        self.compiled = self._compile(self.ensemble, self.rates)
+        self.ensemble = self._compile(Ensemble(stack(case), members), self.rates)
         self.steps = {
             "together": members * BATCHES * EPOCHS,
             "short": members * BATCHES,

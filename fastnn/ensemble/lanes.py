@@ -64,9 +64,8 @@ def known(callbacks: Any, options: Mapping[str, Any]) -> bool:
 def engine_for(members: Members, width: int) -> Engine | None:
     """An engine of one of the members, where these suit, and are sooner so."""
     engines = members.built(width)
-    models = [*([members.pattern] if members.resting else []), *members.made.values()]
-    known = not any(model._shares or model._takes_shapes or model._loss_plan is None for model in models)
-    if not (known and engine_members.suit(engines, members.plans)):
+    plain = not any(model._shares or model._takes_shapes or model._loss_plan is None for model in members.models)
+    if not (plain and engine_members.suit(engines, members.plans)):
         return None
     return engines[0] if engine_members.pay(engines[0], len(members)) else None
 
@@ -84,7 +83,7 @@ def fit(members: Members, rows: Sequence[Sequence[Any]], asked: Asked) -> tuple[
     engine = engine_for(members, np.shape(rows[0][0])[-1])
     if engine is None or (asked.validation is not None and members.penalized):
         return {}, False
-    model = members.made[0] if len(members.made) == len(members) else members.pattern
+    model = members.models[0]
     x, y = _arrays(model, rows)  # raises before anything is changed
     validation = None
     if asked.validation is not None:

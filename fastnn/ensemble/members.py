@@ -73,6 +73,11 @@ class Members:
         """The numbers of those which nobody has asked for."""
         return [] if len(self.made) == self._count else [n for n in range(self._count) if n not in self.made]
 
+    @property
+    def models(self) -> list[Sequential]:
+        """The models that stand for all: the pattern for those which rest, if some do, and each that does not."""
+        return [*([self.pattern] if self.resting else []), *self.made.values()]
+
     def _awake(self, number: int) -> Sequential:
         """Make a model of a member that rests."""
         (model,) = clones(self.pattern, 1)
@@ -106,9 +111,8 @@ class Members:
 
     def built(self, width: int) -> list[Engine]:
         """An engine of each member that does not rest, behind that of the pattern for the others, ready to train."""
-        models = [*([self.pattern] if self.resting else []), *self.made.values()]
         engines = []
-        for model in models:
+        for model in self.models:
             model._check_compiled("fit")
             assert model.optimizer is not None
             engines.append(model._built(width))
@@ -142,8 +146,7 @@ class Members:
     @property
     def penalized(self) -> bool:
         """Whether some members have penalties."""
-        models = [*([self.pattern] if self.resting else []), *self.made.values()]
-        return any(model._engine is not None and model._engine.job.network.penalized for model in models)
+        return any(model._engine is not None and model._engine.job.network.penalized for model in self.models)
 
     def generator(self, number: int) -> np.random.Generator:
         """A member's random numbers."""
